@@ -1,0 +1,1 @@
+"""The surface, and the only place that wires things together."""

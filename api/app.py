@@ -1,0 +1,58 @@
+"""The application, wired. Nothing is built at import time."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import idempotency, problems
+from api.dependencies import Services
+from api.logs import RequestLog
+from api.problems import PROBLEMS
+from api.routes import ROUTERS
+from api.settings import Settings
+from api.tokens import Tokens
+from consultation.database import Clock, Database, system_clock
+from consultation.ids import NewId, random_id
+from consultation.vault import Vault
+
+DESCRIPTION = "社区协商平台的公开接口。A community decides together from its phones."
+
+
+def build_database(
+    settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
+) -> Database:
+    vault = Vault(settings.field_secret.get_secret_value().encode())
+    return Database(settings.database_url, vault=vault, clock=clock, new_id=new_id)
+
+
+def build_app(
+    settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
+) -> FastAPI:
+    db = build_database(settings, clock=clock, new_id=new_id)
+    services = Services(settings=settings, db=db, tokens=Tokens(settings, clock))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        await db.dispose()
+
+    app = FastAPI(
+        title="Minyi 民议",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
+        responses=PROBLEMS,
+        telemetry={"operation_spans": False},
+    )
+    app.state.services = services
+    problems.install(app)
+    idempotency.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(RequestLog)
+    return app

@@ -1,0 +1,79 @@
+"""The few things a route asks for."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Header, Request
+
+from api.problems import NotLoggedIn
+from api.settings import Settings
+from api.tokens import Tokens
+from api.words import pick_locale
+from consultation.database import Database
+from consultation.permissions import NOBODY, Actor
+
+
+@dataclass(slots=True)
+class Services:
+    """What the application is wired of; built once in ``api/app.py``."""
+
+    settings: Settings
+    db: Database
+    tokens: Tokens
+    wechat: Any = None
+    hub: Any = None
+    relay: Any = None
+    worker: Any = None
+
+
+def services(request: Request) -> Services:
+    return request.app.state.services
+
+
+def database(request: Request) -> Database:
+    return services(request).db
+
+
+def bearer(authorization: str | None) -> str | None:
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def actor_or_nobody(
+    request: Request,
+    authorization: Annotated[str | None, Header()] = None,
+    minyi_role: Annotated[
+        UUID | None, Header(description="Id of the role assignment under which the person acts")
+    ] = None,
+) -> Actor:
+    """Who asks: nobody without a token; a bad token is refused, never taken for nobody."""
+    if authorization is None:
+        return NOBODY
+    token = bearer(authorization)
+    if token is None:
+        raise NotLoggedIn()
+    claims = services(request).tokens.read(token)
+    request.scope["person_id"] = claims.person_id
+    return Actor(person_id=claims.person_id, assignment_id=minyi_role)
+
+
+def actor(who: Annotated[Actor, Depends(actor_or_nobody)]) -> Actor:
+    if who.person_id is None:
+        raise NotLoggedIn()
+    return who
+
+
+def locale(accept_language: Annotated[str | None, Header()] = None) -> str:
+    return pick_locale(accept_language)
+
+
+CurrentActor = Annotated[Actor, Depends(actor)]
+"""A logged-in person, under the role named by the ``Minyi-Role`` header if there is one."""
+AnyActor = Annotated[Actor, Depends(actor_or_nobody)]
+"""A logged-in person or a visitor."""
+Db = Annotated[Database, Depends(database)]
+Locale = Annotated[str, Depends(locale)]
+App = Annotated[Services, Depends(services)]

@@ -1,0 +1,114 @@
+"""Structured logs with an allow-list of fields: what is not listed is not written.
+
+One line per request: method, route template, status, milliseconds, SQL statements, problem code,
+request id, actor id. Never a body, a query string, a token, a name, a phone, a choice.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from consultation.database import statements
+from consultation.ids import random_id
+
+ALLOWED_FIELDS = frozenset(
+    {
+        "event",
+        "level",
+        "timestamp",
+        "request_id",
+        "method",
+        "route",
+        "status",
+        "ms",
+        "sql",
+        "code",
+        "actor_id",
+        "job",
+        "job_id",
+        "attempts",
+        "stream",
+        "entries",
+        "errcode",
+        "rid",
+        "endpoint",
+        "connections",
+        "error_type",
+        "version",
+        "port",
+    }
+)
+
+log = structlog.get_logger("minyi")
+
+
+def _only_allowed(
+    logger: Any, name: str, fields: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    return {key: value for key, value in fields.items() if key in ALLOWED_FIELDS}
+
+
+def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _only_allowed,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+
+
+class RequestLog:
+    """Pure ASGI middleware: a request id, one log line, and safe headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = random_id().hex
+        counter = [0]
+        token = statements.set(counter)
+        started = time.perf_counter()
+        status = 500
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"same-origin"),
+                ]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_on)
+        finally:
+            statements.reset(token)
+            route = scope.get("route")
+            log.info(
+                "request",
+                request_id=request_id,
+                method=scope["method"],
+                route=getattr(route, "path", "-"),
+                status=status,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+                sql=counter[0],
+                code=scope.get("problem_code"),
+                actor_id=str(scope["person_id"]) if "person_id" in scope else None,
+            )

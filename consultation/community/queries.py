@@ -1,0 +1,79 @@
+"""The one place for SQL on the community, with the only roads to a person's standing."""
+
+from uuid import UUID
+
+from sqlmodel import col, or_, select
+
+from consultation.community.rules import RoleNotHeld
+from consultation.community.tables import Node, Residence, ResidenceKind, RoleAssignment
+from consultation.database import Transaction
+from consultation.permissions import Deed, Role, Standing, check
+from consultation.refusals import NotFound
+
+_STAKEHOLDERS = frozenset(
+    {ResidenceKind.ABSENT_OWNER, ResidenceKind.MERCHANT, ResidenceKind.UNIT_MEMBER}
+)
+
+
+async def standing_at(tx: Transaction, community_id: UUID | None, node_path: str) -> Standing:
+    """What the actor is at a node, in at most one statement; also kept as ``tx.standing``.
+
+    Under an explicit role: that role, if the assignment is the person's, runs now and covers the
+    node; refuses with RoleNotHeld if it is not theirs. Without one: resident or stakeholder of
+    the community when verified (level 2), else visitor.
+    """
+    tx.standing = await _standing(tx, community_id, node_path)
+    return tx.standing
+
+
+async def _standing(tx: Transaction, community_id: UUID | None, node_path: str) -> Standing:
+    actor = tx.actor
+    if actor.system:
+        return Standing(Role.SYSTEM)
+    if actor.person_id is None:
+        return Standing(Role.VISITOR)
+    if actor.assignment_id is not None:
+        assignment = await current_assignment(tx)
+        if not node_path.startswith(assignment.node_path):
+            return Standing(Role.VISITOR)
+        return Standing(assignment.role, assignment.org_id, level=2)
+    if community_id is None:
+        return Standing(Role.VISITOR)
+    found = await tx.session.exec(
+        select(Residence.level, Residence.kind).where(
+            Residence.person_id == actor.person_id, Residence.community_id == community_id
+        )
+    )
+    row = found.first()
+    if row is None:
+        return Standing(Role.VISITOR)
+    level, kind = row
+    if level < 2:
+        return Standing(Role.VISITOR, level=level)
+    return Standing(Role.STAKEHOLDER if kind in _STAKEHOLDERS else Role.RESIDENT, level=level)
+
+
+async def current_assignment(tx: Transaction) -> RoleAssignment:
+    """The assignment the actor acts under; RoleNotHeld unless it is theirs and runs now."""
+    found = await tx.session.exec(
+        select(RoleAssignment).where(
+            RoleAssignment.id == tx.actor.assignment_id,
+            RoleAssignment.person_id == tx.actor.person_id,
+            col(RoleAssignment.valid_from) <= tx.now,
+            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
+        )
+    )
+    assignment = found.first()
+    if assignment is None:
+        raise RoleNotHeld()
+    return assignment
+
+
+async def access_node(tx: Transaction, node_id: UUID, deed: Deed) -> Node:
+    """The node, if the actor may do ``deed`` there."""
+    node = await tx.session.get(Node, node_id)
+    if node is None:
+        raise NotFound(what="node")
+    standing = await standing_at(tx, node.community_id, node.path)
+    check(deed, standing.role)
+    return node

@@ -1,0 +1,233 @@
+"""The community: the tree, its homes and their owners, organisations, people and their roles."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field
+
+from consultation.columns import (
+    Row,
+    choice,
+    flag,
+    key,
+    maybe_ref,
+    maybe_text,
+    maybe_when,
+    ref,
+    sealed,
+    value,
+    when,
+)
+from consultation.permissions import Role
+
+
+class NodeKind(StrEnum):
+    CITY = "city"  # 市
+    DISTRICT = "district"  # 区
+    SUBDISTRICT = "subdistrict"  # 街道
+    TOWN = "town"  # 镇
+    COMMUNITY = "community"  # 社区
+    VILLAGE = "village"  # 村
+    GRID = "grid"  # 网格
+    VILLAGERS_GROUP = "villagers_group"  # 村民小组
+    ESTATE = "estate"  # 小区、自然村
+    BUILDING = "building"  # 楼栋
+    ENTRANCE = "entrance"  # 单元(楼门)
+
+
+class Node(Row, table=True):
+    """One place in the tree. ``path`` is ``/id/id/…/`` from the city down, so that "in or below"
+    is a prefix test. ``community_id`` is the community or village it belongs to (itself, for one),
+    null above that level. Buildings and entrances stand in an estate and name their grid."""
+
+    __table_args__ = (UniqueConstraint("parent_id", "name"),)
+
+    id: UUID = key()
+    community_id: UUID | None = maybe_ref("node.id", index=True)
+    kind: NodeKind = choice(NodeKind)
+    parent_id: UUID | None = maybe_ref("node.id", index=True)
+    grid_id: UUID | None = maybe_ref("node.id", index=True)
+    path: str = Field(max_length=400, index=True)
+    code: str = Field(max_length=80, unique=True)
+    name: str = Field(max_length=80)
+    facts: dict[str, Any] = value(dict[str, Any])  # built_year, estate_type, manager, …
+
+
+class UnitKind(StrEnum):
+    HOME = "home"
+    SHOP = "shop"
+    PARKING = "parking"
+
+
+class PropertyUnit(Row, table=True):
+    """An exclusive part 专有部分. ``area_dm2`` is in 0.01 m² (one square decimetre)."""
+
+    __table_args__ = (UniqueConstraint("community_id", "code"),)
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id")
+    estate_id: UUID = ref("node.id")
+    entrance_id: UUID = ref("node.id")
+    code: str = Field(max_length=80)  # 桐荫苑-3-2-601
+    kind: UnitKind = choice(UnitKind)
+    area_dm2: int
+    developer_unsold: bool = flag()
+
+
+class Ownership(Row, table=True):
+    """One owner of one unit. Of several co-owners exactly one is the ``named_voter``."""
+
+    unit_id: UUID = ref("property_unit.id", primary_key=True)
+    person_id: UUID = Field(foreign_key="person.id", primary_key=True, index=True)
+    community_id: UUID = ref("node.id")
+    named_voter: bool = flag(default=True)
+
+
+class Household(Row, table=True):
+    """A household 户. ``adults`` counts people of 18 and over; who they are is not kept."""
+
+    __table_args__ = (UniqueConstraint("community_id", "code"),)
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id")
+    estate_id: UUID = ref("node.id")
+    grid_id: UUID | None = maybe_ref("node.id", index=True)
+    unit_id: UUID | None = maybe_ref("property_unit.id")
+    code: str = Field(max_length=80)
+    occupied: bool = flag(default=True)
+    adults: int
+    representative_id: UUID | None = maybe_ref("person.id", index=True)
+
+
+class OrgKind(StrEnum):
+    CITY_GOVERNMENT = "city_government"
+    DISTRICT_GOVERNMENT = "district_government"
+    DEPARTMENT = "department"  # 部门
+    SUBDISTRICT_OFFICE = "subdistrict_office"
+    TOWN_GOVERNMENT = "town_government"
+    HOTLINE = "hotline"  # 12345
+    POLICE = "police"
+    MEDIATION = "mediation"  # 人民调解委员会
+    PETITION_OFFICE = "petition_office"
+    COMMUNITY_PARTY_ORG = "community_party_org"
+    JOINT_PARTY_COMMITTEE = "joint_party_committee"
+    GRID_PARTY_GROUP = "grid_party_group"
+    RESIDENTS_COMMITTEE = "residents_committee"
+    VILLAGERS_COMMITTEE = "villagers_committee"
+    SUPERVISION_COMMITTEE = "supervision_committee"
+    RESIDENTS_COUNCIL = "residents_council"
+    RESIDENTS_BOARD = "residents_board"
+    RESIDENTS_GROUP = "residents_group"
+    VILLAGERS_GROUP = "villagers_group"
+    CONSULTATION_ROOM = "consultation_room"
+    OWNERS_ASSEMBLY = "owners_assembly"
+    OWNERS_COMMITTEE = "owners_committee"
+    PROPERTY_MGMT_COMMITTEE = "property_mgmt_committee"
+    ENVIRONMENT_PROPERTY_COMMITTEE = "environment_property_committee"
+    PROPERTY_COMPANY = "property_company"
+    RESIDENT_UNIT = "resident_unit"
+    SOCIAL_ORGANIZATION = "social_organization"
+    COLLECTIVE_ECONOMY = "collective_economy"
+    COOPERATIVE = "cooperative"
+    PARTY_SERVICE_CENTER = "party_service_center"
+
+
+class Organisation(Row, table=True):
+    id: UUID = key()
+    community_id: UUID | None = maybe_ref("node.id", index=True)
+    node_id: UUID = ref("node.id")
+    kind: OrgKind = choice(OrgKind)
+    code: str = Field(max_length=80, unique=True)
+    name: str = Field(max_length=80)
+
+
+class Person(Row, table=True):
+    """A person, city-wide. Name and phone are sealed; ``masked_name`` (王*) is what others see.
+    ``register_key`` is the keyed hash of the key that registers know the person by.
+    An account that was matched to a registered person points there by ``same_as_id``."""
+
+    id: UUID = key()
+    masked_name: str = Field(default="", max_length=20)
+    name_sealed: bytes | None = sealed()
+    phone_sealed: bytes | None = sealed()
+    phone_lookup: str | None = Field(default=None, max_length=64, unique=True)
+    register_key: str | None = Field(default=None, max_length=64, unique=True)
+    born_on: date | None = None
+    same_as_id: UUID | None = maybe_ref("person.id")
+    created_at: datetime = when()
+
+
+class ResidenceKind(StrEnum):
+    OWNER = "owner"  # lives in an own home
+    TENANT = "tenant"
+    FAMILY = "family"  # lives with an owner or tenant
+    ABSENT_OWNER = "absent_owner"
+    MERCHANT = "merchant"
+    UNIT_MEMBER = "unit_member"  # works in a resident unit 驻区单位
+
+
+class Residence(Row, table=True):
+    """That a person belongs to a community, and how far that was checked.
+
+    ``level``: 1 claimed with a bound phone, 2 verified against the register (L2). L3, being
+    eligible in one poll, is not stored here: it is the poll's roll. ``method``: grid_worker,
+    phone_match or register.
+    """
+
+    __table_args__ = (UniqueConstraint("person_id", "community_id"),)
+
+    id: UUID = key()
+    person_id: UUID = ref("person.id")
+    community_id: UUID = ref("node.id")
+    household_id: UUID | None = maybe_ref("household.id", index=True)
+    unit_id: UUID | None = maybe_ref("property_unit.id")
+    grid_id: UUID | None = maybe_ref("node.id", index=True)
+    kind: ResidenceKind = choice(ResidenceKind)
+    level: int
+    method: str | None = Field(default=None, max_length=20)
+    verified_by_id: UUID | None = maybe_ref("person.id")
+    verified_at: datetime | None = maybe_when()
+    claim: str | None = maybe_text()  # masked address that the person claims, until checked
+    created_at: datetime = when()
+
+
+class RoleAssignment(Row, table=True):
+    """A role for an organisation on a node, for a period, with its basis (任职依据).
+
+    Valid from ``valid_from`` inclusive to ``valid_to`` exclusive; a role is ended, never deleted.
+    """
+
+    __table_args__ = (Index("ix_role_assignment_person_role", "person_id", "role"),)
+
+    id: UUID = key()
+    community_id: UUID | None = maybe_ref("node.id", index=True)
+    person_id: UUID = ref("person.id")
+    role: Role = choice(Role)
+    org_id: UUID = ref("organisation.id")
+    node_id: UUID = ref("node.id")
+    node_path: str = Field(max_length=400)
+    title: str = Field(default="", max_length=40)
+    close_relative_of_committee: bool = flag()
+    valid_from: datetime = when()
+    valid_to: datetime | None = maybe_when()
+    granted_by_id: UUID | None = maybe_ref("person.id")
+    confirmed_by_id: UUID | None = maybe_ref("person.id")
+    basis: str = Field(max_length=200)
+
+
+class RegisterImport(Row, table=True):
+    """One register file that came in whole. The digest makes a re-import of it do nothing."""
+
+    __table_args__ = (UniqueConstraint("community_id", "kind", "digest"),)
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id")
+    kind: str = Field(max_length=40)
+    digest: str = Field(max_length=64)
+    rows: int
+    changed: int
+    at: datetime = when()
+    by_id: UUID | None = maybe_ref("person.id")

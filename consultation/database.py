@@ -1,0 +1,176 @@
+"""Transactions: one session, one fixed ``now``, one actor, and the events to be journalled.
+
+``begin`` is for commands, ``read`` for queries. SQLite (WAL, synchronous=FULL) runs writers one at
+a time with BEGIN IMMEDIATE and readers beside them with a plain BEGIN; PostgreSQL runs writers
+under READ COMMITTED, where access functions lock the row they change, and readers on one
+REPEATABLE READ snapshot.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import MetaData
+from sqlalchemy import event as sa_event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from consultation import journal
+from consultation.events import Event
+from consultation.ids import NewId, random_id
+from consultation.permissions import NOBODY, Actor, Role, Standing
+from consultation.vault import Vault
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: MetaData = SQLModel.metadata
+
+Clock = Callable[[], datetime]
+
+statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
+"""When set to a one-element list, counts the SQL statements of the present task."""
+
+
+def system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class Transaction:
+    """The unit of work handed to commands and queries."""
+
+    def __init__(
+        self, session: AsyncSession, *, now: datetime, actor: Actor, vault: Vault, new_id: NewId
+    ) -> None:
+        self.session = session
+        self.now = now
+        self.actor = actor
+        self.vault = vault
+        self.new_id = new_id
+        self.standing: Standing = Standing(Role.SYSTEM if actor.system else Role.VISITOR)
+        """The standing last checked by ``community.queries.standing``; the journal records it."""
+        self._events: list[tuple[Event, Standing]] = []
+
+    @property
+    def person_id(self) -> UUID:
+        """The acting person. Routes that need one let nobody else through."""
+        assert self.actor.person_id is not None
+        return self.actor.person_id
+
+    def emit(self, event: Event) -> None:
+        self._events.append((event, self.standing))
+
+    @property
+    def events(self) -> list[Event]:
+        return [event for event, _ in self._events]
+
+    def journal(self) -> None:
+        for event, standing in self._events:
+            self.session.add_all(
+                journal.entries_for(
+                    event,
+                    event_id=self.new_id(),
+                    at=self.now,
+                    actor_id=self.actor.person_id,
+                    actor_role=standing.role.value,
+                    actor_org_id=standing.org_id,
+                )
+            )
+
+
+class Database:
+    def __init__(
+        self,
+        url: str,
+        *,
+        vault: Vault,
+        clock: Clock = system_clock,
+        new_id: NewId = random_id,
+        pool_size: int = 10,
+    ) -> None:
+        self.url = url
+        self.vault = vault
+        self.clock = clock
+        self.new_id = new_id
+        self.on_commit: list[Callable[[], None]] = []
+        """Rung after each commit that journalled something: the relay's bell."""
+        self.is_sqlite = url.startswith("sqlite")
+        if self.is_sqlite:
+            # One writer: waiting happens in the pool's queue and not in SQLite's busy loop.
+            self.writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
+            self.reader = _sqlite_engine(url, "BEGIN", pool_size=4)
+        else:
+            self.writer = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+            self.reader = self.writer.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        engines = [self.writer, self.reader] if self.is_sqlite else [self.writer]
+        for engine in engines:
+            sa_event.listen(engine.sync_engine, "before_cursor_execute", _count_statement)
+
+    async def dispose(self) -> None:
+        await self.writer.dispose()
+        await self.reader.dispose()
+
+    @asynccontextmanager
+    async def begin(self, actor: Actor = NOBODY) -> AsyncGenerator[Transaction]:
+        """A write transaction. Leaving the block journals the events, commits, rings the bell;
+        any exception rolls everything back."""
+        async with AsyncSession(self.writer, expire_on_commit=False) as session:
+            await session.connection()  # the lock first, so that ``now`` is not older than our turn
+            tx = self._transaction(session, actor)
+            yield tx
+            tx.journal()
+            await session.commit()
+        if tx.events:
+            for ring in self.on_commit:
+                ring()
+
+    @asynccontextmanager
+    async def read(self, actor: Actor = NOBODY) -> AsyncGenerator[Transaction]:
+        """A snapshot; nothing written in it is kept."""
+        async with AsyncSession(self.reader, expire_on_commit=False, autoflush=False) as session:
+            yield self._transaction(session, actor)
+
+    def _transaction(self, session: AsyncSession, actor: Actor) -> Transaction:
+        return Transaction(
+            session, now=self.clock(), actor=actor, vault=self.vault, new_id=self.new_id
+        )
+
+
+def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=30)
+
+    @sa_event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions for us
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=10000",
+            "secure_delete=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa_event.listens_for(engine.sync_engine, "begin")
+    def begin_now(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _count_statement(*args: Any) -> None:
+    counter = statements.get()
+    if counter is not None:
+        counter[0] += 1

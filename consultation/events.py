@@ -1,0 +1,401 @@
+"""Every event that can happen, as a fact in the past tense.
+
+An event is small and safe to read: its fields go to everybody who may follow its streams, so it
+holds ids, states and counts, never a name, a reason about a person, or a choice.
+Streams: ``community:{id}`` (public), ``topic:{id}`` and ``poll:{id}`` (as the topic is visible),
+``user:{id}`` (that person only).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+
+def community_stream(community_id: UUID) -> str:
+    return f"community:{community_id}"
+
+
+def topic_stream(topic_id: UUID) -> str:
+    return f"topic:{topic_id}"
+
+
+def poll_stream(poll_id: UUID) -> str:
+    return f"poll:{poll_id}"
+
+
+def user_stream(person_id: UUID) -> str:
+    return f"user:{person_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    type: ClassVar[str] = ""
+    addressing: ClassVar[frozenset[str]] = frozenset({"community_id", "person_id", "public"})
+
+    community_id: UUID | None
+
+    def streams(self) -> list[str]:
+        raise NotImplementedError
+
+    def data(self) -> dict[str, Any]:
+        """The public payload: all fields but those that only address it."""
+        return {
+            f.name: _plain(getattr(self, f.name))
+            for f in fields(self)
+            if f.name not in self.addressing
+        }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value
+
+
+def every_event() -> Iterator[type[Event]]:
+    """All event classes that go to the journal, each with its own type."""
+    waiting = list(Event.__subclasses__())
+    while waiting:
+        kind = waiting.pop()
+        waiting.extend(kind.__subclasses__())
+        if kind.type:
+            yield kind
+
+
+# ---- on a topic ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicEvent(Event):
+    """Something on a topic. ``public`` events also reach the community's own stream."""
+
+    topic_id: UUID
+    public: bool = True
+
+    def streams(self) -> list[str]:
+        home = [topic_stream(self.topic_id)]
+        if self.public and self.community_id is not None:
+            home.append(community_stream(self.community_id))
+        return home
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicDetail(TopicEvent):
+    """Something inside a topic that the community's list need not know."""
+
+    def streams(self) -> list[str]:
+        return [topic_stream(self.topic_id)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicStateChanged(TopicEvent):
+    type = "topic.state_changed"
+    act: str
+    from_state: str
+    to_state: str
+    round: int
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicCosigned(TopicDetail):
+    type = "topic.cosigned"
+    co_signers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicOverdue(TopicEvent):
+    type = "topic.overdue"
+    state: str
+    due_at: datetime
+    escalated_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPublished(TopicEvent):
+    type = "document.published"
+    document_id: UUID
+    kind: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferChanged(TopicDetail):
+    type = "transfer.changed"
+    transfer_id: UUID
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChanged(TopicDetail):
+    type = "plan.changed"
+    round: int
+
+
+# ---- deliberation -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadOpened(TopicDetail):
+    type = "thread.opened"
+    thread_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadClosed(TopicDetail):
+    type = "thread.closed"
+    thread_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostAdded(TopicDetail):
+    type = "post.added"
+    thread_id: UUID
+    post_id: UUID
+    parent_id: UUID | None
+    stance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostEdited(TopicDetail):
+    type = "post.edited"
+    thread_id: UUID
+    post_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostHidden(TopicDetail):
+    type = "post.hidden"
+    thread_id: UUID
+    post_id: UUID
+    reason_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostRestored(TopicDetail):
+    type = "post.restored"
+    thread_id: UUID
+    post_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementAdded(TopicDetail):
+    type = "statement.added"
+    statement_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementMarked(TopicDetail):
+    """Counts after the mark; who marked is not said."""
+
+    type = "statement.marked"
+    statement_id: UUID
+    agrees: int
+    disagrees: int
+    passes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementModerated(TopicDetail):
+    type = "statement.moderated"
+    statement_id: UUID
+    state: str
+
+
+# ---- meetings -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeetingConvened(TopicEvent):
+    type = "meeting.convened"
+    meeting_id: UUID
+    form: str
+    starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeetingChanged(TopicDetail):
+    type = "meeting.changed"
+    meeting_id: UUID
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttendanceChanged(TopicDetail):
+    type = "meeting.attendance_changed"
+    meeting_id: UUID
+    present: int
+
+
+# ---- polls --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollEvent(Event):
+    topic_id: UUID
+    poll_id: UUID
+
+    def streams(self) -> list[str]:
+        return [poll_stream(self.poll_id), topic_stream(self.topic_id)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollAnnounced(PollEvent):
+    type = "poll.announced"
+    opens_at: datetime
+    closes_at: datetime
+    text_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollOpened(PollEvent):
+    type = "poll.opened"
+    closes_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollExtended(PollEvent):
+    type = "poll.extended"
+    closes_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollClosed(PollEvent):
+    type = "poll.closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollSigned(PollEvent):
+    """One more signature under the certificate of the count."""
+
+    type = "poll.signed"
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollResultPublished(PollEvent):
+    type = "poll.result_published"
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollVoided(PollEvent):
+    type = "poll.voided"
+
+
+# ---- after the vote -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeChanged(TopicDetail):
+    type = "outcome.changed"
+    round: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptionSigned(TopicDetail):
+    type = "adoption.signed"
+    org_kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptionReplied(TopicDetail):
+    type = "adoption.replied"
+    item_id: UUID
+    decision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskChanged(TopicDetail):
+    type = "task.changed"
+    task_id: UUID
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOverdue(TopicEvent):
+    type = "task.overdue"
+    task_id: UUID
+    due_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DissentCounted(TopicDetail):
+    """How many dissent records are open and settled; never whose."""
+
+    type = "dissent.counted"
+    open: int
+    settled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyOpened(TopicEvent):
+    type = "survey.opened"
+    survey_id: UUID
+    closes_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyPublished(TopicEvent):
+    type = "survey.published"
+    survey_id: UUID
+    answers: int
+
+
+# ---- to one person ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserEvent(Event):
+    person_id: UUID
+
+    def streams(self) -> list[str]:
+        return [user_stream(self.person_id)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonVerified(UserEvent):
+    type = "user.verified"
+    level: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleGranted(UserEvent):
+    type = "user.role_granted"
+    assignment_id: UUID
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleEnded(UserEvent):
+    type = "user.role_ended"
+    assignment_id: UUID
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserNotified(UserEvent):
+    """Something a person is owed to know about their own contribution."""
+
+    type = "user.notified"
+    about: str
+    topic_id: UUID | None
+    subject_id: UUID | None
+    reason_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterImported(Event):
+    type = "community.register_imported"
+    kind: str
+    rows: int
+
+    def streams(self) -> list[str]:
+        return [] if self.community_id is None else [community_stream(self.community_id)]

@@ -1,0 +1,107 @@
+"""A poll 表决, its frozen roll 名册, its ballots 表决票 and the signatures under its count."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import JSON, UniqueConstraint
+from sqlmodel import Field
+
+from consultation.columns import (
+    Row,
+    choice,
+    key,
+    maybe_ref,
+    maybe_value,
+    maybe_when,
+    ref,
+    value,
+    when,
+)
+from consultation.polls.presets import RulePreset
+from consultation.polls.rules import BallotChannel, PollItem, PollState, Result, RolledUnit
+
+
+class Poll(Row, table=True):
+    """``text_hash`` is SHA-256 of the announced question, items and preset. ``opens_at`` is
+    inclusive, ``closes_at`` exclusive. ``eligible_*`` are sums of the frozen roll; ``cast`` is how
+    many ballots there were, null until the close."""
+
+    __table_args__ = (UniqueConstraint("topic_id", "round"),)
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id")
+    topic_id: UUID = ref("topic.id")
+    round: int
+    scope_node_id: UUID = ref("node.id")
+    meeting_id: UUID | None = maybe_ref("meeting.id")
+    question: str = Field(max_length=400)
+    items: list[PollItem] = value(list[PollItem])
+    budget_fen: int | None = None
+    preset: RulePreset = value(RulePreset)
+    state: PollState = choice(PollState)
+    drafted_by_id: UUID = ref("person.id", index=False)
+    announced_by_id: UUID | None = maybe_ref("person.id")
+    text_hash: str | None = Field(default=None, max_length=64)
+    roll_digest: str | None = Field(default=None, max_length=64)
+    eligible_heads: int = 0
+    eligible_area_dm2: int = 0
+    announced_at: datetime | None = maybe_when()
+    opens_at: datetime = when()
+    closes_at: datetime = when()
+    extensions: int = 0
+    closed_at: datetime | None = maybe_when()
+    present: int | None = None
+    result: Result | None = maybe_value(Result)
+    result_digest: str | None = Field(default=None, max_length=64)
+    published_at: datetime | None = maybe_when()
+
+
+class RollEntry(Row, table=True):
+    """One eligible voter of one poll, frozen. ``person_id`` is null where a household has named
+    nobody yet: it counts in the base and cannot vote. ``units`` are the parts that make up the
+    area, so that one owner of three homes is one head with three areas."""
+
+    __table_args__ = (
+        UniqueConstraint("poll_id", "number"),
+        UniqueConstraint("poll_id", "person_id"),
+    )
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id")
+    poll_id: UUID = ref("poll.id")
+    number: int
+    person_id: UUID | None = maybe_ref("person.id", index=True)
+    household_id: UUID | None = maybe_ref("household.id")
+    label: str = Field(max_length=60)  # masked: 3幢 王*
+    area_dm2: int = 0
+    units: list[RolledUnit] = value(list[RolledUnit])
+
+
+class Ballot(Row, table=True):
+    """One voter's ballot in one poll. The primary key refuses the second one."""
+
+    poll_id: UUID = ref("poll.id", primary_key=True)
+    roll_entry_id: UUID = ref("roll_entry.id", primary_key=True)
+    community_id: UUID = ref("node.id")
+    choices: dict[str, str] = Field(sa_type=JSON, nullable=False)  # item number → choice
+    channel: BallotChannel = choice(BallotChannel)
+    entered_by_id: UUID | None = maybe_ref("person.id")
+    receipt: str = Field(max_length=32)
+    cast_at: datetime = when()
+
+
+class SignerRole(StrEnum):
+    TELLER = "teller"
+    SUPERVISOR = "supervisor"
+
+
+class CountSignature(Row, table=True):
+    """Two tellers and a supervisor sign the digest of the result before it is published."""
+
+    poll_id: UUID = ref("poll.id", primary_key=True)
+    person_id: UUID = ref("person.id", primary_key=True)
+    community_id: UUID = ref("node.id")
+    role: SignerRole = choice(SignerRole)
+    result_digest: str = Field(max_length=64)
+    at: datetime = when()

@@ -1,0 +1,12 @@
+"""Imports every table of the domain, so that ``metadata`` is whole. Nothing else."""
+
+from consultation import jobs, journal
+from consultation.community import tables as community
+from consultation.deliberation import tables as deliberation
+from consultation.meetings import tables as meetings
+from consultation.outcomes import tables as outcomes
+from consultation.oversight import tables as oversight
+from consultation.polls import tables as polls
+from consultation.topics import tables as topics
+
+AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, jobs, journal)

@@ -1,0 +1,456 @@
+"""The gates of a topic's transitions: pure checks over ``TopicFacts``, named in the table.
+
+A gate refuses with ``GateNotMet(gate=…, missing=[…])``. ``NEEDS`` says which facts each reads.
+"""
+
+from collections.abc import Callable, Mapping
+
+from consultation.permissions import Role
+from consultation.refusals import Invalid, NotNow
+from consultation.topics.facts import Need, TopicFacts
+from consultation.topics.states import Layer, MatterList, Track
+
+
+class GateNotMet(NotNow):
+    """A precondition of the step does not hold yet; ``missing`` says what is lacking."""
+
+    code = "gate-not-met"
+
+
+class ForbiddenSubject(Invalid):
+    """Facts on special groups of people must never be stored (seed 四(五); PIPL 28)."""
+
+    code = "forbidden-subject"
+
+
+REJECTION_REASONS = frozenset(
+    {
+        "not_public",  # a private matter
+        "already_decided",  # less than 12 months ago, without new facts
+        "in_legal_process",  # in court, petition or mediation
+        "unlawful_aim",
+        "personal_attack",
+        "outside_scope",  # and no receiver for a transfer
+    }
+)
+
+FORBIDDEN_WORDS = (
+    "社区矫正",
+    "刑满释放",
+    "吸毒",
+    "戒毒",
+    "精神病",
+    "精神障碍患者",
+    "艾滋",
+    "重点人员",
+    "上访户",
+)
+"""Special groups whose data the product refuses to hold (S48). A filter that warns, not a judge:
+the author rephrases."""
+
+NON_ADOPTION_REASONS_TRACK_A = frozenset(
+    {"unlawful", "not_competent", "impossible", "contrary_binding_decision"}
+)
+
+Gate = Callable[[TopicFacts], None]
+
+
+def _require(gate: str, **conditions: bool) -> None:
+    missing = sorted(name for name, met in conditions.items() if not met)
+    if missing:
+        raise GateNotMet(gate=gate, missing=missing)
+
+
+def subject_allowed(facts: TopicFacts) -> None:
+    check_subject(facts.title, facts.problem, facts.wish, facts.place)
+
+
+def check_subject(*texts: str) -> None:
+    if any(word in text for text in texts for word in FORBIDDEN_WORDS):
+        raise ForbiddenSubject()
+
+
+def proposal_complete(facts: TopicFacts) -> None:
+    """A proposal names the problem, the wish, the place and who is affected (T1)."""
+    _require(
+        "proposal_complete",
+        problem=bool(facts.problem.strip()),
+        wish=bool(facts.wish.strip()),
+        place=bool(facts.place.strip()),
+        affected=bool(facts.affected),
+    )
+
+
+def by_author(facts: TopicFacts) -> None:
+    _require("by_author", author=facts.actor_id == facts.author_id)
+
+
+def reason_given(facts: TopicFacts) -> None:
+    _require("reason_given", reason=bool((facts.reason or "").strip()))
+
+
+def in_correction_period(facts: TopicFacts) -> None:
+    """A returned topic can be completed for 15 days (T2)."""
+    ends = facts.procedure.periods["correction"].after(facts.state_since)
+    _require("in_correction_period", in_time=facts.now < ends)
+
+
+def classified(facts: TopicFacts) -> None:
+    """Screening chose category, layer, track and a catalogue entry (T3, S2, S18)."""
+    _require(
+        "classified",
+        category=facts.category is not None,
+        layer=facts.layer is not None,
+        track=facts.track is not None,
+        matter_list=facts.matter_list is not None,
+    )
+
+
+def within_the_lists(facts: TopicFacts) -> None:
+    """A matter on neither list, or a pure government duty, is transferred, not ordered as
+    Track A (S18, seed 二(二))."""
+    track_a_outside = (
+        facts.track is Track.COMMUNITY and facts.matter_list is MatterList.OUTSIDE_LISTS
+    )
+    _require("within_the_lists", matter_list=not track_a_outside)
+
+
+def commission_complete(facts: TopicFacts) -> None:
+    """Track B has a commissioning body and its letter (S8)."""
+    if facts.track is Track.COMMISSIONED:
+        _require(
+            "commission_complete",
+            commissioning_org=facts.commissioning_org_id is not None,
+            commission_letter=facts.has_commission_letter,
+        )
+
+
+def convener_named(facts: TopicFacts) -> None:
+    """The community party organisation convenes; another convener needs a recorded reason (S1)."""
+    _require(
+        "convener_named",
+        convener=facts.has_convener,
+        convener_reason=facts.convener_is_default or bool(facts.convener_reason),
+    )
+
+
+def two_persons_reject(facts: TopicFacts) -> None:
+    """Who proposes a rejection does not confirm it (T4)."""
+    rejection = facts.rejection
+    _require(
+        "two_persons_reject", proposal=rejection is not None and rejection.confirmed_by is None
+    )
+    assert rejection is not None
+    _require(
+        "two_persons_reject",
+        second_person=rejection.proposed_by != facts.actor_id,
+        reason_code=rejection.reason_code in REJECTION_REASONS,
+    )
+
+
+def appeal_in_time(facts: TopicFacts) -> None:
+    """One appeal, within 15 days of the rejection (T4a)."""
+    rejection = facts.rejection
+    _require("appeal_in_time", appeal=rejection is not None and rejection.appealed_at is not None)
+    assert rejection is not None
+    assert rejection.appealed_at is not None
+    assert rejection.confirmed_at is not None
+    ends = facts.procedure.periods["appeal"].after(rejection.confirmed_at)
+    _require("appeal_in_time", in_time=rejection.appealed_at < ends, once=rejection.appeals <= 1)
+
+
+def independent_appeal_body(facts: TopicFacts) -> None:
+    """The subdistrict or the supervision committee decides, never those who rejected (T4a)."""
+    rejection = facts.rejection
+    assert rejection is not None
+    _require(
+        "independent_appeal_body",
+        role=facts.standing.role in (Role.SUPERVISOR, Role.GOVERNMENT),
+        other_body=facts.standing.org_id != rejection.confirmed_org_id,
+        other_person=facts.actor_id not in (rejection.proposed_by, rejection.confirmed_by),
+    )
+
+
+def transfer_settled(facts: TopicFacts) -> None:
+    _require("transfer_settled", answer=facts.transfer is not None and facts.transfer.settled)
+
+
+def withdrawal_open(facts: TopicFacts) -> None:
+    """After acceptance a co-signer has 5 days to take the topic over (T7)."""
+    asked = facts.withdrawal_asked_at
+    _require("withdrawal_open", asked=asked is not None)
+    assert asked is not None
+    ends = facts.procedure.periods["withdrawal"].after(asked)
+    _require("withdrawal_open", waited=facts.now >= ends)
+
+
+def groups_covered(facts: TopicFacts) -> None:
+    """Every affected group that the proposal names is in the plan, and every affected group of
+    the plan is invited (S3)."""
+    assert facts.plan is not None
+    planned = {group.name for group in facts.plan.plan.groups}
+    absent = [name for name in facts.affected if name not in planned]
+    uninvited = [g.name for g in facts.plan.plan.groups if g.affected and not g.invited]
+    if absent or uninvited:
+        raise GateNotMet(gate="groups_covered", missing=sorted(absent + uninvited))
+
+
+def plan_complete(facts: TopicFacts) -> None:
+    """Materials, an expert's opinion if asked, the text of the plan, and a preset for layers that
+    decide by vote (T8)."""
+    plan = facts.plan
+    assert plan is not None
+    decides_by_vote = facts.layer in (Layer.OWNERS, Layer.ASSEMBLY)
+    _require(
+        "plan_complete",
+        text=bool(plan.plan.text.strip()),
+        materials=plan.materials > 0,
+        expert_opinion=not plan.plan.needs_expert or plan.expert_opinions > 0,
+        poll_preset=not decides_by_vote or plan.plan.poll_preset is not None,
+    )
+
+
+def legality_checked(facts: TopicFacts) -> None:
+    assert facts.plan is not None
+    _require("legality_checked", legality=facts.plan.legality_ok is True)
+
+
+def interests_declared(facts: TopicFacts) -> None:
+    assert facts.plan is not None
+    _require("interests_declared", declarations=facts.plan.undeclared == 0)
+
+
+def two_persons_announce(facts: TopicFacts) -> None:
+    """The clerk prepares, the convener announces: preset and roll are frozen by two people."""
+    assert facts.plan is not None
+    _require("two_persons_announce", second_person=facts.plan.prepared_by != facts.actor_id)
+
+
+def notice_over(facts: TopicFacts) -> None:
+    plan = facts.plan
+    assert plan is not None
+    over = plan.notice_until is not None and facts.now >= plan.notice_until
+    _require("notice_over", notice=over)
+
+
+def roll_settled(facts: TopicFacts) -> None:
+    _require(
+        "roll_settled", roll_objections=facts.poll is None or not facts.poll.roll_objections_open
+    )
+
+
+def meetings_held(facts: TopicFacts) -> None:
+    """Required forms took place, their minutes are confirmed and published (T10)."""
+    assert facts.meetings is not None
+    assert facts.plan is not None
+    lacking = [
+        form.form
+        for form in facts.plan.plan.forms
+        if form.required
+        and form.form != "online_deliberation"
+        and form.form not in facts.meetings.held_forms
+    ]
+    if facts.meetings.unconfirmed:
+        lacking.append("minutes")
+    if lacking:
+        raise GateNotMet(gate="meetings_held", missing=sorted(lacking))
+
+
+def groups_heard(facts: TopicFacts) -> None:
+    """Every invited affected group was heard, or its absence is documented (T10)."""
+    assert facts.meetings is not None
+    assert facts.plan is not None
+    if not any(f.required and f.form != "online_deliberation" for f in facts.plan.plan.forms):
+        return
+    unheard = [
+        group.name
+        for group in facts.plan.plan.groups
+        if group.affected and group.invited and group.name not in facts.meetings.heard_groups
+    ]
+    if unheard:
+        raise GateNotMet(gate="groups_heard", missing=sorted(unheard))
+
+
+def outcome_written(facts: TopicFacts) -> None:
+    """Outcome items exist, and the minority view is written: it is never optional (S11)."""
+    outcome = facts.outcome
+    _require(
+        "outcome_written",
+        items=outcome is not None and outcome.items > 0,
+        minority_view=outcome is not None and outcome.has_minority_view,
+    )
+
+
+def poll_ready(facts: TopicFacts) -> None:
+    """The poll was announced, its notice is over, its text is the announced one, every item can
+    be voted against, and it follows the frozen preset (T11)."""
+    poll = facts.poll
+    assert facts.plan is not None
+    _require("poll_ready", poll=poll is not None)
+    assert poll is not None
+    _require(
+        "poll_ready",
+        announced=poll.state == "announced",
+        notice=facts.now >= poll.opens_at,
+        text_unchanged=poll.text_unchanged,
+        against_option=poll.items_have_against,
+        preset=facts.plan.plan.poll_preset == poll.preset_id,
+    )
+
+
+def votable(facts: TopicFacts) -> None:
+    """Rights that cannot be voted away go another road (S11 c)."""
+    assert facts.plan is not None
+    _require("votable", votable_right=not facts.plan.plan.touches_unvotable_right)
+
+
+def consensus_stands(facts: TopicFacts) -> None:
+    """Without a ballot: the preset allows it, and nobody objected to "consensus" for 3 days."""
+    outcome = facts.outcome
+    assert outcome is not None
+    assert facts.plan is not None
+    called = outcome.consensus_called_at
+    _require(
+        "consensus_stands",
+        no_ballot_planned=facts.plan.plan.poll_preset is None,
+        called=called is not None,
+        unopposed=outcome.consensus_objections == 0,
+    )
+    assert called is not None
+    ends = facts.procedure.periods["consensus"].after(called)
+    _require("consensus_stands", waited=facts.now >= ends)
+
+
+def count_signed(facts: TopicFacts) -> None:
+    """Two tellers sign the count and a supervisor witnesses it (T13)."""
+    poll = facts.poll
+    assert poll is not None
+    _require(
+        "count_signed",
+        tellers=poll.teller_signatures >= 2,
+        supervisor=poll.supervisor_signatures >= 1,
+        quorum=poll.verdict is not None and poll.verdict != "no_quorum",
+    )
+
+
+def quorum_missed(facts: TopicFacts) -> None:
+    poll = facts.poll
+    assert poll is not None
+    _require("quorum_missed", verdict=poll.verdict == "no_quorum")
+
+
+def rounds_left(facts: TopicFacts) -> None:
+    """At most three rounds, each with a reason and a list of what changed (T16)."""
+    _require(
+        "rounds_left",
+        rounds=facts.round < facts.procedure.max_rounds,
+        change_list=bool(facts.change_list),
+    )
+
+
+def objection_period_over(facts: TopicFacts) -> None:
+    ends = facts.procedure.periods["objection"].after(facts.state_since)
+    _require("objection_period_over", period=facts.now >= ends)
+
+
+def every_item_answered(facts: TopicFacts) -> None:
+    adoption = facts.adoption
+    assert adoption is not None
+    answered = bool(adoption.decisions) and None not in adoption.decisions
+    _require("every_item_answered", replies=answered)
+
+
+def adoption_signed(facts: TopicFacts) -> None:
+    """Track A: party organisation and committee both sign. Track B: the commissioner signs."""
+    adoption = facts.adoption
+    assert adoption is not None
+    if facts.track is Track.COMMISSIONED:
+        _require("adoption_signed", commissioner=adoption.commissioner_signed)
+    else:
+        _require(
+            "adoption_signed", party_org=adoption.party_signed, committee=adoption.committee_signed
+        )
+
+
+def tasks_planned(facts: TopicFacts) -> None:
+    """Every adopted item has a task with responsible organisation, date and money (T21)."""
+    tasks = facts.tasks
+    assert tasks is not None
+    _require(
+        "tasks_planned",
+        tasks=tasks.tasks > 0 and tasks.adopted_items_without_task == 0,
+        complete=tasks.incomplete == 0,
+    )
+
+
+def tasks_finished(facts: TopicFacts) -> None:
+    """Tasks are done or ended with a reason, accepted by convener and residents, accounts shown."""
+    tasks = facts.tasks
+    assert tasks is not None
+    _require(
+        "tasks_finished",
+        tasks=tasks.open == 0,
+        accounts=tasks.unaccounted == 0,
+        acceptance=tasks.not_accepted == 0,
+    )
+
+
+def feedback_given(facts: TopicFacts) -> None:
+    """The feedback notice is online and on the board (T24, S9)."""
+    feedback = facts.feedback
+    assert feedback is not None
+    _require(
+        "feedback_given",
+        notice_online=feedback.notice_published,
+        notice_on_board=feedback.notice_on_board,
+    )
+
+
+def dissent_settled(facts: TopicFacts) -> None:
+    """Every dissent record has an explanation or a documented attempt (T24, S10)."""
+    feedback = facts.feedback
+    assert feedback is not None
+    _require("dissent_settled", dissent_records=feedback.dissent_unsettled == 0)
+
+
+def survey_answered(facts: TopicFacts) -> None:
+    """The survey is over and published by the system, the community has responded, and a low
+    score has opened a rectification task (T25, S33)."""
+    survey = facts.survey
+    _require("survey_answered", survey=survey is not None and survey.published)
+    assert survey is not None
+    _require(
+        "survey_answered",
+        response=survey.response_published,
+        rectification=not survey.low_score or survey.rectification_opened,
+    )
+
+
+NEEDS: Mapping[Gate, frozenset[Need]] = {
+    two_persons_reject: frozenset({Need.REJECTION}),
+    appeal_in_time: frozenset({Need.REJECTION}),
+    independent_appeal_body: frozenset({Need.REJECTION}),
+    transfer_settled: frozenset({Need.TRANSFER}),
+    groups_covered: frozenset({Need.PLAN}),
+    plan_complete: frozenset({Need.PLAN}),
+    legality_checked: frozenset({Need.PLAN}),
+    interests_declared: frozenset({Need.PLAN}),
+    two_persons_announce: frozenset({Need.PLAN}),
+    notice_over: frozenset({Need.PLAN}),
+    roll_settled: frozenset({Need.POLL}),
+    meetings_held: frozenset({Need.PLAN, Need.MEETINGS}),
+    groups_heard: frozenset({Need.PLAN, Need.MEETINGS}),
+    outcome_written: frozenset({Need.OUTCOME}),
+    poll_ready: frozenset({Need.PLAN, Need.POLL}),
+    votable: frozenset({Need.PLAN}),
+    consensus_stands: frozenset({Need.PLAN, Need.OUTCOME}),
+    count_signed: frozenset({Need.POLL}),
+    quorum_missed: frozenset({Need.POLL}),
+    every_item_answered: frozenset({Need.ADOPTION}),
+    adoption_signed: frozenset({Need.ADOPTION}),
+    tasks_planned: frozenset({Need.TASKS}),
+    tasks_finished: frozenset({Need.TASKS}),
+    feedback_given: frozenset({Need.FEEDBACK}),
+    dissent_settled: frozenset({Need.FEEDBACK}),
+    survey_answered: frozenset({Need.SURVEY}),
+}

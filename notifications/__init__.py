@@ -1,0 +1,1 @@
+"""What follows from a fact: numbering, fan-out, messages. Decides no facts."""

@@ -1,0 +1,142 @@
+"""Fixtures: an injected clock, a fresh database on SQLite and on PostgreSQL, the application."""
+
+import os
+import shutil
+from collections.abc import AsyncGenerator, Generator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import api.tables  # noqa: F401  its rows belong to the schema
+import consultation.schema  # noqa: F401
+from api.app import build_app
+from api.settings import Settings
+from consultation.database import Database, metadata
+from consultation.vault import Vault
+from tests import servers
+from tests.world import World, build_world
+
+SECRET = "a secret for tests, 32 bytes or more"
+START = datetime(2026, 3, 11, 1, 0, tzinfo=UTC)  # Wednesday, 09:00 in Shanghai
+
+
+class ManualClock:
+    """Time stands still until a test moves it."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "empty.sqlite3"
+    engine = create_engine(f"sqlite:///{path}")
+    metadata.create_all(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Generator[str]:
+    if not servers.has_postgres():
+        if os.environ.get("REQUIRE_ALL"):
+            pytest.fail("PostgreSQL is required (REQUIRE_ALL) and not installed")
+        pytest.skip("PostgreSQL is not installed")
+    with servers.postgres() as address:
+        yield address
+
+
+_templates: set[str] = set()
+
+
+async def _postgres_database(address: str) -> str:
+    """A fresh database, copied from a template that is made once per cluster."""
+    admin = await asyncpg.connect(f"postgresql://{address}/postgres")
+    try:
+        if address not in _templates:
+            await admin.execute("CREATE DATABASE template_minyi")
+            engine = create_async_engine(f"postgresql+asyncpg://{address}/template_minyi")
+            async with engine.begin() as connection:
+                await connection.run_sync(metadata.create_all)
+            await engine.dispose()
+            _templates.add(address)
+        name = f"t_{uuid4().hex}"
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template_minyi')
+    finally:
+        await admin.close()
+    return f"postgresql+asyncpg://{address}/{name}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path
+) -> AsyncGenerator[str]:
+    """The address of a fresh database; every test that uses it runs on both engines."""
+    if request.param == "sqlite":
+        path = tmp_path / "minyi.sqlite3"
+        shutil.copy(sqlite_template, path)
+        yield f"sqlite+aiosqlite:///{path}"
+        return
+    address: str = request.getfixturevalue("postgres_cluster")
+    url = await _postgres_database(address)
+    yield url
+    admin = await asyncpg.connect(f"postgresql://{address}/postgres")
+    await admin.execute(f'DROP DATABASE "{url.rsplit("/", 1)[1]}" WITH (FORCE)')
+    await admin.close()
+
+
+@pytest.fixture
+async def db(database_url: str, clock: ManualClock) -> AsyncGenerator[Database]:
+    database = Database(database_url, vault=Vault(SECRET.encode()), clock=clock, pool_size=5)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+async def world(db: Database) -> World:
+    """A small community with offices, staff and residents."""
+    return await build_world(db)
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(
+        database_url=database_url,
+        field_secret=SECRET,
+        token_key="11" * 32,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+async def client(
+    settings: Settings, clock: ManualClock, world: World
+) -> AsyncGenerator[httpx.AsyncClient]:
+    """The application over ASGI, in process, with the ``world`` in its database."""
+    app = build_app(settings, clock=clock)
+    async with app.router.lifespan_context(app):
+        world.tokens = app.state.services.tokens
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://minyi.test") as http:
+            yield http
