@@ -1,0 +1,80 @@
+"""The server process: uvicorn as this application needs it, for ``minyi serve`` and in-loop.
+
+Open sockets are told to come back (1012, with a spread) before uvicorn closes what is left.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import build_app
+from api.settings import Settings
+
+FRAME_LIMIT = 16 * 1024
+"""Bytes in one frame from a client; a hello with 64 streams has about half of it."""
+GRACE_SECONDS = 5
+
+
+class Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit as exit:  # a task that raises it would tear down the caller's loop
+            raise RuntimeError("the application did not start") from exit
+
+
+class GuestServer(Server):
+    """Runs inside somebody else's loop, and leaves the signals to them."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def configure(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        ws="websockets-sansio",
+        ws_max_size=FRAME_LIMIT,
+        ws_per_message_deflate=False,  # a third of the deliveries and twice the memory otherwise
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        access_log=False,  # api/logs.py writes one line per request
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        lifespan="on",
+    )
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal says stop."""
+    app = build_app(settings)
+    Server(configure(app, host=settings.host, port=settings.port)).run()
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, port: int = 0) -> AsyncGenerator[str]:
+    """Serve ``app`` in the running loop on a loopback port (a free one for 0), for tests, replay
+    and the demo check. Yields the base URL, ``http://127.0.0.1:{port}``, ready for requests."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        port = listener.getsockname()[1]
+        server = GuestServer(configure(app, host="127.0.0.1", port=port))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            while not server.started:
+                if task.done():
+                    await task  # raises what went wrong
+                await asyncio.sleep(0.005)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            await asyncio.wait([task])
+        await task

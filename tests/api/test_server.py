@@ -1,0 +1,31 @@
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import build_app
+from api.server import serving
+from api.settings import Settings
+
+
+async def test_the_application_serves_in_the_running_loop(settings: Settings) -> None:
+    async with serving(build_app(settings)) as url:
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+            assert (await http.get("/readyz")).json() == {"status": "ready"}
+
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        with pytest.raises(httpx.ConnectError):
+            await http.get("/readyz")
+
+
+async def test_an_application_that_does_not_start_says_so() -> None:
+    @asynccontextmanager
+    async def no_disk(app: FastAPI) -> AsyncGenerator[None]:
+        raise OSError("no disk")
+        yield
+
+    with pytest.raises(RuntimeError, match="did not start"):
+        async with serving(FastAPI(lifespan=no_disk)):
+            pass
