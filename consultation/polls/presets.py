@@ -1,7 +1,7 @@
 """Rule presets 规则预设: the numbers of the law as data (``presets/*.toml``), one frozen model.
 
-A preset is copied into the poll when the poll is announced, so that a later edition of the law
-cannot change a running vote.
+A preset is copied into the poll when the poll is drafted and frozen with it at the announcement,
+so that a later edition of the law cannot change a running vote.
 """
 
 import tomllib
@@ -9,8 +9,9 @@ from datetime import date
 from enum import StrEnum
 from functools import cache
 from importlib import resources
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from consultation.topics.states import Layer
 
@@ -38,22 +39,61 @@ class Measure(StrEnum):
 class Base(StrEnum):
     """The denominators, named; there is no "total"."""
 
-    ELIGIBLE = "eligible"
-    PARTICIPATING = "participating"
-    PRESENT = "present"
-    MEMBERS = "members"
-    VOTES_CAST = "votes_cast"
+    ELIGIBLE = "eligible"  # everybody on the roll
+    PARTICIPATING = "participating"  # who cast a ballot, abstentions included
+    PRESENT = "present"  # members of the roll who attend the meeting
+    MEMBERS = "members"  # all members of the assembly: its roll
+    VOTES_CAST = "votes_cast"  # ballots handed in
+
+
+class Verification(StrEnum):
+    """How sure the product is of the numbers (domain 0.1)."""
+
+    VERIFIED = "verified"  # read in the primary text
+    SECONDARY = "secondary"  # read in a secondary text, or for another city
+    TO_CONFIRM = "to_confirm"  # assumed; the operator must check before binding use
+    PRODUCT = "product"  # no law behind it
 
 
 class Threshold(Frozen):
     """``of`` × ``numerator``/``denominator``: reached at the bound when ``inclusive`` (以上),
-    only above it when not (过半数, 超过). Civil Code art. 1259."""
+    only above it when not (过半数, 超过). Civil Code art. 1259.
+
+    Files write ``at_least = "2/3"`` for the first and ``more_than = "1/2"`` for the second.
+    """
 
     measure: Measure
     of: Base
     numerator: int = Field(ge=1)
     denominator: int = Field(ge=1)
     inclusive: bool
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_words(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        words = {"at_least", "more_than"} & data.keys()
+        if not words:
+            return data
+        if len(words) > 1:
+            raise ValueError("a threshold is either at_least or more_than")
+        bound = words.pop()
+        numerator, _, denominator = data[bound].partition("/")
+        rest = {name: value for name, value in data.items() if name != bound}
+        return rest | {
+            "numerator": int(numerator),
+            "denominator": int(denominator),
+            "inclusive": bound == "at_least",
+        }
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.numerator > self.denominator:
+            raise ValueError("a threshold above the whole can never be reached")
+        if self.measure is Measure.AREA and self.of not in (Base.ELIGIBLE, Base.PARTICIPATING):
+            raise ValueError("area has no other base than eligible or participating")
+        return self
 
 
 class Allocation(StrEnum):
@@ -62,41 +102,68 @@ class Allocation(StrEnum):
 
 
 class RulePreset(Frozen):
-    id: str
+    """One rule of deciding. ``approval`` holds for each item by itself; with no ``approval`` the
+    poll collects opinions and passes nothing. ``held_in_meeting``: those present in the linked
+    meeting vote, and turnout means presence."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
     version: date
     effective_from: date
-    effective_to: date | None = None
+    effective_to: date | None = None  # the last day on which it may be announced
     name_zh: str
     name_en: str
     layer: Layer
     electorate: Electorate
-    measures: list[Measure]
+    measures: list[Measure] = Field(min_length=1)
     turnout: list[Threshold]
     approval: list[Threshold]
     allocation: Allocation = Allocation.NONE
     binding: bool
-    window_days_min: int
-    window_days_default: int
-    window_days_max: int
-    extensions: int
-    notice_days: int
-    objection_days: int
     held_in_meeting: bool = False
-    legal_basis: list[str]
-    verification: str  # verified | secondary | recalled | to_confirm | product
+    live_turnout: bool = True  # whether participation is shown before the close
+    area_includes_parking: bool = True  # parking spaces may be exclusive parts; local rules differ
+    window_days_min: int = Field(ge=0)
+    window_days_default: int = Field(ge=0)
+    window_days_max: int = Field(ge=1)
+    extensions: int = Field(ge=0, le=1)
+    notice_days: int = Field(ge=0)
+    objection_days: int = Field(ge=0)
+    legal_basis: list[str] = Field(min_length=1)
+    verification: Verification
+    note_zh: str = ""
 
     @property
     def key(self) -> str:
         return f"{self.id}@{self.version.isoformat()}"
 
+    def effective_on(self, day: date) -> bool:
+        return self.effective_from <= day and (
+            self.effective_to is None or day <= self.effective_to
+        )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        thresholds = [*self.turnout, *self.approval]
+        if any(threshold.measure not in self.measures for threshold in thresholds):
+            raise ValueError("a threshold uses a measure that the preset does not count")
+        if any(t.of is Base.PRESENT for t in thresholds) and not self.held_in_meeting:
+            raise ValueError("only a meeting knows who is present")
+        if self.binding and not (self.turnout and self.approval):
+            raise ValueError("a binding preset needs turnout and approval")
+        if self.extensions and not self.turnout:
+            raise ValueError("an extension is for turnout only")
+        if not self.window_days_min <= self.window_days_default <= self.window_days_max:
+            raise ValueError("the default window must lie between its bounds")
+        return self
+
 
 @cache
 def presets() -> dict[str, RulePreset]:
-    """All presets by ``id@version``."""
+    """All presets by ``id@version``, in that order."""
     folder = resources.files("consultation.polls").joinpath("presets")
     found = [
         RulePreset.model_validate(tomllib.loads(entry.read_text("utf-8")))
         for entry in folder.iterdir()
         if entry.name.endswith(".toml")
     ]
-    return {preset.key: preset for preset in found}
+    return {preset.key: preset for preset in sorted(found, key=lambda preset: preset.key)}
