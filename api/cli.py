@@ -1,8 +1,26 @@
-"""``minyi``: the command line."""
+"""``minyi``: the command line. Heavy modules are imported inside the commands, so that
+``minyi --help`` answers at once."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+if TYPE_CHECKING:
+    from api.settings import Settings
+
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+migrate = typer.Typer(no_args_is_help=True, help="Move the database to a revision of its schema.")
+cli.add_typer(migrate, name="migrate")
+
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="MINYI_ENV_FILE", help="Settings file; var/minyi.env is read if it is there."
+    ),
+]
+HERE = Path(__file__).parent.parent
 
 
 @cli.callback()
@@ -12,3 +30,125 @@ def minyi() -> None:
 
 def main() -> None:
     cli()
+
+
+def stop(message: str) -> NoReturn:
+    """End the command with a message in place of a traceback."""
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+def settings_or_stop(env_file: Path | None) -> "Settings":
+    from api import settings
+
+    try:
+        return settings.load(env_file)
+    except settings.SettingsUnusable as error:
+        stop(str(error))
+
+
+@cli.command()
+def serve(env_file: EnvFile = None) -> None:
+    """Serve the API, the live socket and the public pages until a signal says stop."""
+    settings = settings_or_stop(env_file)
+    from api import logs, server
+    from api.migrations import runner
+
+    at = asyncio.run(runner.current(settings.database_url))
+    if at != runner.head():
+        stop(
+            f"The database is at revision {at or 'none'}, this program needs {runner.head()}. "
+            "Run `minyi migrate up` first."
+        )
+    if settings.log_path is None:
+        logs.configure()
+        server.run(settings)
+    else:
+        settings.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with settings.log_path.open("a", encoding="utf-8", buffering=1) as stream:
+            logs.configure(stream)
+            server.run(settings)
+
+
+@cli.command()
+def secrets(
+    to: Annotated[Path, typer.Option(help="Where; never overwritten.")] = Path("var/minyi.env"),
+) -> None:
+    """Make a settings file with fresh secrets that only you can read."""
+    from api.settings import write_secrets
+
+    try:
+        write_secrets(to)
+    except FileExistsError:
+        stop(f"{to} is there already. Its secrets open the database; they are never overwritten.")
+    typer.echo(f"Secrets written to {to}. Keep a copy in a safe place.")
+
+
+@cli.command()
+def contract(
+    to: Annotated[Path, typer.Option(help="The folder of the contract.")] = HERE / "client-spec",
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if a file is not as it should be.")
+    ] = False,
+) -> None:
+    """Export openapi.json and problems.json for client developers."""
+    from api import contract
+
+    stale = contract.stale(to)
+    if not check:
+        contract.export(to)
+    elif stale:
+        stop(f"Not up to date: {', '.join(stale)}. Run `minyi contract` and review the change.")
+
+
+@migrate.command()
+def up(
+    env_file: EnvFile = None, to: Annotated[str, typer.Argument(help="A revision.")] = "head"
+) -> None:
+    """Upgrade, by default to the newest revision."""
+    settings = settings_or_stop(env_file)
+    from api.migrations import runner
+
+    asyncio.run(runner.upgrade(settings.database_url, to))
+    typer.echo(f"At revision {asyncio.run(runner.current(settings.database_url))}.")
+
+
+@migrate.command()
+def down(
+    to: Annotated[str, typer.Argument(help="A revision, -1 for one step, or base for none.")],
+    env_file: EnvFile = None,
+) -> None:
+    """Downgrade. What only the newer schema can hold is lost."""
+    settings = settings_or_stop(env_file)
+    from api.migrations import runner
+
+    asyncio.run(runner.downgrade(settings.database_url, to))
+    typer.echo(f"At revision {asyncio.run(runner.current(settings.database_url)) or 'none'}.")
+
+
+@migrate.command("check")
+def check_schema(env_file: EnvFile = None) -> None:
+    """Fail unless the database is at the newest revision and its tables are as the program's."""
+    settings = settings_or_stop(env_file)
+    from api.migrations import runner
+
+    at = asyncio.run(runner.current(settings.database_url))
+    if at != runner.head():
+        stop(f"At revision {at or 'none'}, the newest is {runner.head()}.")
+    differences = asyncio.run(runner.differences(settings.database_url))
+    if differences:
+        stop("\n".join(["The tables differ from the models:", *map(str, differences)]))
+    typer.echo(f"At revision {at}, as the models.")
+
+
+@migrate.command()
+def revision(
+    message: Annotated[str, typer.Argument(help="What it does, in the imperative.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="In place of the newest, which no database has seen.")
+    ] = False,
+) -> None:
+    """Write a revision file from what the models have and the newest revision has not."""
+    from api.migrations import runner
+
+    asyncio.run(runner.make_revision(message, again=again))

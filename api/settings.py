@@ -1,8 +1,10 @@
 """One frozen Settings, read once from ``MINYI_*`` and passed down."""
 
+import os
+import secrets
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -31,3 +33,52 @@ class Settings(BaseSettings):
     ping_seconds: int = 25
     replay_events: int = 200
     worker_poll_seconds: float = 1.0
+
+    @field_validator("token_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr) -> SecretStr:
+        try:
+            right = len(bytes.fromhex(key.get_secret_value())) == 32
+        except ValueError:
+            right = False
+        if not right:
+            raise ValueError("must be 32 bytes in hex (64 digits)")
+        return key
+
+
+DEFAULT_ENV_FILE = Path("var/minyi.env")
+
+
+class SettingsUnusable(Exception):
+    """The settings are missing or wrong; the message says which, never their values."""
+
+
+def load(env_file: Path | None = None) -> Settings:
+    """The settings from the environment and from ``env_file``, by default ``var/minyi.env`` if it
+    is there. The environment wins."""
+    if env_file is not None and not env_file.is_file():
+        raise SettingsUnusable(f"There is no settings file {env_file}.")
+    chosen = env_file or (DEFAULT_ENV_FILE if DEFAULT_ENV_FILE.is_file() else None)
+    try:
+        return Settings(_env_file=chosen)  # type: ignore[call-arg]
+    except ValidationError as error:
+        lines = [
+            f"  MINYI_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        ]
+        raise SettingsUnusable(
+            "\n".join(
+                ["These settings are missing or wrong:", *lines, "`minyi secrets` makes new ones."]
+            )
+        ) from None
+
+
+def write_secrets(path: Path) -> None:
+    """A settings file with fresh secrets, readable by its owner only.
+
+    FileExistsError if it is there: losing the field secret loses every sealed name and phone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(f"MINYI_FIELD_SECRET={secrets.token_urlsafe(48)}\n")
+        file.write(f"MINYI_TOKEN_KEY={secrets.token_hex(32)}\n")

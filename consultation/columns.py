@@ -16,6 +16,16 @@ from sqlalchemy.orm import declared_attr
 from sqlalchemy.types import JSON, TypeDecorator
 from sqlmodel import Field, SQLModel
 
+# Here, because every table is made after this module is imported: a constraint without a name can
+# never be changed by a migration.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
 
 class Row(SQLModel):
     """Base of all tables: the table is named as the class, in snake_case."""

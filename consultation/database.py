@@ -25,13 +25,6 @@ from consultation.ids import NewId, random_id
 from consultation.permissions import NOBODY, Actor, Role, Standing
 from consultation.vault import Vault
 
-SQLModel.metadata.naming_convention = {
-    "ix": "ix_%(column_0_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
 metadata: MetaData = SQLModel.metadata
 
 Clock = Callable[[], datetime]

@@ -10,12 +10,13 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import api.tables  # noqa: F401  its rows belong to the schema
 import consultation.schema  # noqa: F401
 from api.app import build_app
+from api.migrations import runner
 from api.settings import Settings
 from consultation.database import Database, metadata
 from consultation.vault import Vault
@@ -53,9 +54,16 @@ def clock() -> ManualClock:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "empty.sqlite3"
     engine = create_engine(f"sqlite:///{path}")
-    metadata.create_all(engine)
+    with engine.begin() as connection:
+        _create_schema(connection)
     engine.dispose()
     return path
+
+
+def _create_schema(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": runner.head()})
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +87,7 @@ async def _postgres_database(address: str) -> str:
             await admin.execute("CREATE DATABASE template_minyi")
             engine = create_async_engine(f"postgresql+asyncpg://{address}/template_minyi")
             async with engine.begin() as connection:
-                await connection.run_sync(metadata.create_all)
+                await connection.run_sync(_create_schema)
             await engine.dispose()
             _templates.add(address)
         name = f"t_{uuid4().hex}"

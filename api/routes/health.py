@@ -1,13 +1,19 @@
 """Is the process alive, and is it ready to serve."""
 
+from datetime import timedelta
+
 from fastapi import APIRouter
-from sqlalchemy import text
 
 from api.dependencies import App
+from api.migrations import runner
 from api.problems import Unavailable
 from api.wire import WireOut
+from consultation import jobs
 
 router = APIRouter(tags=["health"])
+
+MOST_LAG = timedelta(minutes=5)
+"""Jobs open and close polls on time; a worker further behind is not doing its work."""
 
 
 class Health(WireOut):
@@ -22,11 +28,18 @@ async def healthz() -> Health:
 
 @router.get("/readyz")
 async def readyz(app: App) -> Health:
-    """The database answers."""
+    """The database answers, its schema is the program's, and jobs are done in time.
+    ``facts.reason`` of the refusal says which is not: ``database``, ``schema`` or ``jobs``."""
     try:
         async with app.db.read() as tx:
-            await tx.session.connection()
-            await tx.session.exec(text("SELECT 1"))  # type: ignore[call-overload]
+            connection = await tx.session.connection()
+            at = await connection.run_sync(runner.current_of)
+            due = await jobs.next_due(tx) if at == runner.head() else None
+            now = tx.now
     except Exception:
-        raise Unavailable() from None
+        raise Unavailable(reason="database") from None
+    if at != runner.head():
+        raise Unavailable(reason="schema")
+    if due is not None and now - due > MOST_LAG:
+        raise Unavailable(reason="jobs")
     return Health(status="ready")

@@ -1,4 +1,15 @@
+from pathlib import Path
+from uuid import uuid4
+
 import httpx
+from sqlalchemy import text
+
+from api.app import build_app
+from api.settings import Settings
+from consultation import jobs
+from consultation.database import Database
+from consultation.jobs import JobKind
+from tests.conftest import ManualClock
 
 
 async def test_health_and_readiness(client: httpx.AsyncClient) -> None:
@@ -15,3 +26,46 @@ async def test_an_unknown_address_is_a_problem_in_the_callers_language(
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "not-found"
     assert answer.json()["title"] == "Not found"
+
+
+async def test_a_server_whose_schema_is_not_the_programs_is_not_ready(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    async with db.begin() as tx:
+        await tx.session.exec(text("UPDATE alembic_version SET version_num = '0000'"))
+
+    answer = await client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["facts"] == {"reason": "schema"}
+
+
+async def test_a_server_whose_jobs_lag_behind_is_not_ready(
+    client: httpx.AsyncClient, db: Database, clock: ManualClock
+) -> None:
+    async with db.begin() as tx:
+        await jobs.schedule(tx, JobKind.POLL_CLOSE, uuid4(), tx.now, community_id=None)
+    clock.advance(minutes=5)
+    assert (await client.get("/readyz")).status_code == 200
+
+    clock.advance(seconds=1)
+
+    answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["facts"] == {"reason": "jobs"}
+
+
+async def test_a_server_without_its_database_is_alive_and_not_ready(
+    settings: Settings, clock: ManualClock, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    nowhere = {"database_url": f"sqlite+aiosqlite:///{tmp_path}/file/below.sqlite3"}
+    app = build_app(settings.model_copy(update=nowhere), clock=clock)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://minyi.test"
+    ) as http:
+        assert (await http.get("/healthz")).status_code == 200
+        answer = await http.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["facts"] == {"reason": "database"}

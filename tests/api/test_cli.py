@@ -1,0 +1,103 @@
+"""The command line, run as a user runs it: as a process of its own, in an empty folder."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from api.migrations import runner
+
+MINYI = Path(sys.executable).with_name("minyi")
+OURS = {name: value for name, value in os.environ.items() if not name.startswith("MINYI_")}
+
+
+@pytest.fixture
+def minyi(tmp_path: Path) -> object:
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [MINYI, *arguments],
+            cwd=tmp_path,
+            env=OURS | environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def test_serve_without_secrets_says_which_are_missing(minyi) -> None:
+    done = minyi("serve")
+
+    assert done.returncode == 1
+    assert "MINYI_FIELD_SECRET" in done.stderr
+    assert "MINYI_TOKEN_KEY" in done.stderr
+    assert "minyi secrets" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_secret_is_refused_and_not_shown(minyi) -> None:
+    done = minyi("serve", MINYI_FIELD_SECRET="s3cret-too-short", MINYI_TOKEN_KEY="not-hex-at-all")
+
+    assert done.returncode == 1
+    assert "MINYI_TOKEN_KEY" in done.stderr
+    assert "MINYI_FIELD_SECRET" in done.stderr
+    assert "s3cret" not in done.stderr + done.stdout
+    assert "not-hex" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_secrets_are_fresh_for_the_owner_only_and_never_overwritten(minyi, tmp_path: Path) -> None:
+    assert minyi("secrets").returncode == 0
+    file = tmp_path / "var/minyi.env"
+    first = file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    again = minyi("secrets")
+
+    assert again.returncode == 1
+    assert "never overwritten" in again.stderr
+    assert file.read_text() == first
+    assert minyi("secrets", "--to", "other.env").returncode == 0
+    assert not set(first.splitlines()) & set((tmp_path / "other.env").read_text().splitlines())
+
+
+def test_serve_refuses_a_database_that_is_not_at_the_head(minyi) -> None:
+    minyi("secrets")
+
+    done = minyi("serve")
+
+    assert done.returncode == 1
+    assert "minyi migrate up" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_migrate_goes_up_checks_and_goes_down(minyi) -> None:
+    minyi("secrets", "--to", "my.env")
+    mine = ("--env-file", "my.env")
+
+    assert minyi("migrate", "check", *mine).returncode == 1
+    up = minyi("migrate", "up", *mine)
+    assert up.stdout == f"At revision {runner.head()}.\n", up.stderr
+    assert minyi("migrate", "check", *mine).returncode == 0
+    assert minyi("migrate", "down", "base", *mine).stdout == "At revision none.\n"
+    assert minyi("migrate", "check", *mine).returncode == 1
+
+
+def test_help_does_not_load_the_application() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, api.cli; print([m for m in ('fastapi', 'sqlalchemy', 'alembic',"
+            " 'pydantic', 'httpx', 'uvicorn') if m in sys.modules])",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"

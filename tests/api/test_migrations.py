@@ -1,0 +1,96 @@
+"""The migrations, run as they are shipped, on an empty database of each engine."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import func
+from sqlmodel import select
+
+from api.migrations import runner
+from consultation.community.tables import Person
+from consultation.database import Database, metadata
+from consultation.vault import Vault
+from tests.conftest import SECRET
+from tests.world import build_world
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path}/new/minyi.sqlite3"
+        return
+    address: str = request.getfixturevalue("postgres_cluster")
+    name = f"m_{uuid4().hex}"
+    admin = await asyncpg.connect(f"postgresql://{address}/postgres")
+    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    yield f"postgresql+asyncpg://{address}/{name}"
+    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await admin.close()
+
+
+async def test_an_upgraded_database_is_as_the_models_and_at_the_head(empty_url: str) -> None:
+    await runner.upgrade(empty_url)
+
+    assert await runner.differences(empty_url) == []
+    assert await runner.current(empty_url) == runner.head()
+
+
+async def test_up_down_and_up_again_with_people_in_it(empty_url: str) -> None:
+    async def people() -> int:
+        db = Database(empty_url, vault=Vault(SECRET.encode()))
+        await build_world(db)
+        async with db.read() as tx:
+            count = (await tx.session.exec(select(func.count()).select_from(Person))).one()
+        await db.dispose()
+        return count
+
+    await runner.upgrade(empty_url)
+    before = await people()
+    await runner.downgrade(empty_url, "base")
+    assert await runner.current(empty_url) is None
+    # an empty database lacks exactly the tables that there are
+    assert {d[0] for d in await runner.differences(empty_url)} == {"add_table", "add_index"}
+
+    await runner.upgrade(empty_url)
+
+    assert await people() == before > 0
+    assert await runner.differences(empty_url) == []
+
+
+async def test_two_processes_may_upgrade_at_once(empty_url: str) -> None:
+    await asyncio.gather(runner.upgrade(empty_url), runner.upgrade(empty_url))
+
+    assert await runner.differences(empty_url) == []
+
+
+async def test_a_migration_that_fails_leaves_nothing_half_done(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_at_the_end(config: object, revision: str) -> None:
+        upgrade(config, revision)
+        raise OSError("the disk is full")
+
+    upgrade = runner.command.upgrade
+    monkeypatch.setattr(runner.command, "upgrade", fail_at_the_end)
+    with pytest.raises(OSError, match="disk is full"):
+        await runner.upgrade(empty_url)
+
+    assert await runner.current(empty_url) is None
+
+
+def test_every_constraint_has_a_name_by_which_a_migration_can_change_it() -> None:
+    for table in metadata.tables.values():
+        for constraint in [*table.constraints, *table.indexes]:
+            if constraint.__class__.__name__ != "UniqueConstraint" or constraint.columns:
+                assert constraint.name, (table.name, constraint)
+
+
+def test_migrations_never_name_our_own_types() -> None:
+    for file in (runner.FOLDER / "versions").glob("*.py"):
+        text = file.read_text("utf-8")
+        assert "consultation" not in text, file
+        assert "sqlmodel" not in text, file
