@@ -112,7 +112,8 @@ ALLOWED: Mapping[Deed, Mapping[Role, Grant]] = {
         Role.SUPERVISOR,
         Role.OWNERS_COMMITTEE,
         Role.PROPERTY_COMPANY,
-    ),
+    )
+    | _allow(_OWN, Role.GOVERNMENT),  # as the commissioner, with its letter
     Deed.RAISE_FOR_RESIDENT: _allow(_YES, Role.GRID_WORKER),
     Deed.COMMISSION_TOPIC: _allow(_YES, Role.GOVERNMENT),
     Deed.COSIGN: _allow(_YES, *_RESIDENTS) | _allow(_OWN, Role.STAKEHOLDER),
@@ -232,11 +233,13 @@ SYSTEM = Actor(person_id=None, system=True)
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What the actor is at one place: their role there, the organisation they speak for, and the
-    verification level (0 visitor, 1 phone, 2 verified against the register)."""
+    verification level (0 visitor, 1 phone, 2 verified against the register). Under a role,
+    ``node_id`` is the node it was given for: a grid worker's own grid."""
 
     role: Role
     org_id: UUID | None = None
     level: int = 0
+    node_id: UUID | None = None
 
 
 def grant_of(deed: Deed, role: Role) -> Grant | None:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlmodel import col, or_, select
 
-from consultation.community.rules import RoleNotHeld
+from consultation.community.rules import RoleNotHeld, reaches
 from consultation.community.tables import Node, Residence, ResidenceKind, RoleAssignment
 from consultation.database import Transaction
 from consultation.permissions import Deed, Role, Standing, check
@@ -34,9 +34,15 @@ async def _standing(tx: Transaction, community_id: UUID | None, node_path: str) 
         return Standing(Role.VISITOR)
     if actor.assignment_id is not None:
         assignment = await current_assignment(tx)
-        if not node_path.startswith(assignment.node_path):
+        if not reaches(
+            assignment.role,
+            of_community=assignment.community_id,
+            of_path=assignment.node_path,
+            community_id=community_id,
+            path=node_path,
+        ):
             return Standing(Role.VISITOR)
-        return Standing(assignment.role, assignment.org_id, level=2)
+        return Standing(assignment.role, assignment.org_id, level=2, node_id=assignment.node_id)
     if community_id is None:
         return Standing(Role.VISITOR)
     found = await tx.session.exec(

@@ -13,6 +13,7 @@ from consultation.columns import (
     choice,
     flag,
     key,
+    maybe_choice,
     maybe_ref,
     maybe_text,
     maybe_when,
@@ -41,7 +42,10 @@ class NodeKind(StrEnum):
 class Node(Row, table=True):
     """One place in the tree. ``path`` is ``/id/id/…/`` from the city down, so that "in or below"
     is a prefix test. ``community_id`` is the community or village it belongs to (itself, for one),
-    null above that level. Buildings and entrances stand in an estate and name their grid."""
+    null above that level. Buildings and entrances stand in an estate and name their grid.
+
+    ``homes``, ``households`` (occupied ones) and ``adults`` count what is in or below, or in the
+    grid; the registers keep them, for a community and the nodes in it."""
 
     __table_args__ = (UniqueConstraint("parent_id", "name"),)
 
@@ -54,6 +58,9 @@ class Node(Row, table=True):
     code: str = Field(max_length=80, unique=True)
     name: str = Field(max_length=80)
     facts: dict[str, Any] = value(dict[str, Any])  # built_year, estate_type, manager, …
+    homes: int = 0
+    households: int = 0
+    adults: int = 0
 
 
 class UnitKind(StrEnum):
@@ -63,7 +70,8 @@ class UnitKind(StrEnum):
 
 
 class PropertyUnit(Row, table=True):
-    """An exclusive part 专有部分. ``area_dm2`` is in 0.01 m² (one square decimetre)."""
+    """An exclusive part 专有部分. ``area_dm2`` is in 0.01 m² (one square decimetre).
+    ``entrance_id`` is its entrance, or for a part without one its building or estate."""
 
     __table_args__ = (UniqueConstraint("community_id", "code"),)
 
@@ -86,8 +94,19 @@ class Ownership(Row, table=True):
     named_voter: bool = flag(default=True)
 
 
+class ResidenceKind(StrEnum):
+    OWNER = "owner"  # lives in an own home
+    TENANT = "tenant"
+    FAMILY = "family"  # lives with an owner or tenant
+    ABSENT_OWNER = "absent_owner"
+    MERCHANT = "merchant"
+    UNIT_MEMBER = "unit_member"  # works in a resident unit 驻区单位
+
+
 class Household(Row, table=True):
-    """A household 户. ``adults`` counts people of 18 and over; who they are is not kept."""
+    """A household 户. ``adults`` counts people of 18 and over; who they are is not kept.
+    ``tenure`` says as what it lives there: owner, family of the owner, or tenant. In a village
+    without property units ``estate_id`` may be the villagers' group."""
 
     __table_args__ = (UniqueConstraint("community_id", "code"),)
 
@@ -99,6 +118,7 @@ class Household(Row, table=True):
     code: str = Field(max_length=80)
     occupied: bool = flag(default=True)
     adults: int
+    tenure: ResidenceKind | None = maybe_choice(ResidenceKind)
     representative_id: UUID | None = maybe_ref("person.id", index=True)
 
 
@@ -146,7 +166,6 @@ class Organisation(Row, table=True):
 
 class Person(Row, table=True):
     """A person, city-wide. Name and phone are sealed; ``masked_name`` (王*) is what others see.
-    ``register_key`` is the keyed hash of the key that registers know the person by.
     An account that was matched to a registered person points there by ``same_as_id``."""
 
     id: UUID = key()
@@ -154,19 +173,18 @@ class Person(Row, table=True):
     name_sealed: bytes | None = sealed()
     phone_sealed: bytes | None = sealed()
     phone_lookup: str | None = Field(default=None, max_length=64, unique=True)
-    register_key: str | None = Field(default=None, max_length=64, unique=True)
     born_on: date | None = None
     same_as_id: UUID | None = maybe_ref("person.id")
     created_at: datetime = when()
 
 
-class ResidenceKind(StrEnum):
-    OWNER = "owner"  # lives in an own home
-    TENANT = "tenant"
-    FAMILY = "family"  # lives with an owner or tenant
-    ABSENT_OWNER = "absent_owner"
-    MERCHANT = "merchant"
-    UNIT_MEMBER = "unit_member"  # works in a resident unit 驻区单位
+class PersonKey(Row, table=True):
+    """The key by which one community's registers know a person, as a keyed hash. Each community
+    numbers its people itself; the phone joins the same person of two communities."""
+
+    community_id: UUID = ref("node.id", primary_key=True)
+    key_lookup: str = Field(primary_key=True, max_length=64)
+    person_id: UUID = ref("person.id")
 
 
 class Residence(Row, table=True):
@@ -190,7 +208,9 @@ class Residence(Row, table=True):
     method: str | None = Field(default=None, max_length=20)
     verified_by_id: UUID | None = maybe_ref("person.id")
     verified_at: datetime | None = maybe_when()
-    claim: str | None = maybe_text()  # masked address that the person claims, until checked
+    claim_sealed: bytes | None = sealed()  # the address that the person claims, until checked
+    refused_at: datetime | None = maybe_when()
+    refusal_reason: str | None = maybe_text()  # shown to the person, who may claim again
     created_at: datetime = when()
 
 
@@ -216,12 +236,33 @@ class RoleAssignment(Row, table=True):
     granted_by_id: UUID | None = maybe_ref("person.id")
     confirmed_by_id: UUID | None = maybe_ref("person.id")
     basis: str = Field(max_length=200)
+    ended_by_id: UUID | None = maybe_ref("person.id")
+    end_basis: str | None = Field(default=None, max_length=200)
+
+
+class RoleProposal(Row, table=True):
+    """A role that one person proposed and another has yet to confirm. It gives nothing until then;
+    the assignment that comes of it takes over its id."""
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id")
+    person_id: UUID = ref("person.id")
+    role: Role = choice(Role)
+    org_id: UUID = ref("organisation.id")
+    node_id: UUID = ref("node.id")
+    title: str = Field(default="", max_length=40)
+    close_relative_of_committee: bool = flag()
+    valid_from: datetime = when()
+    valid_to: datetime | None = maybe_when()
+    basis: str = Field(max_length=200)
+    proposed_by_id: UUID = ref("person.id", index=False)
+    proposed_at: datetime = when()
+    confirmed_at: datetime | None = maybe_when()
 
 
 class RegisterImport(Row, table=True):
-    """One register file that came in whole. The digest makes a re-import of it do nothing."""
-
-    __table_args__ = (UniqueConstraint("community_id", "kind", "digest"),)
+    """One register file that came in whole and changed something; ``digest`` is SHA-256 of what it
+    said. The same file may come again after another one: it is compared with what is there."""
 
     id: UUID = key()
     community_id: UUID = ref("node.id")
