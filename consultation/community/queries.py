@@ -10,7 +10,7 @@ from consultation.database import Transaction
 from consultation.permissions import Deed, Role, Standing, check
 from consultation.refusals import NotFound
 
-_STAKEHOLDERS = frozenset(
+STAKEHOLDERS = frozenset(
     {ResidenceKind.ABSENT_OWNER, ResidenceKind.MERCHANT, ResidenceKind.UNIT_MEMBER}
 )
 
@@ -56,7 +56,7 @@ async def _standing(tx: Transaction, community_id: UUID | None, node_path: str) 
     level, kind = row
     if level < 2:
         return Standing(Role.VISITOR, level=level)
-    return Standing(Role.STAKEHOLDER if kind in _STAKEHOLDERS else Role.RESIDENT, level=level)
+    return Standing(Role.STAKEHOLDER if kind in STAKEHOLDERS else Role.RESIDENT, level=level)
 
 
 async def current_assignment(tx: Transaction) -> RoleAssignment:
