@@ -29,6 +29,7 @@ class JobKind(StrEnum):
     SURVEY_OPEN = "survey_open"
     SURVEY_CLOSE = "survey_close"
     TASK_OVERDUE = "task_overdue"
+    TELL_MARKS = "tell_marks"
 
 
 class Job(Row, table=True):
@@ -106,3 +107,11 @@ async def put_off(tx: Transaction, job_id: UUID, *, error: str, attempts: int) -
         .where(col(Job.id) == job_id)
         .values(run_at=tx.now + wait, lease_until=None, last_error=error[:500])
     )
+
+
+async def next_due(tx: Transaction) -> datetime | None:
+    """When the next job that waits falls due, or None."""
+    rows = await tx.session.exec(
+        select(Job.run_at).where(col(Job.done_at).is_(None)).order_by(col(Job.run_at)).limit(1)
+    )
+    return rows.first()
