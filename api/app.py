@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import idempotency, problems
+from api import idempotency, openapi, problems
 from api.dependencies import Services
 from api.logs import RequestLog
 from api.problems import PROBLEMS
@@ -15,6 +15,7 @@ from api.tokens import Tokens
 from consultation.database import Clock, Database, system_clock
 from consultation.ids import NewId, random_id
 from consultation.vault import Vault
+from notifications.wechat import Wechat
 
 DESCRIPTION = "社区协商平台的公开接口。A community decides together from its phones."
 
@@ -30,11 +31,19 @@ def build_app(
     settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
 ) -> FastAPI:
     db = build_database(settings, clock=clock, new_id=new_id)
-    services = Services(settings=settings, db=db, tokens=Tokens(settings, clock))
+    wechat = Wechat(
+        settings.wechat_base_url,
+        app_id=settings.wechat_app_id,
+        secret=settings.wechat_secret.get_secret_value(),
+        timeout=settings.wechat_timeout_seconds,
+        clock=clock,
+    )
+    services = Services(settings=settings, db=db, tokens=Tokens(settings, clock), wechat=wechat)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
+        await wechat.close()
         await db.dispose()
 
     app = FastAPI(
@@ -46,6 +55,7 @@ def build_app(
         redoc_url=None,
         openapi_url="/openapi.json",
         generate_unique_id_function=lambda route: route.name,
+        servers=[{"url": "/"}],
         responses=PROBLEMS,
         telemetry={"operation_spans": False},
     )
@@ -54,5 +64,6 @@ def build_app(
     idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    openapi.describe(app)
     app.add_middleware(RequestLog)
     return app

@@ -72,11 +72,16 @@ def serve(env_file: EnvFile = None) -> None:
 
 @cli.command()
 def secrets(
-    to: Annotated[Path, typer.Option(help="Where; never overwritten.")] = Path("var/minyi.env"),
+    to: Annotated[
+        Path, typer.Option(help="Where, - for the screen; a file is never overwritten.")
+    ] = Path("var/minyi.env"),
 ) -> None:
     """Make a settings file with fresh secrets that only you can read."""
-    from api.settings import write_secrets
+    from api.settings import fresh_secrets, write_secrets
 
+    if str(to) == "-":
+        typer.echo(fresh_secrets(), nl=False)
+        return
     try:
         write_secrets(to)
     except FileExistsError:

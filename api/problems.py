@@ -39,6 +39,12 @@ class TooLarge(Refusal):
     code = "request-too-large"
 
 
+class TooManyRequests(Refusal):
+    """A limit per minute is reached; waiting is right."""
+
+    code = "too-many-requests"
+
+
 class Unavailable(Refusal):
     """Something we depend on does not answer; trying again later is right."""
 
@@ -65,6 +71,7 @@ STATUS: Mapping[type[Refusal], int] = {
     AlreadyDone: 409,
     TooLarge: 413,
     Invalid: 422,
+    TooManyRequests: 429,
     InternalError: 500,
     Unavailable: 503,
 }
@@ -82,18 +89,19 @@ class Problem(BaseModel):
     facts: dict[str, Any]
 
 
+STATUS_TEXTS: Mapping[int, str] = {
+    400: "The request cannot be read",
+    401: "Not logged in",
+    403: "Not permitted",
+    404: "Not found, or not visible",
+    409: "Not now, or already done",
+    413: "Too large",
+    422: "Breaks a rule",
+    429: "Too many requests",
+    503: "Temporarily unavailable",
+}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text, "content": {MEDIA_TYPE: {}}}
-    for status, text in (
-        (400, "The request cannot be read"),
-        (401, "Not logged in"),
-        (403, "Not permitted"),
-        (404, "Not found, or not visible"),
-        (409, "Not now, or already done"),
-        (413, "Too large"),
-        (422, "Breaks a rule"),
-        (503, "Temporarily unavailable"),
-    )
+    status: {"description": text} for status, text in STATUS_TEXTS.items()
 }
 
 

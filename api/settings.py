@@ -3,8 +3,9 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -33,6 +34,18 @@ class Settings(BaseSettings):
     ping_seconds: int = 25
     replay_events: int = 200
     worker_poll_seconds: float = 1.0
+    production: bool = False
+    """Real people log in here: the real WeChat only, and no fake beside it."""
+
+    @model_validator(mode="after")
+    def _logs_in_for_real(self) -> Self:
+        if self.production and not (
+            self.wechat_base_url.startswith("https://")
+            and self.wechat_app_id
+            and self.wechat_secret.get_secret_value()
+        ):
+            raise ValueError("production needs wechat_app_id, wechat_secret and an https address")
+        return self
 
     @field_validator("token_key")
     @classmethod
@@ -72,6 +85,13 @@ def load(env_file: Path | None = None) -> Settings:
         ) from None
 
 
+def fresh_secrets() -> str:
+    """The lines of a settings file that nobody else has."""
+    return (
+        f"MINYI_FIELD_SECRET={secrets.token_urlsafe(48)}\nMINYI_TOKEN_KEY={secrets.token_hex(32)}\n"
+    )
+
+
 def write_secrets(path: Path) -> None:
     """A settings file with fresh secrets, readable by its owner only.
 
@@ -80,5 +100,4 @@ def write_secrets(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
-        file.write(f"MINYI_FIELD_SECRET={secrets.token_urlsafe(48)}\n")
-        file.write(f"MINYI_TOKEN_KEY={secrets.token_hex(32)}\n")
+        file.write(fresh_secrets())

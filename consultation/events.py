@@ -62,7 +62,8 @@ def every_event() -> Iterator[type[Event]]:
     while waiting:
         kind = waiting.pop()
         waiting.extend(kind.__subclasses__())
-        if kind.type:
+        # A dataclass with slots is a second class; the first one lingers until it is collected.
+        if kind.type and "__slots__" in vars(kind):
             yield kind
 
 
@@ -299,16 +300,32 @@ class OutcomeChanged(TopicDetail):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsensusCalled(TopicEvent):
+    type = "outcome.consensus_called"
+    round: int
+    version: int
+    objections_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptionSigned(TopicDetail):
     type = "adoption.signed"
-    org_kind: str
+    side: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptionReplied(TopicDetail):
+    """An item was answered, not yet signed: what the answer is, is public once it is signed."""
+
     type = "adoption.replied"
     item_id: UUID
-    decision: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyExtended(TopicEvent):
+    type = "adoption.reply_extended"
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +340,24 @@ class TaskOverdue(TopicEvent):
     type = "task.overdue"
     task_id: UUID
     due_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingRecorded(TopicDetail):
+    """``total_fen``: what the entries of this kind of the task now come to."""
+
+    type = "task.spending_recorded"
+    task_id: UUID
+    kind: str
+    total_fen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPosted(TopicDetail):
+    """A published document hangs on the notice board."""
+
+    type = "document.posted"
+    document_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
