@@ -1,6 +1,8 @@
 """The one road to publishing a document of a topic. Areas call it inside their commands."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from consultation.database import Transaction
@@ -12,6 +14,14 @@ from consultation.topics.tables import Document, Topic
 def content_hash(title: str, body: str) -> str:
     """SHA-256 of title, newline, body as UTF-8."""
     return hashlib.sha256(f"{title}\n{body}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What a document says, before it is filed."""
+
+    title: str
+    body: str
 
 
 async def publish_document(
@@ -26,7 +36,8 @@ async def publish_document(
     correction_reason: str | None = None,
 ) -> Document:
     """A new document, or with ``replaces`` the next version of its series, which needs a reason.
-    It is written at once, so that other rows may refer to it."""
+    It is written at once, so that other rows may refer to it. One that is not public yet is filed
+    without telling, for who may read it now; ``make_public`` tells."""
     id: UUID = tx.new_id()
     document = Document(
         id=id,
@@ -47,14 +58,25 @@ async def publish_document(
     )
     tx.session.add(document)
     await tx.session.flush()
-    tx.emit(
-        DocumentPublished(
-            community_id=topic.community_id,
-            topic_id=topic.id,
-            public=public and topic.was_public,
-            document_id=document.id,
-            kind=kind.value,
-            version=document.version,
-        )
-    )
+    if public:
+        tx.emit(_published(topic, document))
     return document
+
+
+def make_public(tx: Transaction, topic: Topic, documents: Sequence[Document]) -> None:
+    """Publication goes one way: what is public stays so (domain 3.4, 5)."""
+    for document in documents:
+        if not document.public:
+            document.public = True
+            tx.emit(_published(topic, document))
+
+
+def _published(topic: Topic, document: Document) -> DocumentPublished:
+    return DocumentPublished(
+        community_id=topic.community_id,
+        topic_id=topic.id,
+        public=topic.was_public,
+        document_id=document.id,
+        kind=document.kind.value,
+        version=document.version,
+    )

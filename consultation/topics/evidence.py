@@ -14,7 +14,8 @@ from consultation.community.tables import Organisation, OrgKind
 from consultation.database import Transaction
 from consultation.meetings.rules import Form, MeetingState
 from consultation.meetings.tables import Meeting, MeetingGroup
-from consultation.outcomes.rules import Decision, TaskState
+from consultation.outcomes.queries import current_answers
+from consultation.outcomes.rules import Decision, SignatureSide, replies_digest
 from consultation.outcomes.tables import (
     AdoptionReply,
     AdoptionSignature,
@@ -23,10 +24,10 @@ from consultation.outcomes.tables import (
     ConsensusObjection,
     Outcome,
     OutcomeItem,
-    SignatureSide,
     Spending,
     Task,
 )
+from consultation.outcomes.task_rules import TaskState
 from consultation.oversight.rules import DissentState
 from consultation.oversight.tables import DissentRecord, Survey
 from consultation.polls.rules import Choice, text_hash
@@ -46,10 +47,11 @@ from consultation.topics.facts import (
     TransferFacts,
 )
 from consultation.topics.plan import procedure
-from consultation.topics.states import DocumentKind, TransferState
+from consultation.topics.states import DocumentKind, RequestState, TransferState
 from consultation.topics.tables import (
     Document,
     InterestDeclaration,
+    ParticipantRequest,
     Rejection,
     Topic,
     TopicPlan,
@@ -62,14 +64,14 @@ async def load_facts(
     topic: Topic,
     needs: frozenset[Need],
     *,
-    reason: str | None,
-    reason_code: str | None,
-    change_list: tuple[str, ...],
+    reason: str | None = None,
+    reason_code: str | None = None,
+    change_list: tuple[str, ...] = (),
 ) -> TopicFacts:
     groups: dict[str, Any] = {}
     for need in sorted(needs):
         groups[need.value] = await _LOADERS[need](tx, topic)
-    letter, convener_kind = await _papers(tx, topic)
+    letter, convener_kind, actor_org_kind = await _papers(tx, topic)
     return TopicFacts(
         state=topic.state,
         state_since=topic.state_since,
@@ -78,6 +80,8 @@ async def load_facts(
         actor_id=tx.actor.person_id,
         standing=tx.standing,
         author_id=topic.author_id,
+        entered_by_id=topic.entered_by_id,
+        actor_org_kind=actor_org_kind,
         procedure=procedure(),
         category=topic.category,
         layer=topic.layer,
@@ -88,8 +92,8 @@ async def load_facts(
         wish=topic.wish,
         place=topic.place,
         affected=tuple(topic.affected),
-        has_convener=topic.convener_org_id is not None,
-        convener_is_default=convener_kind is OrgKind.COMMUNITY_PARTY_ORG,
+        crosses_communities=f"/{topic.community_id}/" not in topic.node_path,
+        convener_kind=convener_kind,
         convener_reason=topic.convener_reason,
         commissioning_org_id=topic.commissioning_org_id,
         has_commission_letter=letter,
@@ -101,18 +105,20 @@ async def load_facts(
     )
 
 
-async def _papers(tx: Transaction, topic: Topic) -> tuple[bool, OrgKind | None]:
+async def _papers(tx: Transaction, topic: Topic) -> tuple[bool, OrgKind | None, OrgKind | None]:
     letter = (
         select(func.count())
         .select_from(Document)
         .where(Document.topic_id == topic.id, Document.kind == DocumentKind.COMMISSION_LETTER)
         .scalar_subquery()
     )
-    kind = (
-        select(Organisation.kind).where(Organisation.id == topic.convener_org_id).scalar_subquery()
-    )
-    row = (await tx.session.exec(select(letter, kind))).one()
-    return bool(row[0]), None if row[1] is None else OrgKind(row[1])
+
+    def kind_of(org_id: UUID | None) -> Any:
+        return select(Organisation.kind).where(Organisation.id == org_id).scalar_subquery()
+
+    convener, actor = kind_of(topic.convener_org_id), kind_of(tx.standing.org_id)
+    row = (await tx.session.exec(select(letter, convener, actor))).one()
+    return bool(row[0]), row[1] and OrgKind(row[1]), row[2] and OrgKind(row[2])
 
 
 async def _rejection(tx: Transaction, topic: Topic) -> RejectionFacts | None:
@@ -126,10 +132,12 @@ async def _rejection(tx: Transaction, topic: Topic) -> RejectionFacts | None:
     return RejectionFacts(
         reason_code=last.reason_code,
         proposed_by=last.proposed_by_id,
+        proposed_at=last.proposed_at,
         confirmed_by=last.confirmed_by_id,
         confirmed_at=last.confirmed_at,
         confirmed_org_id=last.confirmed_org_id,
         appealed_at=last.appealed_at,
+        appeal_decided_at=last.appeal_decided_at,
         appeals=sum(r.appealed_at is not None for r in rejections),
     )
 
@@ -159,14 +167,14 @@ async def _plan(tx: Transaction, topic: Topic) -> PlanFacts | None:
 
         raise GateNotMet(gate="plan_complete", missing=["plan"])
     named = set(row.plan.host_ids) | set(row.plan.teller_ids)
-    declared = (
-        select(func.count())
-        .select_from(InterestDeclaration)
-        .where(
+    declarations = await tx.session.exec(
+        select(InterestDeclaration.person_id, InterestDeclaration.has_interest).where(
             InterestDeclaration.topic_id == topic.id, col(InterestDeclaration.person_id).in_(named)
         )
-        .scalar_subquery()
     )
+    declared = dict(declarations.all())
+    interested = {person for person, interest in declared.items() if interest}
+    interested |= named & {topic.author_id}
 
     def documents(kind: DocumentKind) -> Any:
         return (
@@ -178,10 +186,20 @@ async def _plan(tx: Transaction, topic: Topic) -> PlanFacts | None:
             .scalar_subquery()
         )
 
+    requests = (
+        select(func.count())
+        .select_from(ParticipantRequest)
+        .where(
+            ParticipantRequest.topic_id == topic.id,
+            ParticipantRequest.round == topic.round,
+            ParticipantRequest.state == RequestState.ASKED,
+        )
+        .scalar_subquery()
+    )
     counts = (
         await tx.session.exec(
             select(
-                declared, documents(DocumentKind.MATERIAL), documents(DocumentKind.EXPERT_OPINION)
+                documents(DocumentKind.MATERIAL), documents(DocumentKind.EXPERT_OPINION), requests
             )
         )
     ).one()
@@ -189,9 +207,11 @@ async def _plan(tx: Transaction, topic: Topic) -> PlanFacts | None:
         plan=row.plan,
         prepared_by=row.prepared_by_id,
         legality_ok=row.legality_ok,
-        undeclared=len(named) - counts[0],
-        materials=counts[1],
-        expert_opinions=counts[2],
+        undeclared=len(named - declared.keys()),
+        interested=len(interested),
+        open_requests=counts[2],
+        materials=counts[0],
+        expert_opinions=counts[1],
         frozen_at=row.frozen_at,
         notice_until=row.notice_until,
     )
@@ -262,57 +282,55 @@ async def _outcome(tx: Transaction, topic: Topic) -> OutcomeFacts:
     def of_round(table: Any) -> Any:
         return and_(table.topic_id == topic.id, table.round == topic.round)
 
+    def of_paper(table: Any) -> Any:
+        return and_(
+            col(table.topic_id) == col(Outcome.topic_id),
+            col(table.round) == col(Outcome.round),
+            col(table.version) == col(Outcome.version),
+        )
+
     items = select(func.count()).select_from(OutcomeItem).where(of_round(OutcomeItem))
     objections = (
-        select(func.count()).select_from(ConsensusObjection).where(of_round(ConsensusObjection))
+        select(func.count()).select_from(ConsensusObjection).where(of_paper(ConsensusObjection))
     )
-    view = (
-        select(Outcome.minority_view)
+    called = select(ConsensusCall.at).where(of_paper(ConsensusCall))
+    rows = await tx.session.exec(
+        select(
+            Outcome.minority_view,
+            items.scalar_subquery(),
+            called.correlate(Outcome).scalar_subquery(),
+            objections.correlate(Outcome).scalar_subquery(),
+        )
         .where(of_round(Outcome))
         .order_by(col(Outcome.version).desc())
         .limit(1)
     )
-    called = select(ConsensusCall.at).where(of_round(ConsensusCall))
-    row = (
-        await tx.session.exec(
-            select(
-                items.scalar_subquery(),
-                view.scalar_subquery(),
-                called.scalar_subquery(),
-                objections.scalar_subquery(),
-            )
+    row = rows.first()
+    if row is None:
+        return OutcomeFacts(
+            items=0, has_minority_view=False, consensus_called_at=None, consensus_objections=0
         )
-    ).one()
     return OutcomeFacts(
-        items=row[0],
-        has_minority_view=bool((row[1] or "").strip()),
+        items=row[1],
+        has_minority_view=bool(row[0].strip()),
         consensus_called_at=row[2],
         consensus_objections=row[3],
     )
 
 
 async def _adoption(tx: Transaction, topic: Topic) -> AdoptionFacts:
-    latest = (
-        select(AdoptionReply.decision)
-        .where(AdoptionReply.item_id == OutcomeItem.id)
-        .order_by(col(AdoptionReply.version).desc())
-        .limit(1)
-        .correlate(OutcomeItem)
-        .scalar_subquery()
-    )
-    decisions = await tx.session.exec(
-        select(OutcomeItem.number, latest).where(
-            OutcomeItem.topic_id == topic.id, OutcomeItem.round == topic.round
-        )
-    )
-    sides = await tx.session.exec(
+    """A signature counts only under the replies as they stand now."""
+    answers = await current_answers(tx, topic.id, topic.round)
+    signatures = await tx.session.exec(
         select(AdoptionSignature.side).where(
-            AdoptionSignature.topic_id == topic.id, AdoptionSignature.round == topic.round
+            AdoptionSignature.topic_id == topic.id,
+            AdoptionSignature.round == topic.round,
+            AdoptionSignature.replies_digest == replies_digest(answers),
         )
     )
-    signed = set(sides)
+    signed = set(signatures)
     return AdoptionFacts(
-        decisions=tuple(None if d is None else str(d) for _, d in decisions),
+        decisions=tuple(answer.decision and answer.decision.value for answer in answers),
         party_signed=SignatureSide.PARTY_ORG in signed,
         committee_signed=SignatureSide.COMMITTEE in signed,
         commissioner_signed=SignatureSide.COMMISSIONER in signed,

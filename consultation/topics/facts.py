@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from consultation.community.tables import OrgKind
 from consultation.permissions import Standing
 from consultation.topics.plan import Plan, Procedure
-from consultation.topics.states import Category, Layer, MatterList, State, Track
+from consultation.topics.states import Category, Layer, MatterList, RejectionReason, State, Track
 
 
 class Need(StrEnum):
@@ -30,12 +31,14 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectionFacts:
-    reason_code: str
+    reason_code: RejectionReason
     proposed_by: UUID
+    proposed_at: datetime
     confirmed_by: UUID | None
     confirmed_at: datetime | None
     confirmed_org_id: UUID | None
     appealed_at: datetime | None
+    appeal_decided_at: datetime | None
     appeals: int
 
 
@@ -50,6 +53,8 @@ class PlanFacts:
     prepared_by: UUID | None
     legality_ok: bool | None
     undeclared: int  # hosts and tellers named by the plan without an interest declaration
+    interested: int  # hosts and tellers named by the plan who have an interest
+    open_requests: int  # requests to be added to the participants, not yet answered
     materials: int  # material documents on the topic in this round
     expert_opinions: int
     frozen_at: datetime | None
@@ -126,6 +131,8 @@ class TopicFacts:
     actor_id: UUID | None
     standing: Standing
     author_id: UUID
+    entered_by_id: UUID | None
+    actor_org_kind: OrgKind | None  # of the organisation that the actor speaks for
     procedure: Procedure
     category: Category | None
     layer: Layer | None
@@ -136,8 +143,8 @@ class TopicFacts:
     wish: str
     place: str
     affected: tuple[str, ...]
-    has_convener: bool
-    convener_is_default: bool
+    crosses_communities: bool
+    convener_kind: OrgKind | None
     convener_reason: str | None
     commissioning_org_id: UUID | None
     has_commission_letter: bool

@@ -5,10 +5,11 @@ A gate refuses with ``GateNotMet(gate=…, missing=[…])``. ``NEEDS`` says whic
 
 from collections.abc import Callable, Mapping
 
-from consultation.permissions import Role
+from consultation.calendar import local_day
+from consultation.community.tables import OrgKind
 from consultation.refusals import Invalid, NotNow
 from consultation.topics.facts import Need, TopicFacts
-from consultation.topics.states import Layer, MatterList, Track
+from consultation.topics.states import Layer, MatterList, ReconsultationGround, Track
 
 
 class GateNotMet(NotNow):
@@ -23,16 +24,16 @@ class ForbiddenSubject(Invalid):
     code = "forbidden-subject"
 
 
-REJECTION_REASONS = frozenset(
-    {
-        "not_public",  # a private matter
-        "already_decided",  # less than 12 months ago, without new facts
-        "in_legal_process",  # in court, petition or mediation
-        "unlawful_aim",
-        "personal_attack",
-        "outside_scope",  # and no receiver for a transfer
-    }
-)
+DEFAULT_CONVENER = OrgKind.COMMUNITY_PARTY_ORG
+SUBDISTRICT = frozenset({OrgKind.SUBDISTRICT_OFFICE, OrgKind.TOWN_GOVERNMENT})
+CONVENERS = SUBDISTRICT | {
+    DEFAULT_CONVENER,
+    OrgKind.RESIDENTS_COMMITTEE,
+    OrgKind.VILLAGERS_COMMITTEE,
+}
+"""Who may convene (S1): the party organisation in principle, the others with a reason."""
+APPEAL_BODIES = SUBDISTRICT | {OrgKind.SUPERVISION_COMMITTEE}
+TELLERS_NEEDED = 2
 
 FORBIDDEN_WORDS = (
     "社区矫正",
@@ -47,10 +48,6 @@ FORBIDDEN_WORDS = (
 )
 """Special groups whose data the product refuses to hold (S48). A filter that warns, not a judge:
 the author rephrases."""
-
-NON_ADOPTION_REASONS_TRACK_A = frozenset(
-    {"unlawful", "not_competent", "impossible", "contrary_binding_decision"}
-)
 
 Gate = Callable[[TopicFacts], None]
 
@@ -82,7 +79,9 @@ def proposal_complete(facts: TopicFacts) -> None:
 
 
 def by_author(facts: TopicFacts) -> None:
-    _require("by_author", author=facts.actor_id == facts.author_id)
+    """The author, or the grid worker who wrote it down for them (代录)."""
+    author = facts.actor_id is not None and facts.actor_id in (facts.author_id, facts.entered_by_id)
+    _require("by_author", author=author)
 
 
 def reason_given(facts: TopicFacts) -> None:
@@ -126,32 +125,40 @@ def commission_complete(facts: TopicFacts) -> None:
 
 
 def convener_named(facts: TopicFacts) -> None:
-    """The community party organisation convenes; another convener needs a recorded reason (S1)."""
+    """The community party organisation convenes; another convener needs a recorded reason, and
+    what lies in more than one community is convened by the subdistrict or town (S1)."""
+    kind = facts.convener_kind
     _require(
         "convener_named",
-        convener=facts.has_convener,
-        convener_reason=facts.convener_is_default or bool(facts.convener_reason),
+        convener=kind in CONVENERS,
+        convener_reason=kind is DEFAULT_CONVENER or bool((facts.convener_reason or "").strip()),
+        convener_of_scope=not facts.crosses_communities or kind in SUBDISTRICT,
     )
 
 
 def two_persons_reject(facts: TopicFacts) -> None:
-    """Who proposes a rejection does not confirm it (T4)."""
+    """Who proposes a rejection does not confirm it, and what is confirmed was proposed on the
+    text as it stands: a topic that was returned and completed is judged anew (T4)."""
     rejection = facts.rejection
     _require(
-        "two_persons_reject", proposal=rejection is not None and rejection.confirmed_by is None
+        "two_persons_reject",
+        proposal=rejection is not None
+        and rejection.confirmed_by is None
+        and rejection.proposed_at >= facts.state_since,
     )
     assert rejection is not None
-    _require(
-        "two_persons_reject",
-        second_person=rejection.proposed_by != facts.actor_id,
-        reason_code=rejection.reason_code in REJECTION_REASONS,
-    )
+    _require("two_persons_reject", second_person=rejection.proposed_by != facts.actor_id)
 
 
 def appeal_in_time(facts: TopicFacts) -> None:
-    """One appeal, within 15 days of the rejection (T4a)."""
+    """One appeal, within 15 days of the rejection, decided once (T4a)."""
     rejection = facts.rejection
-    _require("appeal_in_time", appeal=rejection is not None and rejection.appealed_at is not None)
+    _require(
+        "appeal_in_time",
+        appeal=rejection is not None
+        and rejection.appealed_at is not None
+        and rejection.appeal_decided_at is None,
+    )
     assert rejection is not None
     assert rejection.appealed_at is not None
     assert rejection.confirmed_at is not None
@@ -160,18 +167,21 @@ def appeal_in_time(facts: TopicFacts) -> None:
 
 
 def independent_appeal_body(facts: TopicFacts) -> None:
-    """The subdistrict or the supervision committee decides, never those who rejected (T4a)."""
+    """The subdistrict or the supervision committee decides, never those who rejected and never
+    the author (T4a)."""
     rejection = facts.rejection
     assert rejection is not None
+    involved = (rejection.proposed_by, rejection.confirmed_by, facts.author_id, facts.entered_by_id)
     _require(
         "independent_appeal_body",
-        role=facts.standing.role in (Role.SUPERVISOR, Role.GOVERNMENT),
+        appeal_body=facts.actor_org_kind in APPEAL_BODIES,
         other_body=facts.standing.org_id != rejection.confirmed_org_id,
-        other_person=facts.actor_id not in (rejection.proposed_by, rejection.confirmed_by),
+        other_person=facts.actor_id not in involved,
     )
 
 
 def transfer_settled(facts: TopicFacts) -> None:
+    """The receiver has answered or given the matter back (T6a)."""
     _require("transfer_settled", answer=facts.transfer is not None and facts.transfer.settled)
 
 
@@ -196,28 +206,41 @@ def groups_covered(facts: TopicFacts) -> None:
 
 
 def plan_complete(facts: TopicFacts) -> None:
-    """Materials, an expert's opinion if asked, the text of the plan, and a preset for layers that
-    decide by vote (T8)."""
+    """Materials, an expert's opinion if asked, the text of the plan, a preset for layers that
+    decide by vote and tellers for any vote, an end after the notice, and an answer to everybody
+    who asked to take part (T8, S3)."""
     plan = facts.plan
     assert plan is not None
     decides_by_vote = facts.layer in (Layer.OWNERS, Layer.ASSEMBLY)
+    votes = plan.plan.poll_preset is not None
+    notice = facts.procedure.notice_for([form.form for form in plan.plan.forms])
     _require(
         "plan_complete",
         text=bool(plan.plan.text.strip()),
         materials=plan.materials > 0,
         expert_opinion=not plan.plan.needs_expert or plan.expert_opinions > 0,
-        poll_preset=not decides_by_vote or plan.plan.poll_preset is not None,
+        poll_preset=votes or not decides_by_vote,
+        tellers=not votes or len(set(plan.plan.teller_ids)) >= TELLERS_NEEDED,
+        deliberation_ends=plan.plan.deliberation_ends >= local_day(notice.after(facts.now)),
+        participant_requests=plan.open_requests == 0,
     )
 
 
 def legality_checked(facts: TopicFacts) -> None:
+    """The plan as it stands was found lawful (T8)."""
     assert facts.plan is not None
     _require("legality_checked", legality=facts.plan.legality_ok is True)
 
 
 def interests_declared(facts: TopicFacts) -> None:
+    """Hosts and tellers have said whether they have a stake, and none who has one, the author
+    included, hosts or tells (T8, domain 5)."""
     assert facts.plan is not None
-    _require("interests_declared", declarations=facts.plan.undeclared == 0)
+    _require(
+        "interests_declared",
+        declarations=facts.plan.undeclared == 0,
+        disinterested=facts.plan.interested == 0,
+    )
 
 
 def two_persons_announce(facts: TopicFacts) -> None:
@@ -227,6 +250,7 @@ def two_persons_announce(facts: TopicFacts) -> None:
 
 
 def notice_over(facts: TopicFacts) -> None:
+    """The notice period of the announcement is over (T9)."""
     plan = facts.plan
     assert plan is not None
     over = plan.notice_until is not None and facts.now >= plan.notice_until
@@ -257,7 +281,8 @@ def meetings_held(facts: TopicFacts) -> None:
 
 
 def groups_heard(facts: TopicFacts) -> None:
-    """Every invited affected group was heard, or its absence is documented (T10)."""
+    """Every invited group was heard, or its absence is documented (T10). Where the plan asks for
+    no sitting, the open thread is the hearing."""
     assert facts.meetings is not None
     assert facts.plan is not None
     if not any(f.required and f.form != "online_deliberation" for f in facts.plan.plan.forms):
@@ -265,7 +290,7 @@ def groups_heard(facts: TopicFacts) -> None:
     unheard = [
         group.name
         for group in facts.plan.plan.groups
-        if group.affected and group.invited and group.name not in facts.meetings.heard_groups
+        if group.invited and group.name not in facts.meetings.heard_groups
     ]
     if unheard:
         raise GateNotMet(gate="groups_heard", missing=sorted(unheard))
@@ -299,9 +324,11 @@ def poll_ready(facts: TopicFacts) -> None:
 
 
 def votable(facts: TopicFacts) -> None:
-    """Rights that cannot be voted away go another road (S11 c)."""
+    """Rights that cannot be voted away are not put to a vote: they go another road or need
+    everybody's consent (S11 c)."""
     assert facts.plan is not None
-    _require("votable", votable_right=not facts.plan.plan.touches_unvotable_right)
+    plan = facts.plan.plan
+    _require("votable", votable_right=not (plan.touches_unvotable_right and plan.poll_preset))
 
 
 def consensus_stands(facts: TopicFacts) -> None:
@@ -340,20 +367,23 @@ def quorum_missed(facts: TopicFacts) -> None:
 
 
 def rounds_left(facts: TopicFacts) -> None:
-    """At most three rounds, each with a reason and a list of what changed (T16)."""
+    """At most three rounds, each with its ground and a list of what changed (T16)."""
     _require(
         "rounds_left",
         rounds=facts.round < facts.procedure.max_rounds,
+        ground=facts.reason_code in list(ReconsultationGround),
         change_list=bool(facts.change_list),
     )
 
 
 def objection_period_over(facts: TopicFacts) -> None:
+    """The result has been public for the objection period (T19)."""
     ends = facts.procedure.periods["objection"].after(facts.state_since)
     _require("objection_period_over", period=facts.now >= ends)
 
 
 def every_item_answered(facts: TopicFacts) -> None:
+    """There is a reply to each outcome item (T20, S8)."""
     adoption = facts.adoption
     assert adoption is not None
     answered = bool(adoption.decisions) and None not in adoption.decisions
@@ -370,6 +400,26 @@ def adoption_signed(facts: TopicFacts) -> None:
         _require(
             "adoption_signed", party_org=adoption.party_signed, committee=adoption.committee_signed
         )
+
+
+def all_adopted(facts: TopicFacts) -> None:
+    decisions = _decisions(facts)
+    _require("all_adopted", decisions=decisions <= {"adopted"})
+
+
+def none_adopted(facts: TopicFacts) -> None:
+    decisions = _decisions(facts)
+    _require("none_adopted", decisions=decisions <= {"not_adopted"})
+
+
+def partly_adopted(facts: TopicFacts) -> None:
+    decisions = _decisions(facts)
+    _require("partly_adopted", decisions=decisions not in ({"adopted"}, {"not_adopted"}))
+
+
+def _decisions(facts: TopicFacts) -> set[str | None]:
+    assert facts.adoption is not None
+    return set(facts.adoption.decisions)
 
 
 def tasks_planned(facts: TopicFacts) -> None:
@@ -448,6 +498,9 @@ NEEDS: Mapping[Gate, frozenset[Need]] = {
     quorum_missed: frozenset({Need.POLL}),
     every_item_answered: frozenset({Need.ADOPTION}),
     adoption_signed: frozenset({Need.ADOPTION}),
+    all_adopted: frozenset({Need.ADOPTION}),
+    none_adopted: frozenset({Need.ADOPTION}),
+    partly_adopted: frozenset({Need.ADOPTION}),
     tasks_planned: frozenset({Need.TASKS}),
     tasks_finished: frozenset({Need.TASKS}),
     feedback_given: frozenset({Need.FEEDBACK}),

@@ -1,31 +1,17 @@
-"""THE RULES OF A TOPIC: which step leads from which state to which, who may take it, what must
-hold before. One table; read it beside section 3.2 of the domain notes (T1 … T29).
+"""THE RULES OF A TOPIC beside the table of its life (``transitions.py``): who sees it when, what is
+open to whom, what may be merged, how it is numbered, who hears that it is late. No I/O."""
 
-``deed`` says who; ``gates`` say when. A transition whose deed is RUN_SYSTEM is never asked for by
-a person: it follows from a deadline, a certified count, a last signature. ``built=False`` keeps the
-place of a step that a later release carries out; asking for it is refused.
-"""
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
+from consultation.topics.plan import Procedure
+from consultation.topics.states import Act, State, StateGroup, Track
+from consultation.topics.transitions import BEFORE_VOTING
 
-from consultation.permissions import Deed
-from consultation.refusals import NotNow
-from consultation.topics import gates
-from consultation.topics.facts import Need, TopicFacts
-from consultation.topics.states import Act, DocumentKind, State, Track
-
-
-class TransitionNotAllowed(NotNow):
-    """The state the topic is in knows no such step."""
-
-    code = "transition-not-allowed"
-
-
-class TransitionNotBuilt(NotNow):
-    """The step has its place in the table and is not carried out by this release."""
-
-    code = "transition-not-built"
+_S = State
 
 
 class TopicChanged(NotNow):
@@ -34,374 +20,138 @@ class TopicChanged(NotNow):
     code = "topic-changed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    rule: str
-    act: Act
-    sources: tuple[State, ...]
-    target: State
-    deed: Deed
-    gates: tuple[Callable[[TopicFacts], None], ...] = ()
-    document: DocumentKind | None = None
-    """The document the step must bring, published with it."""
-    built: bool = True
+class NotTheAuthor(NotPermitted):
+    """Only who raised the topic, or wrote it down for them, may do this."""
 
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset().union(*(gates.NEEDS.get(gate, frozenset()) for gate in self.gates))
+    code = "not-the-author"
 
 
-_S, _A, _D, _G, _K = State, Act, Deed, gates, DocumentKind
-_BEFORE_VOTING = (_S.ACCEPTED, _S.PREPARING, _S.ANNOUNCED, _S.DELIBERATING, _S.OUTCOME_DRAFTING)
-_DECIDED = (
-    _S.ADOPTED,
-    _S.PARTIALLY_ADOPTED,
-    _S.NOT_ADOPTED,
-    _S.IMPLEMENTING,
-    _S.FEEDBACK,
-    _S.EVALUATING,
-    _S.CLOSED,
-)
-_ACTIVE = (
-    _S.SUBMITTED,
-    *_BEFORE_VOTING,
-    _S.VOTING,
-    _S.OUTCOME_PUBLIC,
-    _S.ADOPTION_PENDING,
-    _S.ADOPTED,
-    _S.PARTIALLY_ADOPTED,
-    _S.IMPLEMENTING,
-)
+class DraftFrozen(NotNow):
+    """A proposal is edited while it is a draft or has been returned, not after."""
+
+    code = "draft-frozen"
 
 
-def _t(
-    rule: str,
-    act: Act,
-    sources: tuple[State, ...],
-    target: State,
-    deed: Deed,
-    *gates_: Callable[[TopicFacts], None],
-    document: DocumentKind | None = None,
-    built: bool = True,
-) -> Transition:
-    return Transition(
-        rule=rule,
-        act=act,
-        sources=sources,
-        target=target,
-        deed=deed,
-        gates=gates_,
-        document=document,
-        built=built,
-    )
+class CosignClosed(NotNow):
+    code = "cosign-closed"
 
 
-TRANSITIONS: tuple[Transition, ...] = (
-    # raising and screening
-    _t(
-        "T1",
-        _A.SUBMIT,
-        (_S.DRAFT,),
-        _S.SUBMITTED,
-        _D.RAISE_TOPIC,
-        _G.proposal_complete,
-        _G.subject_allowed,
-        document=_K.PROPOSAL,
-    ),
-    _t(
-        "T2",
-        _A.RETURN,
-        (_S.SUBMITTED,),
-        _S.RETURNED,
-        _D.SCREEN,
-        _G.reason_given,
-        document=_K.RETURN_NOTE,
-    ),
-    _t(
-        "T2a",
-        _A.RESUBMIT,
-        (_S.RETURNED,),
-        _S.SUBMITTED,
-        _D.RAISE_TOPIC,
-        _G.by_author,
-        _G.in_correction_period,
-        _G.proposal_complete,
-        _G.subject_allowed,
-        document=_K.PROPOSAL,
-    ),
-    _t(
-        "T3",
-        _A.ACCEPT,
-        (_S.SUBMITTED,),
-        _S.ACCEPTED,
-        _D.ACCEPT,
-        _G.classified,
-        _G.within_the_lists,
-        _G.commission_complete,
-        _G.convener_named,
-        document=_K.ACCEPTANCE_NOTE,
-    ),
-    _t(
-        "T4",
-        _A.REJECT,
-        (_S.SUBMITTED,),
-        _S.REJECTED,
-        _D.CONFIRM_REJECTION,
-        _G.two_persons_reject,
-        document=_K.REJECTION_NOTICE,
-    ),
-    _t(
-        "T4a",
-        _A.UPHOLD_APPEAL,
-        (_S.REJECTED,),
-        _S.SUBMITTED,
-        _D.DECIDE_APPEAL,
-        _G.appeal_in_time,
-        _G.independent_appeal_body,
-        document=_K.APPEAL_DECISION,
-    ),
-    _t(
-        "T5",
-        _A.MERGE,
-        (_S.SUBMITTED, _S.ACCEPTED),
-        _S.MERGED,
-        _D.ACCEPT,
-        _G.reason_given,
-        document=_K.MERGE_NOTE,
-    ),
-    _t(
-        "T6",
-        _A.TRANSFER,
-        (_S.SUBMITTED, _S.ACCEPTED),
-        _S.TRANSFERRED,
-        _D.ACCEPT,
-        _G.reason_given,
-        document=_K.TRANSFER_SHEET,
-    ),
-    _t(
-        "T6a",
-        _A.TAKE_BACK,
-        (_S.TRANSFERRED,),
-        _S.ACCEPTED,
-        _D.ACCEPT,
-        _G.transfer_settled,
-        _G.reason_given,
-        _G.classified,
-        _G.within_the_lists,
-        _G.commission_complete,
-        _G.convener_named,
-        document=_K.ACCEPTANCE_NOTE,
-    ),
-    _t(
-        "T7",
-        _A.WITHDRAW,
-        (_S.DRAFT, _S.SUBMITTED, _S.RETURNED),
-        _S.WITHDRAWN,
-        _D.RAISE_TOPIC,
-        _G.by_author,
-    ),
-    _t("T7a", _A.AGREE_WITHDRAWAL, _BEFORE_VOTING, _S.WITHDRAWN, _D.ACCEPT, _G.withdrawal_open),
-    # preparing, announcing, deliberating
-    _t("T8", _A.PREPARE, (_S.ACCEPTED, _S.RECONSULTATION), _S.PREPARING, _D.PREPARE),
-    _t(
-        "T8a",
-        _A.ANNOUNCE,
-        (_S.PREPARING,),
-        _S.ANNOUNCED,
-        _D.CONVENE,
-        _G.groups_covered,
-        _G.plan_complete,
-        _G.legality_checked,
-        _G.interests_declared,
-        _G.two_persons_announce,
-        document=_K.NOTICE,
-    ),
-    _t(
-        "T9",
-        _A.OPEN_DELIBERATION,
-        (_S.ANNOUNCED,),
-        _S.DELIBERATING,
-        _D.RUN_SYSTEM,
-        _G.notice_over,
-        _G.roll_settled,
-    ),
-    _t(
-        "T10",
-        _A.CLOSE_DELIBERATION,
-        (_S.DELIBERATING,),
-        _S.OUTCOME_DRAFTING,
-        _D.RUN_MEETING,
-        _G.meetings_held,
-        _G.groups_heard,
-    ),
-    # deciding
-    _t(
-        "T11",
-        _A.OPEN_VOTING,
-        (_S.OUTCOME_DRAFTING,),
-        _S.VOTING,
-        _D.RUN_SYSTEM,
-        _G.outcome_written,
-        _G.poll_ready,
-        _G.legality_checked,
-        _G.votable,
-    ),
-    _t(
-        "T12",
-        _A.CONSENSUS,
-        (_S.OUTCOME_DRAFTING,),
-        _S.OUTCOME_PUBLIC,
-        _D.CONVENE,
-        _G.outcome_written,
-        _G.consensus_stands,
-    ),
-    _t("T13", _A.PUBLISH_RESULT, (_S.VOTING,), _S.OUTCOME_PUBLIC, _D.RUN_SYSTEM, _G.count_signed),
-    _t("T14", _A.FAIL_QUORUM, (_S.VOTING,), _S.NO_QUORUM, _D.RUN_SYSTEM, _G.quorum_missed),
-    _t(
-        "T15",
-        _A.ESCALATE,
-        (_S.DELIBERATING, _S.OUTCOME_DRAFTING, _S.NO_QUORUM),
-        _S.ESCALATED_TO_ASSEMBLY,
-        _D.CONVENE,
-        _G.reason_given,
-        document=_K.MOTION,
-    ),
-    _t("T15a", _A.PREPARE_ASSEMBLY, (_S.ESCALATED_TO_ASSEMBLY,), _S.PREPARING, _D.PREPARE),
-    _t(
-        "T16",
-        _A.RECONSULT,
-        (_S.OUTCOME_PUBLIC, _S.ADOPTION_PENDING, _S.NO_QUORUM),
-        _S.RECONSULTATION,
-        _D.CONVENE,
-        _G.reason_given,
-        _G.rounds_left,
-        document=_K.RECONSULTATION_NOTE,
-    ),
-    _t("T17", _A.OBJECT, (_S.OUTCOME_PUBLIC,), _S.OBJECTION_REVIEW, _D.COSIGN, built=False),
-    _t(
-        "T18",
-        _A.RULE_OBJECTION,
-        (_S.OBJECTION_REVIEW,),
-        _S.OUTCOME_PUBLIC,
-        _D.SUPERVISE,
-        built=False,
-    ),
-    # adopting, doing, answering
-    _t(
-        "T19",
-        _A.START_ADOPTION,
-        (_S.OUTCOME_PUBLIC,),
-        _S.ADOPTION_PENDING,
-        _D.RUN_SYSTEM,
-        _G.objection_period_over,
-        _G.outcome_written,
-    ),
-    _t(
-        "T20",
-        _A.ADOPT,
-        (_S.ADOPTION_PENDING,),
-        _S.ADOPTED,
-        _D.RUN_SYSTEM,
-        _G.every_item_answered,
-        _G.adoption_signed,
-    ),
-    _t(
-        "T20",
-        _A.ADOPT_PARTIALLY,
-        (_S.ADOPTION_PENDING,),
-        _S.PARTIALLY_ADOPTED,
-        _D.RUN_SYSTEM,
-        _G.every_item_answered,
-        _G.adoption_signed,
-    ),
-    _t(
-        "T20",
-        _A.NOT_ADOPT,
-        (_S.ADOPTION_PENDING,),
-        _S.NOT_ADOPTED,
-        _D.RUN_SYSTEM,
-        _G.every_item_answered,
-        _G.adoption_signed,
-    ),
-    _t(
-        "T21",
-        _A.IMPLEMENT,
-        (_S.ADOPTED, _S.PARTIALLY_ADOPTED),
-        _S.IMPLEMENTING,
-        _D.PLAN_TASKS,
-        _G.tasks_planned,
-        document=_K.IMPLEMENTATION_PLAN,
-    ),
-    _t(
-        "T22",
-        _A.REPORT,
-        (_S.IMPLEMENTING,),
-        _S.FEEDBACK,
-        _D.CONVENE,
-        _G.tasks_finished,
-        document=_K.COMPLETION_RECORD,
-    ),
-    _t("T23", _A.ANSWER, (_S.NOT_ADOPTED,), _S.FEEDBACK, _D.CONVENE, _G.reason_given),
-    _t(
-        "T24",
-        _A.EVALUATE,
-        (_S.FEEDBACK,),
-        _S.EVALUATING,
-        _D.RUN_SYSTEM,
-        _G.feedback_given,
-        _G.dissent_settled,
-    ),
-    _t(
-        "T25",
-        _A.CLOSE,
-        (_S.EVALUATING,),
-        _S.CLOSED,
-        _D.RUN_SYSTEM,
-        _G.every_item_answered,
-        _G.feedback_given,
-        _G.dissent_settled,
-        _G.survey_answered,
-    ),
-    # a later release
-    _t("T26", _A.SUSPEND, _ACTIVE, _S.SUSPENDED, _D.CONVENE, built=False),
-    _t("T26", _A.RESUME, (_S.SUSPENDED,), _S.PREPARING, _D.CONVENE, built=False),
-    _t(
-        "T27",
-        _A.CHALLENGE,
-        (_S.OUTCOME_PUBLIC, _S.ADOPTION_PENDING, _S.ADOPTED, _S.PARTIALLY_ADOPTED, _S.IMPLEMENTING),
-        _S.SUSPENDED,
-        _D.SUPERVISE,
-        built=False,
-    ),
-    _t("T28", _A.CORRECT, _DECIDED, _S.CORRECTED_BY_GOVERNMENT, _D.SUPERVISE, built=False),
-    _t("T29", _A.ANNUL, _DECIDED, _S.ANNULLED, _D.PREPARE, built=False),
-)
+class OwnTopic(Invalid):
+    """The author does not co-sign or take over the own topic."""
 
-NEXT = {(source, row.act): row for row in TRANSITIONS for source in row.sources}
+    code = "own-topic"
+
+
+class ScopeTooFar(NotPermitted):
+    """A stakeholder co-signs what lies where their stake lies (domain 5)."""
+
+    code = "scope-too-far"
+
+
+class TakeOverNotPossible(NotNow):
+    """Only a co-signer, only after the author asked to withdraw, within the 5 days (T7)."""
+
+    code = "take-over-not-possible"
+
+
+class WithdrawalAlreadyAsked(AlreadyDone):
+    code = "withdrawal-already-asked"
+
+
+class AppealNotPossible(NotNow):
+    """The appeal's 15 days are over (T4a)."""
+
+    code = "appeal-not-possible"
+
+
+class AppealAlreadyMade(AlreadyDone):
+    """One appeal per topic (T4a)."""
+
+    code = "appeal-already-made"
+
+
+class MergeTargetUnsuitable(Invalid):
+    """A topic is merged into another one of the same community that is still being consulted on
+    and at least as public (T5)."""
+
+    code = "merge-target-unsuitable"
+
+
+class TrackUnsuitable(Invalid):
+    """What a government body commissioned is answered by that body (Track B, S8)."""
+
+    code = "track-unsuitable"
+
 
 AUTHOR_ONLY = frozenset({State.DRAFT, State.RETURNED, State.WITHDRAWN})
 """States in which only the author (and who entered it) and the process staff see the topic."""
-NOT_YET_PUBLIC = AUTHOR_ONLY | {State.SUBMITTED, State.REJECTED}
-OPEN_TO_MERGE_INTO = frozenset({State.SUBMITTED, *_BEFORE_VOTING})
-OPEN_TO_COSIGN = frozenset({State.SUBMITTED, *_BEFORE_VOTING})
+NOT_YET_PUBLIC = AUTHOR_ONLY | {State.SUBMITTED, State.REJECTED, State.MERGED}
+EDITABLE = frozenset({State.DRAFT, State.RETURNED})
+OPEN_TO_WITHDRAWAL_REQUEST = frozenset(BEFORE_VOTING)
+OPEN_TO_MERGE_INTO = frozenset({State.SUBMITTED, *BEFORE_VOTING})
+OPEN_TO_COSIGN = frozenset({State.SUBMITTED, *BEFORE_VOTING})
 OPEN_TO_SPEAK = frozenset({State.DELIBERATING})
 TERMINAL = frozenset(
     {State.CLOSED, State.WITHDRAWN, State.MERGED, State.CORRECTED_BY_GOVERNMENT, State.ANNULLED}
 )
 
 
-def transition(state: State, act: Act) -> Transition:
-    row = NEXT.get((state, act))
-    if row is None:
-        raise TransitionNotAllowed(state=state.value, act=act.value)
-    if not row.built:
-        raise TransitionNotBuilt(state=state.value, act=act.value, rule=row.rule)
-    return row
+GROUPS: Mapping[StateGroup, tuple[State, ...]] = {
+    StateGroup.SCREENING: (_S.SUBMITTED, _S.RETURNED),
+    StateGroup.CONSULTING: (*BEFORE_VOTING, _S.RECONSULTATION, _S.ESCALATED_TO_ASSEMBLY),
+    StateGroup.DECIDING: (_S.VOTING, _S.OUTCOME_PUBLIC, _S.OBJECTION_REVIEW, _S.NO_QUORUM),
+    StateGroup.ADOPTING: (_S.ADOPTION_PENDING, _S.ADOPTED, _S.PARTIALLY_ADOPTED, _S.NOT_ADOPTED),
+    StateGroup.CARRYING_OUT: (_S.IMPLEMENTING,),
+    StateGroup.ANSWERING: (_S.FEEDBACK, _S.EVALUATING),
+    StateGroup.CLOSED: (_S.CLOSED,),
+    StateGroup.ENDED_OTHERWISE: (
+        _S.REJECTED,
+        _S.WITHDRAWN,
+        _S.MERGED,
+        _S.TRANSFERRED,
+        _S.SUSPENDED,
+        _S.CORRECTED_BY_GOVERNMENT,
+        _S.ANNULLED,
+    ),
+}
 
 
-def check_gates(row: Transition, facts: TopicFacts) -> None:
-    for gate in row.gates:
-        gate(facts)
+class MergeParty(Protocol):
+    """What ``check_merge`` looks at; a row of ``Topic`` is one."""
+
+    id: UUID
+    community_id: UUID
+    state: State
+    was_public: bool
+
+
+def check_merge(source: MergeParty, target: MergeParty) -> None:
+    unsuitable = {
+        "itself": source.id == target.id,
+        "other_community": source.community_id != target.community_id,
+        "state": target.state not in OPEN_TO_MERGE_INTO,
+        "less_public": source.was_public and not target.was_public,
+    }
+    reasons = [name for name, holds in unsuitable.items() if holds]
+    if reasons:
+        raise MergeTargetUnsuitable(reasons=reasons)
+
+
+def number_in_year(year: int, count: int) -> str:
+    """The public name of the ``count``-th topic that a community received in a year: 2026-007."""
+    return f"{year}-{count:03d}"
+
+
+ESCALATION = ("supervisor", "subdistrict", "inspection")
+"""Who hears that a step is overdue: the supervision committee when the deadline passes, the
+subdistrict 5 working days later, the district inspection 10 working days later (T20c)."""
+
+
+def escalation_times(due_at: datetime, procedure: Procedure) -> tuple[datetime, ...]:
+    """When each of ``ESCALATION`` hears of it."""
+    last_day = due_at - timedelta(microseconds=1)  # deadlines are exclusive
+    periods = (procedure.periods["escalation_first"], procedure.periods["escalation_second"])
+    return (due_at, *(period.after(last_day) for period in periods))
 
 
 def deadline_key(state: State, track: Track | None) -> str:

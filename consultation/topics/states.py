@@ -105,6 +105,53 @@ class MatterList(StrEnum):
     OUTSIDE_LISTS = "outside_lists"
 
 
+class Publication(StrEnum):
+    """Who may read the reason and the document of a step."""
+
+    AUTHOR = "author"  # who raised the topic, and the staff who carry it through
+    EVERYBODY = "everybody"
+
+
+class RejectionReason(StrEnum):
+    """The only grounds on which a topic may be refused (T4)."""
+
+    NOT_PUBLIC = "not_public"  # a private matter
+    ALREADY_DECIDED = "already_decided"  # less than 12 months ago, without new facts
+    IN_LEGAL_PROCESS = "in_legal_process"  # in court, petition or mediation
+    UNLAWFUL_AIM = "unlawful_aim"
+    PERSONAL_ATTACK = "personal_attack"
+    OUTSIDE_SCOPE = "outside_scope"  # and no receiver for a transfer
+
+
+class ReconsultationGround(StrEnum):
+    """Why the community consults once more (T16)."""
+
+    NEW_FACTS = "new_facts"
+    CHANGED_PLAN = "changed_plan"
+    PROCEDURAL_FAULT = "procedural_fault"
+
+
+class StateGroup(StrEnum):
+    """What a reader of the list looks for; every state but a draft belongs to one group."""
+
+    SCREENING = "screening"
+    CONSULTING = "consulting"
+    DECIDING = "deciding"
+    ADOPTING = "adopting"
+    CARRYING_OUT = "carrying_out"
+    ANSWERING = "answering"
+    CLOSED = "closed"
+    ENDED_OTHERWISE = "ended_otherwise"
+
+
+class RequestState(StrEnum):
+    """An affected resident's request to be added to the participants."""
+
+    ASKED = "asked"
+    GRANTED = "granted"
+    DECLINED = "declined"
+
+
 class TransferState(StrEnum):
     SENT = "sent"
     RECEIVED = "received"

@@ -1,10 +1,11 @@
 """A topic 议题, the record of its life, its documents, plan, co-signers and transfers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import text as text_
 from sqlmodel import Field
 
 from consultation.columns import (
@@ -28,6 +29,8 @@ from consultation.topics.states import (
     DocumentKind,
     Layer,
     MatterList,
+    RejectionReason,
+    RequestState,
     State,
     Track,
     TransferState,
@@ -36,18 +39,27 @@ from consultation.topics.states import (
 
 class Topic(Row, table=True):
     """``due_at`` is the deadline of the step the topic stands in, null where none runs.
-    ``number`` is the short public name within the community (2026-007)."""
+    ``number`` is the short public name within the community (2026-007), empty while a draft.
+    ``state_since`` is when it came into its state; ``version`` counts the steps, from 1."""
 
     __table_args__ = (
-        UniqueConstraint("community_id", "number"),
+        Index(
+            "uq_topic_community_id_number",
+            "community_id",
+            "number",
+            unique=True,
+            sqlite_where=text_("number <> ''"),
+            postgresql_where=text_("number <> ''"),
+        ),
         Index("ix_topic_community_created", "community_id", "created_at", "id"),
+        Index("ix_topic_community_due", "community_id", "due_at", "id"),
     )
 
     id: UUID = key()
     community_id: UUID = ref("node.id")
     node_id: UUID = ref("node.id")  # the scope: where the matter lies
     node_path: str = Field(max_length=400)
-    number: str = Field(max_length=16)
+    number: str = Field(default="", max_length=16)
     title: str = Field(max_length=80)
     summary_plain: str = Field(default="", max_length=120)
     problem: str = text()
@@ -65,6 +77,7 @@ class Topic(Row, table=True):
     state_since: datetime = when()
     due_at: datetime | None = maybe_when()
     overdue_since: datetime | None = maybe_when()
+    escalations: int = 0  # how often the present step, being overdue, has been reported upwards
     round: int = 1
     version: int = 1
 
@@ -81,10 +94,27 @@ class Topic(Row, table=True):
     created_at: datetime = when()
 
 
+class TopicCounter(Row, table=True):
+    """The last number that a community gave to a topic in a year."""
+
+    community_id: UUID = ref("node.id", primary_key=True)
+    year: int = Field(primary_key=True)
+    last: int
+
+
+class Follow(Row, table=True):
+    """A person wants to hear how a topic goes on."""
+
+    topic_id: UUID = ref("topic.id", primary_key=True)
+    person_id: UUID = Field(foreign_key="person.id", primary_key=True, index=True)
+    community_id: UUID = ref("node.id", index=False)
+    at: datetime = when()
+
+
 class CoSignature(Row, table=True):
     topic_id: UUID = ref("topic.id", primary_key=True)
-    person_id: UUID = ref("person.id", primary_key=True)
-    community_id: UUID = ref("node.id")
+    person_id: UUID = Field(foreign_key="person.id", primary_key=True, index=True)
+    community_id: UUID = ref("node.id", index=False)
     carried_from_id: UUID | None = maybe_ref("topic.id")
     at: datetime = when()
 
@@ -152,6 +182,27 @@ class TopicPlan(Row, table=True):
     legality_opinion: str | None = maybe_text()
     frozen_at: datetime | None = maybe_when()
     notice_until: datetime | None = maybe_when()
+    extended_to: date | None = None  # the one extension of the deliberation; the plan stays as is
+    extension_reason: str | None = maybe_text()
+
+
+class ParticipantRequest(Row, table=True):
+    """A resident who says that the plan forgot them (S3). The answer carries a reason."""
+
+    __table_args__ = (UniqueConstraint("topic_id", "round", "person_id"),)
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id")
+    topic_id: UUID = ref("topic.id", index=False)
+    round: int
+    person_id: UUID = ref("person.id")
+    group_name: str = Field(max_length=40)
+    reason: str = text()
+    state: RequestState = choice(RequestState)
+    answer: str | None = maybe_text()
+    answered_by_id: UUID | None = maybe_ref("person.id")
+    answered_at: datetime | None = maybe_when()
+    at: datetime = when()
 
 
 class InterestDeclaration(Row, table=True):
@@ -171,7 +222,7 @@ class Rejection(Row, table=True):
     id: UUID = key()
     community_id: UUID = ref("node.id")
     topic_id: UUID = ref("topic.id")
-    reason_code: str = Field(max_length=60)
+    reason_code: RejectionReason = choice(RejectionReason)
     reason: str = text()
     proposed_by_id: UUID = ref("person.id", index=False)
     proposed_at: datetime = when()
@@ -189,16 +240,23 @@ class Rejection(Row, table=True):
 class Transfer(Row, table=True):
     """转办: the matter lies with another body, which answers."""
 
+    __table_args__ = (Index("ix_transfer_receiver_due", "receiver_org_id", "due_at", "id"),)
+
     id: UUID = key()
     community_id: UUID = ref("node.id")
     topic_id: UUID = ref("topic.id")
-    receiver_org_id: UUID = ref("organisation.id")
+    receiver_org_id: UUID = ref("organisation.id", index=False)
     ticket: str | None = Field(default=None, max_length=60)
     state: TransferState = choice(TransferState)
     reason: str = text()
+    sent_by_id: UUID = ref("person.id", index=False)
     answer: str | None = maybe_text()
+    answer_document_id: UUID | None = maybe_ref("document.id")
+    answered_by_id: UUID | None = maybe_ref("person.id")
+    return_reason: str | None = maybe_text()
     due_at: datetime | None = maybe_when()
     sent_at: datetime = when()
+    received_at: datetime | None = maybe_when()
     answered_at: datetime | None = maybe_when()
     relayed_at: datetime | None = maybe_when()
     rating: int | None = None  # 1 to 5, by the author
