@@ -166,6 +166,7 @@ class Organisation(Row, table=True):
 
 class Person(Row, table=True):
     """A person, city-wide. Name and phone are sealed; ``masked_name`` (王*) is what others see.
+    ``registered`` people stand in a register; the others are accounts that nobody checked.
     An account that was matched to a registered person points there by ``same_as_id``."""
 
     id: UUID = key()
@@ -173,6 +174,7 @@ class Person(Row, table=True):
     name_sealed: bytes | None = sealed()
     phone_sealed: bytes | None = sealed()
     phone_lookup: str | None = Field(default=None, max_length=64, unique=True)
+    registered: bool = flag()
     born_on: date | None = None
     same_as_id: UUID | None = maybe_ref("person.id")
     created_at: datetime = when()
