@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from api.migrations.guards import missing
 from api.migrations.schema import COMPARISON, metadata
 
 T = TypeVar("T")
@@ -53,11 +54,12 @@ async def downgrade(url: str, revision: str) -> None:
 
 
 async def differences(url: str) -> list[Any]:
-    """What the tables of a database lack, or have too much, compared with the models."""
+    """What the tables and guards of a database lack, or have too much, compared with ours."""
 
     def compare(connection: Connection) -> list[Any]:
         context = MigrationContext.configure(connection, opts=dict(COMPARISON))
-        return compare_metadata(context, metadata)
+        lacking = [("add_guard", name) for name in sorted(missing(connection))]
+        return [*compare_metadata(context, metadata), *lacking]
 
     return await _with(url, compare)
 

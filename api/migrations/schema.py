@@ -9,6 +9,8 @@ from typing import Any, Literal
 from alembic.autogenerate.api import AutogenContext
 from sqlmodel import AutoString
 
+import api.tables  # noqa: F401  its rows belong to the schema
+import consultation.schema  # noqa: F401
 from consultation.columns import EnumText, UtcDateTime, ValueObject
 from consultation.database import metadata
 

@@ -9,6 +9,12 @@ branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
 
+def run(**statements: list[str]) -> None:
+    """What only one database understands, by dialect."""
+    for statement in statements[op.get_bind().dialect.name]:
+        op.execute(statement)
+
+
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}
 
