@@ -11,18 +11,22 @@ its own and is not sent.
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import JSON, Index, UniqueConstraint, text
-from sqlmodel import Field, col, select
+from sqlmodel import Field, and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from consultation.columns import BigSerial, Row, UtcDateTime
 from consultation.events import Event
 
 GENESIS = "0" * 64
+LOG = "log"
+"""The head of no stream: its row holds the epoch that every new stream starts with."""
 
 
 class JournalEntry(Row, table=True):
@@ -51,7 +55,8 @@ class JournalEntry(Row, table=True):
 
 
 class JournalHead(Row, table=True):
-    """The last number and digest of a stream, and the epoch that changes if a log is rebuilt."""
+    """The last number and digest of a stream, and the epoch that changes if a log is rebuilt.
+    Only the relay writes here."""
 
     stream: str = Field(primary_key=True, max_length=80)
     epoch: str = Field(max_length=16)
@@ -94,6 +99,7 @@ def digest_of(entry: JournalEntry, *, seq: int, previous: str) -> str:
         "event_id": str(entry.event_id),
         "type": entry.type,
         "at": entry.at.isoformat(),
+        "community_id": None if entry.community_id is None else str(entry.community_id),
         "actor_id": None if entry.actor_id is None else str(entry.actor_id),
         "actor_role": entry.actor_role,
         "actor_org_id": None if entry.actor_org_id is None else str(entry.actor_org_id),
@@ -103,18 +109,103 @@ def digest_of(entry: JournalEntry, *, seq: int, previous: str) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-async def first_break(session: AsyncSession, stream: str) -> int | None:
-    """The first ``seq`` whose number or digest does not follow from its parent, or None."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a stream is numbered; ``seq`` 0 where nothing has happened yet."""
+
+    epoch: str
+    seq: int
+
+
+async def heads(session: AsyncSession, streams: Collection[str]) -> dict[str, Head] | None:
+    """The head of each stream, in one statement. None on a database whose journal no relay has
+    opened yet."""
+    rows = await session.exec(
+        select(JournalHead).where(col(JournalHead.stream).in_([LOG, *streams]))
+    )
+    found = {row.stream: Head(row.epoch, row.seq) for row in rows}
+    if LOG not in found:
+        return None
+    fresh = Head(found[LOG].epoch, 0)
+    return {stream: found.get(stream, fresh) for stream in streams}
+
+
+async def entries_after(
+    session: AsyncSession, positions: Mapping[str, int], *, limit: int
+) -> list[JournalEntry]:
+    """Numbered entries behind a position per stream, by stream and number, in one statement."""
+    if not positions:
+        return []
     rows = await session.exec(
         select(JournalEntry)
-        .where(JournalEntry.stream == stream, col(JournalEntry.seq).is_not(None))
-        .order_by(col(JournalEntry.seq))
+        .where(
+            or_(
+                *(
+                    and_(col(JournalEntry.stream) == stream, col(JournalEntry.seq) > seq)
+                    for stream, seq in positions.items()
+                )
+            )
+        )
+        .order_by(col(JournalEntry.stream), col(JournalEntry.seq))
+        .limit(limit)
     )
-    expected, previous = 1, GENESIS
-    for entry in rows:
-        if entry.seq != expected or entry.digest != digest_of(
-            entry, seq=expected, previous=previous
+    return list(rows)
+
+
+@dataclass(slots=True)
+class Audit:
+    """``breaks`` names, per broken stream, the first number that does not follow."""
+
+    streams: int = 0
+    entries: int = 0
+    waiting: int = 0
+    breaks: dict[str, int] = field(default_factory=dict)
+
+
+class _Chain:
+    """One stream's entries, checked one after the other."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.digest = GENESIS
+        self.broken_at: int | None = None
+
+    def follow(self, entry: JournalEntry) -> None:
+        seq = self.seq + 1
+        digest = digest_of(entry, seq=seq, previous=self.digest)
+        if self.broken_at is None and (entry.seq != seq or entry.digest != digest):
+            self.broken_at = seq
+        self.seq, self.digest = seq, entry.digest or GENESIS
+
+    def end(self, head: JournalHead | None) -> int | None:
+        """A tail that was cut off shows in the head; so does a head that was set back."""
+        if self.broken_at is None and (
+            head is None or (head.seq, head.digest) != (self.seq, self.digest)
         ):
-            return expected
-        expected, previous = expected + 1, entry.digest or GENESIS
-    return None
+            return min(self.seq, head.seq if head else 0) + 1
+        return self.broken_at
+
+
+async def audit(session: AsyncSession) -> Audit:
+    """Follow every chain from its first entry to its head, in constant memory per stream."""
+    report = Audit()
+    chains: dict[str, _Chain] = {}
+    rows = await session.stream_scalars(
+        select(JournalEntry)
+        .order_by(col(JournalEntry.stream), col(JournalEntry.seq))
+        .execution_options(yield_per=500)
+    )
+    async for entry in rows:
+        if entry.seq is None:
+            report.waiting += 1
+            continue
+        report.entries += 1
+        chains.setdefault(entry.stream, _Chain()).follow(entry)
+    found = await session.exec(select(JournalHead).where(JournalHead.stream != LOG))
+    known = {head.stream: head for head in found}
+    report.streams = len(known.keys() | chains.keys())
+    for stream in sorted(known.keys() | chains.keys()):
+        broken = chains.get(stream, _Chain()).end(known.get(stream))
+        if broken is not None:
+            report.breaks[stream] = broken
+    return report

@@ -1,6 +1,6 @@
-"""Imports every table of the domain, so that ``metadata`` is whole. Nothing else."""
+"""Imports every table of the domain and its guards, so that ``metadata`` is whole. Nothing else."""
 
-from consultation import jobs, journal
+from consultation import append_only, jobs, journal
 from consultation.community import tables as community
 from consultation.deliberation import tables as deliberation
 from consultation.meetings import tables as meetings
@@ -10,3 +10,4 @@ from consultation.polls import tables as polls
 from consultation.topics import tables as topics
 
 AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, jobs, journal)
+GUARDS = append_only

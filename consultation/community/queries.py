@@ -1,5 +1,6 @@
 """The one place for SQL on the community, with the only roads to a person's standing."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from sqlmodel import col, or_, select
@@ -22,41 +23,45 @@ async def standing_at(tx: Transaction, community_id: UUID | None, node_path: str
     node; refuses with RoleNotHeld if it is not theirs. Without one: resident or stakeholder of
     the community when verified (level 2), else visitor.
     """
-    tx.standing = await _standing(tx, community_id, node_path)
+    tx.standing = (await standings(tx))(community_id, node_path)
     return tx.standing
 
 
-async def _standing(tx: Transaction, community_id: UUID | None, node_path: str) -> Standing:
+async def standings(tx: Transaction) -> Callable[[UUID | None, str], Standing]:
+    """What the actor is at any node (community id, path), as ``standing_at`` says, for lists:
+    at most one statement for all of them."""
     actor = tx.actor
-    if actor.system:
-        return Standing(Role.SYSTEM)
-    if actor.person_id is None:
-        return Standing(Role.VISITOR)
-    if actor.assignment_id is not None:
-        assignment = await current_assignment(tx)
-        if not reaches(
-            assignment.role,
-            of_community=assignment.community_id,
-            of_path=assignment.node_path,
-            community_id=community_id,
-            path=node_path,
-        ):
-            return Standing(Role.VISITOR)
-        return Standing(assignment.role, assignment.org_id, level=2, node_id=assignment.node_id)
-    if community_id is None:
-        return Standing(Role.VISITOR)
-    found = await tx.session.exec(
-        select(Residence.level, Residence.kind).where(
-            Residence.person_id == actor.person_id, Residence.community_id == community_id
+    assignment = None if actor.assignment_id is None else await current_assignment(tx)
+    homes: dict[UUID, Residence] = {}
+    if assignment is None and actor.person_id is not None:
+        found = await tx.session.exec(
+            select(Residence).where(Residence.person_id == actor.person_id)
         )
-    )
-    row = found.first()
-    if row is None:
-        return Standing(Role.VISITOR)
-    level, kind = row
-    if level < 2:
-        return Standing(Role.VISITOR, level=level)
-    return Standing(Role.STAKEHOLDER if kind in STAKEHOLDERS else Role.RESIDENT, level=level)
+        homes = {home.community_id: home for home in found}
+
+    def at(community_id: UUID | None, path: str) -> Standing:
+        if actor.system:
+            return Standing(Role.SYSTEM)
+        if assignment is not None:
+            if not reaches(
+                assignment.role,
+                of_community=assignment.community_id,
+                of_path=assignment.node_path,
+                community_id=community_id,
+                path=path,
+            ):
+                return Standing(Role.VISITOR)
+            return Standing(assignment.role, assignment.org_id, level=2, node_id=assignment.node_id)
+        home = None if community_id is None else homes.get(community_id)
+        if home is None:
+            return Standing(Role.VISITOR)
+        if home.level < 2:
+            return Standing(Role.VISITOR, level=home.level)
+        return Standing(
+            Role.STAKEHOLDER if home.kind in STAKEHOLDERS else Role.RESIDENT, level=home.level
+        )
+
+    return at
 
 
 async def current_assignment(tx: Transaction) -> RoleAssignment:

@@ -11,13 +11,11 @@ from api.settings import Settings
 
 
 async def test_the_application_serves_in_the_running_loop(settings: Settings) -> None:
-    async with serving(build_app(settings)) as url:
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-            assert (await http.get("/readyz")).json() == {"status": "ready"}
-
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        async with serving(build_app(settings)) as url:
+            assert (await http.get(f"{url}/readyz")).json() == {"status": "ready"}
         with pytest.raises(httpx.ConnectError):
-            await http.get("/readyz")
+            await http.get(f"{url}/readyz")
 
 
 async def test_an_application_that_does_not_start_says_so() -> None:

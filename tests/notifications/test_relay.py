@@ -1,0 +1,255 @@
+"""The relay on both databases: strictly +1 per stream, no loss, no gap, a chain that holds."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+import pytest
+from sqlmodel import col, select
+
+from consultation.append_only import unprotect
+from consultation.database import Database, statements
+from consultation.events import Event, RegisterImported, UserNotified
+from consultation.journal import LOG, JournalEntry, JournalHead, audit
+from notifications.hub import Follower, Hub
+from notifications.messages import Envelope
+from notifications.relay import Relay
+
+COMMUNITY = UUID(int=1)
+STREAM = f"community:{COMMUNITY}"
+
+
+def imported(rows: int, community_id: UUID = COMMUNITY) -> Event:
+    return RegisterImported(community_id=community_id, kind="households", rows=rows)
+
+
+async def write(db: Database, *events: Event) -> None:
+    async with db.begin() as tx:
+        for event in events:
+            tx.emit(event)
+
+
+async def numbered(db: Database, stream: str = STREAM) -> list[tuple[int | None, int]]:
+    async with db.read() as tx:
+        rows = await tx.session.exec(
+            select(JournalEntry)
+            .where(JournalEntry.stream == stream)
+            .order_by(col(JournalEntry.seq))
+        )
+        return [(entry.seq, entry.data["rows"]) for entry in rows]
+
+
+class Told(Hub):
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Envelope] = []
+        self._told = asyncio.Event()
+
+    def publish(self, events: Sequence[Envelope]) -> None:
+        self.events += events
+        super().publish(events)
+        if events:
+            self._told.set()
+
+    async def is_told(self) -> None:
+        async with asyncio.timeout(5):
+            await self._told.wait()
+
+
+@pytest.fixture
+def hub() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def relay(db: Database, hub: Told) -> Relay:
+    return Relay(db, hub, poll_seconds=0.05, gather_seconds=0)
+
+
+async def test_entries_are_numbered_in_order_and_once(
+    db: Database, relay: Relay, hub: Told
+) -> None:
+    await write(db, imported(1), imported(2))
+    await write(db, imported(3))
+
+    assert await relay.drain() == 3
+    assert await relay.drain() == 0
+
+    assert await numbered(db) == [(1, 1), (2, 2), (3, 3)]
+    assert [(e.stream, e.seq, e.data["rows"]) for e in hub.events] == [
+        (STREAM, 1, 1),
+        (STREAM, 2, 2),
+        (STREAM, 3, 3),
+    ]
+
+
+async def test_every_stream_counts_for_itself_and_shares_the_epoch(
+    db: Database, relay: Relay
+) -> None:
+    other = uuid4()
+    await write(db, imported(1), imported(1, other), imported(2))
+
+    await relay.drain()
+    await write(db, imported(3, other))
+    await relay.drain()
+
+    assert await numbered(db) == [(1, 1), (2, 2)]
+    assert await numbered(db, f"community:{other}") == [(1, 1), (2, 3)]
+    async with db.read() as tx:
+        heads = (await tx.session.exec(select(JournalHead))).all()
+    assert {(h.stream, h.seq) for h in heads} == {(STREAM, 2), (f"community:{other}", 2), (LOG, 0)}
+    assert len({h.epoch for h in heads}) == 1
+
+
+async def test_more_entries_than_a_batch_are_all_numbered(db: Database, relay: Relay) -> None:
+    await write(db, *(imported(n) for n in range(1, 1102)))
+
+    assert await relay.drain() == 1101
+    assert await numbered(db) == [(n, n) for n in range(1, 1102)]
+
+
+async def test_a_batch_costs_the_same_statements_however_big_it_is(
+    db: Database, relay: Relay
+) -> None:
+    async def cost(count: int) -> int:
+        await write(db, *(imported(n, uuid4()) for n in range(count)))
+        counter = [0]
+        token = statements.set(counter)
+        await relay.drain()
+        statements.reset(token)
+        return counter[0]
+
+    await cost(1)  # opens the log
+    small, large = await cost(2), await cost(400)
+
+    assert small == large <= 6
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_an_entry_whose_commit_came_late_is_numbered_late(db: Database, relay: Relay) -> None:
+    """Two transactions interleave: the lower id commits after the higher one was numbered.
+    SQLite has one writer, so that this cannot happen there."""
+    async with db.begin() as late:
+        late.emit(imported(1))
+        late.journal()
+        await late.session.flush()
+        late._events.clear()  # journalled already; only the commit is outstanding
+        await write(db, imported(2))
+        assert await relay.drain() == 1
+    assert await relay.drain() == 1
+
+    assert await numbered(db) == [(1, 2), (2, 1)]
+    async with db.read() as tx:
+        assert (await audit(tx.session)).breaks == {}
+
+
+async def test_two_relays_number_nothing_twice(db: Database, hub: Told) -> None:
+    relays = [Relay(db, hub), Relay(db, hub)]
+    await asyncio.gather(*(relay.drain() for relay in relays))
+    for start in range(0, 60, 3):
+        await write(db, *(imported(n) for n in range(start, start + 3)))
+        await asyncio.gather(*(relay.drain() for relay in relays))
+    for relay in relays:
+        await relay.drain()
+
+    assert await numbered(db) == [(n + 1, n) for n in range(60)]
+    assert sorted(e.seq for e in hub.events) == list(range(1, 61))
+
+
+async def test_a_commit_rings_the_relay(db: Database, relay: Relay, hub: Told) -> None:
+    relay._poll = 30  # so that only the bell can be the reason
+    await relay.start()
+    await write(db, imported(1))
+    await hub.is_told()
+    await relay.stop()
+
+    assert db.on_commit == []
+
+
+async def test_what_another_process_wrote_is_found_by_the_poll(
+    db: Database, relay: Relay, hub: Told
+) -> None:
+    await relay.start()
+    db.on_commit.clear()
+    await write(db, imported(1))
+    await hub.is_told()
+    db.on_commit.append(relay.ring)
+    await relay.stop()
+
+
+async def test_a_follower_learns_of_numbers_nobody_published(
+    db: Database, relay: Relay, hub: Told
+) -> None:
+    """As after a crash between commit and publication, or when another process numbered."""
+    follower = Follower(lambda: None)
+    place = hub.join(follower, STREAM)
+    place.reading = False
+    await write(db, imported(1))
+    await Relay(db, Hub()).drain()
+
+    await relay.compare()
+
+    assert place.heard == 1
+    assert place.reading
+
+
+async def test_the_relay_outlives_a_database_that_fails(
+    db: Database, relay: Relay, hub: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbering = relay._number
+
+    async def fail() -> list[Envelope]:
+        raise OSError
+
+    monkeypatch.setattr(relay, "_number", fail)
+    await relay.start()
+    await write(db, imported(1))
+    await asyncio.sleep(0.02)
+    assert hub.events == []
+
+    monkeypatch.setattr(relay, "_number", numbering)
+    await hub.is_told()
+    await relay.stop()
+
+
+async def test_an_honest_journal_has_no_break(db: Database, relay: Relay) -> None:
+    await write(db, imported(1), imported(2), imported(1, uuid4()))
+    await relay.drain()
+    await write(
+        db,
+        UserNotified(
+            community_id=None, person_id=uuid4(), about="测试", topic_id=None, subject_id=None
+        ),
+    )
+
+    async with db.read() as tx:
+        report = await audit(tx.session)
+
+    assert (report.streams, report.entries, report.waiting, report.breaks) == (2, 3, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("tampering", "broken_at"),
+    [
+        ("UPDATE journal_entry SET data = '{\"rows\": 9}' WHERE seq = 2", 2),
+        ("UPDATE journal_entry SET actor_role = 'clerk' WHERE seq = 3", 3),
+        ("UPDATE journal_entry SET community_id = NULL WHERE seq = 1", 1),
+        ("DELETE FROM journal_entry WHERE seq = 2", 2),
+        ("DELETE FROM journal_entry WHERE seq = 4", 4),
+        ("DELETE FROM journal_entry", 1),
+        ("UPDATE journal_head SET seq = 3 WHERE seq = 4", 4),
+        ("DELETE FROM journal_head WHERE seq = 4", 1),
+    ],
+)
+async def test_tampering_shows(db: Database, relay: Relay, tampering: str, broken_at: int) -> None:
+    await write(db, *(imported(n) for n in range(4)))
+    await relay.drain()
+
+    async with db.begin() as tx:  # with the rights of somebody who owns the database
+        connection = await tx.session.connection()
+        for statement in unprotect("sqlite" if db.is_sqlite else "postgresql"):
+            await connection.exec_driver_sql(statement)
+        await connection.exec_driver_sql(tampering)
+
+    async with db.read() as tx:
+        assert (await audit(tx.session)).breaks == {STREAM: broken_at}
