@@ -76,6 +76,7 @@ class Deed(StrEnum):
     EXPLAIN_DISSENT = "explain_dissent"
     ANSWER_EXPLANATION = "answer_explanation"
     RATE = "rate"
+    ENTER_SURVEY = "enter_survey"
     VERIFY_RESIDENT = "verify_resident"
     READ_REGISTER = "read_register"
     IMPORT_REGISTER = "import_register"
@@ -194,6 +195,7 @@ ALLOWED: Mapping[Deed, Mapping[Role, Grant]] = {
     ),
     Deed.ANSWER_EXPLANATION: _allow(_OWN, *_RESIDENTS, Role.STAKEHOLDER),
     Deed.RATE: _allow(_OWN, *_RESIDENTS, Role.STAKEHOLDER),
+    Deed.ENTER_SURVEY: _allow(_YES, Role.GRID_WORKER, Role.CLERK),  # paper, telephone, at the door
     Deed.VERIFY_RESIDENT: _allow(_OWN, Role.GRID_WORKER) | _allow(_YES, Role.CLERK),
     Deed.READ_REGISTER: _allow(_OWN, Role.GRID_WORKER) | _allow(_YES, Role.CLERK),
     Deed.IMPORT_REGISTER: _allow(_YES, Role.SYSTEM) | _allow(_SECOND, Role.SYSTEM_ADMIN),

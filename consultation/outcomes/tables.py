@@ -1,16 +1,17 @@
 """After deliberation: outcome items 协商成果, adoption 采纳, tasks 落实, the board."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field
 
 from consultation.columns import (
+    EnumText,
     Row,
     choice,
     key,
+    maybe_choice,
     maybe_ref,
     maybe_text,
     maybe_when,
@@ -19,13 +20,8 @@ from consultation.columns import (
     value,
     when,
 )
-from consultation.outcomes.rules import (
-    AdverseImpact,
-    Decision,
-    SpendingKind,
-    TaskCategory,
-    TaskState,
-)
+from consultation.outcomes.rules import AdverseImpact, Decision, NonAdoption, SignatureSide
+from consultation.outcomes.task_rules import SpendingKind, TaskCategory, TaskState
 
 
 class Outcome(Row, table=True):
@@ -57,10 +53,12 @@ class OutcomeItem(Row, table=True):
 
 
 class ConsensusCall(Row, table=True):
-    """The convener says there is consensus without a ballot; participants have 3 days to object."""
+    """The convener says there is consensus without a ballot; participants have 3 days to object.
+    ``version`` is that of the outcome paper: a revised paper needs a new call."""
 
     topic_id: UUID = ref("topic.id", primary_key=True)
     round: int = Field(primary_key=True)
+    version: int = Field(primary_key=True)
     community_id: UUID = ref("node.id")
     called_by_id: UUID = ref("person.id", index=False)
     at: datetime = when()
@@ -69,6 +67,7 @@ class ConsensusCall(Row, table=True):
 class ConsensusObjection(Row, table=True):
     topic_id: UUID = ref("topic.id", primary_key=True)
     round: int = Field(primary_key=True)
+    version: int = Field(primary_key=True)
     person_id: UUID = ref("person.id", primary_key=True)
     community_id: UUID = ref("node.id")
     reason: str = text()
@@ -83,29 +82,24 @@ class AdoptionReply(Row, table=True):
     community_id: UUID = ref("node.id")
     topic_id: UUID = ref("topic.id")
     decision: Decision = choice(Decision)
-    reason_code: str | None = Field(default=None, max_length=60)
+    reason_code: NonAdoption | None = maybe_choice(NonAdoption)
     reason: str = text()
     org_id: UUID = ref("organisation.id", index=False)
     by_id: UUID = ref("person.id", index=False)
     at: datetime = when()
 
 
-class SignatureSide(StrEnum):
-    PARTY_ORG = "party_org"
-    COMMITTEE = "committee"
-    COMMISSIONER = "commissioner"
-
-
 class AdoptionSignature(Row, table=True):
-    """One side's signature under the replies as they stand (``replies_digest``)."""
+    """One side's signature under the replies with ``replies_digest``. It stands while the replies
+    stand; a changed reply leaves it behind as history."""
 
     topic_id: UUID = ref("topic.id", primary_key=True)
     round: int = Field(primary_key=True)
-    side: str = Field(primary_key=True, max_length=20)  # a SignatureSide
+    side: SignatureSide = Field(primary_key=True, sa_type=EnumText(SignatureSide))
+    replies_digest: str = Field(primary_key=True, max_length=64)
     community_id: UUID = ref("node.id")
     org_id: UUID = ref("organisation.id", index=False)
     person_id: UUID = ref("person.id", index=False)
-    replies_digest: str = Field(max_length=64)
     at: datetime = when()
 
 
@@ -163,12 +157,13 @@ class Milestone(Row, table=True):
 
 
 class ProgressReport(Row, table=True):
-    """What was done, append-only, public."""
+    """What was done, or why not, append-only, public. ``state`` is the task's after it."""
 
     id: UUID = key()
     community_id: UUID = ref("node.id")
     topic_id: UUID = ref("topic.id")
     task_id: UUID = ref("task.id")
+    state: TaskState = choice(TaskState)
     text: str = text()
     by_id: UUID = ref("person.id", index=False)
     at: datetime = when()

@@ -1,7 +1,6 @@
 """Oversight: dissent records 不同意见, explanations, the satisfaction survey 满意度测评."""
 
-from datetime import datetime
-from enum import StrEnum
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import UniqueConstraint
@@ -23,6 +22,7 @@ from consultation.columns import (
 )
 from consultation.oversight.rules import (
     DissentState,
+    ExplanationChannel,
     Reply,
     SurveyChannel,
     SurveyResult,
@@ -32,7 +32,10 @@ from consultation.oversight.rules import (
 
 class DissentRecord(Row, table=True):
     """Who held which different view, at which step. The view is never changed; the person may
-    add a rejoinder. Seen by the person and by those who must explain, never listed in public."""
+    add a rejoinder. Seen by the person and by those who must explain, never listed in public.
+    ``due_at``: until when it must be explained, null while no such deadline runs."""
+
+    __table_args__ = (UniqueConstraint("topic_id", "round", "person_id", "step"),)
 
     id: UUID = key()
     community_id: UUID = ref("node.id")
@@ -44,16 +47,9 @@ class DissentRecord(Row, table=True):
     recorded_by_id: UUID = ref("person.id", index=False)
     state: DissentState = choice(DissentState)
     assigned_to_id: UUID | None = maybe_ref("person.id")
+    due_at: datetime | None = maybe_when()
     rejoinder: str | None = maybe_text()
     at: datetime = when()
-
-
-class ExplanationChannel(StrEnum):
-    IN_PERSON = "in_person"
-    PHONE = "phone"
-    WRITTEN = "written"
-    IN_APP = "in_app"
-    HOME_VISIT = "home_visit"
 
 
 class DissentExplanation(Row, table=True):
@@ -93,6 +89,7 @@ class Survey(Row, table=True):
     result: SurveyResult | None = maybe_value(SurveyResult)
     published_at: datetime | None = maybe_when()
     response_document_id: UUID | None = maybe_ref("document.id")
+    rectify_by: date | None = None
 
 
 class SurveyInvitation(Row, table=True):

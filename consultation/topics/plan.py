@@ -64,6 +64,16 @@ class Period(Frozen):
         return add(start, self.days)
 
 
+class SurveyNumbers(Frozen):
+    """When a satisfaction survey has too few answers, when its score is low, and how many themes
+    its result shows; shares in whole percent."""
+
+    minimum_share_percent: int = Field(ge=0, le=100)
+    satisfied_percent: int = Field(ge=0, le=100)
+    themes: int = Field(ge=1)
+    basis: str
+
+
 class Procedure(Frozen):
     """The numbers of a procedure (domain 2.8), each with its legal basis or marked [P]."""
 
@@ -74,6 +84,7 @@ class Procedure(Frozen):
     deadlines: dict[str, Period]  # by topic state: when the step is overdue
     notice: dict[str, Period]  # by meeting form, and "default"
     periods: dict[str, Period]  # correction, appeal, withdrawal, objection, consensus, …
+    survey: SurveyNumbers
     max_rounds: int = Field(ge=1)
     cosign_threshold: int = Field(ge=1)
 

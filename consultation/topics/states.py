@@ -162,6 +162,15 @@ class TransferState(StrEnum):
     RATED = "rated"
 
 
+class TransferAct(StrEnum):
+    RECEIVE = "receive"
+    HANDLE = "handle"
+    ANSWER = "answer"
+    GIVE_BACK = "give_back"
+    RELAY = "relay"
+    RATE = "rate"
+
+
 class DocumentKind(StrEnum):
     PROPOSAL = "proposal"
     RETURN_NOTE = "return_note"
@@ -188,6 +197,7 @@ class DocumentKind(StrEnum):
     COMPLETION_RECORD = "completion_record"
     ACCOUNTS = "accounts"
     FEEDBACK_NOTICE = "feedback_notice"
+    GENERAL_EXPLANATION = "general_explanation"  # on different views, naming nobody
     SURVEY_RESULT = "survey_result"
     SURVEY_RESPONSE = "survey_response"
     RECONSULTATION_NOTE = "reconsultation_note"
