@@ -30,7 +30,7 @@ from consultation.outcomes.tables import (
 from consultation.outcomes.task_rules import TaskState
 from consultation.oversight.rules import DissentState
 from consultation.oversight.tables import DissentRecord, Survey
-from consultation.polls.rules import Choice, text_hash
+from consultation.polls.rules import Choice, PollState, text_hash
 from consultation.polls.tables import CountSignature, Poll, SignerRole
 from consultation.topics.facts import (
     AdoptionFacts,
@@ -252,7 +252,11 @@ async def _meetings(tx: Transaction, topic: Topic) -> MeetingFacts:
 
 async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
     rows = await tx.session.exec(
-        select(Poll).where(Poll.topic_id == topic.id, Poll.round == topic.round)
+        select(Poll).where(
+            Poll.topic_id == topic.id,
+            Poll.round == topic.round,
+            Poll.state != PollState.VOIDED,
+        )
     )
     poll = rows.first()
     if poll is None:
