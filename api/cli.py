@@ -89,6 +89,21 @@ def secrets(
     typer.echo(f"Secrets written to {to}. Keep a copy in a safe place.")
 
 
+@cli.command("fake-wechat")
+def fake_wechat(
+    port: Annotated[int, typer.Option(help="On loopback; there is no other address.")] = 8790,
+) -> None:
+    """Serve a stand-in for WeChat on 127.0.0.1, for the demo and for development."""
+    from api.fake_wechat import server
+
+    try:
+        app = server.build_fake()
+    except server.NotInProduction as error:
+        stop(str(error))
+    typer.echo("\n".join(server.settings_for(port)))
+    server.serve(app, port)
+
+
 @cli.command()
 def contract(
     to: Annotated[Path, typer.Option(help="The folder of the contract.")] = HERE / "client-spec",

@@ -12,6 +12,7 @@ from api.tokens import Tokens
 from api.words import pick_locale
 from consultation.database import Database
 from consultation.permissions import NOBODY, Actor
+from notifications.wechat import Wechat
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class Services:
     settings: Settings
     db: Database
     tokens: Tokens
-    wechat: Any = None
+    wechat: Wechat
     hub: Any = None
     relay: Any = None
     worker: Any = None
@@ -57,6 +58,7 @@ def actor_or_nobody(
         raise NotLoggedIn()
     claims = services(request).tokens.read(token)
     request.scope["person_id"] = claims.person_id
+    request.scope["session_id"] = claims.session_id
     return Actor(person_id=claims.person_id, assignment_id=minyi_role)
 
 
@@ -66,12 +68,18 @@ def actor(who: Annotated[Actor, Depends(actor_or_nobody)]) -> Actor:
     return who
 
 
+def session_id(request: Request, who: Annotated[Actor, Depends(actor)]) -> UUID:
+    return request.scope["session_id"]
+
+
 def locale(accept_language: Annotated[str | None, Header()] = None) -> str:
     return pick_locale(accept_language)
 
 
 CurrentActor = Annotated[Actor, Depends(actor)]
 """A logged-in person, under the role named by the ``Minyi-Role`` header if there is one."""
+SessionId = Annotated[UUID, Depends(session_id)]
+"""The session that the access token was issued in."""
 AnyActor = Annotated[Actor, Depends(actor_or_nobody)]
 """A logged-in person or a visitor."""
 Db = Annotated[Database, Depends(database)]

@@ -3,19 +3,26 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import UniqueConstraint
 from sqlmodel import Field
 
-from consultation.columns import Row, maybe_when, ref, sealed, text, when
+from consultation.columns import Row, UtcDateTime, key, maybe_when, ref, sealed, text, when
 
 
 class WechatAccount(Row, table=True):
-    """An openid of one app. Several may belong to one person; votes never key on openid."""
+    """An openid of one app. Several may belong to one person; votes never key on openid.
 
-    app_id: str = Field(primary_key=True, max_length=40)
-    openid: str = Field(primary_key=True, max_length=64)
+    ``session_key`` is sealed under the account's id; WeChat keeps only the latest one valid."""
+
+    __table_args__ = (UniqueConstraint("app_id", "openid"),)
+
+    id: UUID = key()
+    app_id: str = Field(max_length=40)
+    openid: str = Field(max_length=64)
     unionid: str | None = Field(default=None, max_length=64, index=True)
     person_id: UUID = ref("person.id")
     session_key_sealed: bytes | None = sealed()
+    created_at: datetime = when()
     last_login_at: datetime = when()
 
 
@@ -24,22 +31,30 @@ class LoginCode(Row, table=True):
     it. ``code_hash`` is SHA-256 of app id and code."""
 
     code_hash: str = Field(primary_key=True, max_length=64)
-    person_id: UUID = ref("person.id")
-    at: datetime = when()
+    account_id: UUID = ref("wechat_account.id")
+    at: datetime = Field(sa_type=UtcDateTime, nullable=False, index=True)
+
+
+class LoginSession(Row, table=True):
+    """One login of one device: the family of its refresh tokens. Its person is its account's."""
+
+    id: UUID = key()
+    account_id: UUID = ref("wechat_account.id")
+    device: str = Field(default="", max_length=80)
+    created_at: datetime = when()
+    last_used_at: datetime = when()
+    expires_at: datetime = when()
+    revoked_at: datetime | None = maybe_when()
 
 
 class RefreshToken(Row, table=True):
-    """One refresh token of a family (one login of one device). Each is used once; a second use
-    kills the family (RFC 9700). Only its SHA-256 is stored."""
+    """One refresh token of a session. Each is used once; a second use ends the session
+    (RFC 9700). Only its SHA-256 is stored; used ones stay until they expire."""
 
     token_hash: str = Field(primary_key=True, max_length=64)
-    family_id: UUID = Field(index=True)
-    person_id: UUID = ref("person.id")
-    device: str = Field(default="", max_length=80)
-    issued_at: datetime = when()
+    session_id: UUID = ref("login_session.id")
     expires_at: datetime = when()
     used_at: datetime | None = maybe_when()
-    revoked_at: datetime | None = maybe_when()
 
 
 class IdempotencyRecord(Row, table=True):

@@ -21,7 +21,11 @@ from api.settings import Settings
 from consultation.database import Database, metadata
 from consultation.vault import Vault
 from tests import servers
+from tests.fake_wechat import FakeWechat
+from tests.measuring import Measured
 from tests.world import World, build_world
+
+pytest_plugins = ["tests.reporting"]
 
 SECRET = "a secret for tests, 32 bytes or more"
 START = datetime(2026, 3, 11, 1, 0, tzinfo=UTC)  # Wednesday, 09:00 in Shanghai
@@ -129,11 +133,23 @@ async def world(db: Database) -> World:
 
 
 @pytest.fixture
-def settings(database_url: str) -> Settings:
+async def fake_wechat() -> AsyncGenerator[FakeWechat]:
+    """The stand-in for WeChat on a loopback port; a ``client`` in the same test logs in there."""
+    async with serving(build_fake()) as url:
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+            yield FakeWechat(url, http)
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, database_url: str) -> Settings:
+    fake = "fake_wechat" in request.fixturenames
     return Settings(
         database_url=database_url,
         field_secret=SECRET,
         token_key="11" * 32,  # type: ignore[arg-type]
+        wechat_base_url=request.getfixturevalue("fake_wechat").url if fake else "http://[::1]:9",
+        wechat_app_id=APP_ID,
+        wechat_secret=FAKE_SECRET,  # type: ignore[arg-type]
     )
 
 
@@ -145,6 +161,5 @@ async def client(
     app = build_app(settings, clock=clock)
     async with app.router.lifespan_context(app):
         world.tokens = app.state.services.tokens
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://minyi.test") as http:
+        async with httpx.AsyncClient(transport=Measured(app), base_url="http://minyi.test") as http:
             yield http

@@ -1,0 +1,162 @@
+"""WeChat accounts, and what WeChat's refusals mean to whoever logs in.
+
+An account belongs to a person; the first login makes a provisional one, without a name. Several
+accounts may belong to one person: by the same unionid, by the same phone, or because a grid worker
+says so.
+"""
+
+import hashlib
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+
+from api.problems import TooManyRequests, Unavailable
+from api.tables import LoginCode, WechatAccount
+from consultation.community.tables import Person
+from consultation.database import Transaction
+from consultation.refusals import AlreadyDone, Invalid, NotPermitted, Refusal
+from notifications import wechat
+from notifications.wechat import Identity, WechatError
+
+CODE_KEPT = timedelta(seconds=60)
+
+
+class WechatUnavailable(Unavailable):
+    """WeChat does not answer, or not intelligibly. The code may be gone: get a new one."""
+
+    code = "wechat-unavailable"
+
+
+class LoginCodeInvalid(Invalid):
+    """Unknown, older than five minutes, or of another app."""
+
+    code = "login-code-invalid"
+
+
+class LoginCodeUsed(AlreadyDone):
+    """Exchanged more than a minute ago; wx.login gives a new one."""
+
+    code = "login-code-used"
+
+
+class AccountRestricted(NotPermitted):
+    """WeChat takes the user for a high risk. A retry never helps."""
+
+    code = "wechat-account-restricted"
+
+
+class TooManyLogins(TooManyRequests):
+    code = "too-many-logins"
+
+
+class PhoneCodeInvalid(Invalid):
+    """Unknown, older than five minutes, used, or of another user; a login code is none."""
+
+    code = "phone-code-invalid"
+
+
+OF_LOGIN: Mapping[type[WechatError], type[Refusal]] = {
+    wechat.CodeInvalid: LoginCodeInvalid,
+    wechat.CodeUsed: LoginCodeUsed,
+    wechat.UserRestricted: AccountRestricted,
+    wechat.TooOften: TooManyLogins,
+}
+OF_PHONE: Mapping[type[WechatError], type[Refusal]] = {
+    wechat.CodeInvalid: PhoneCodeInvalid,
+    wechat.CodeUsed: PhoneCodeInvalid,
+    wechat.UserRestricted: AccountRestricted,
+    wechat.TooOften: TooManyLogins,
+}
+
+
+@contextmanager
+def refusing(meanings: Mapping[type[WechatError], type[Refusal]]) -> Generator[None]:
+    """Turns what WeChat says into what we say; all that is not the user's is WechatUnavailable."""
+    try:
+        yield
+    except WechatError as error:
+        raise meanings.get(type(error), WechatUnavailable)() from None
+
+
+async def admit(tx: Transaction, app_id: str, identity: Identity) -> WechatAccount:
+    """The account of an identity that WeChat has vouched for, made at its first login."""
+    account = await _find(tx, app_id, identity.openid)
+    if account is None:
+        try:
+            async with tx.session.begin_nested():
+                account = await _make(tx, app_id, identity)
+        except IntegrityError:  # another login of the same openid was faster
+            account = await _find(tx, app_id, identity.openid)
+    assert account is not None
+    account.unionid = identity.unionid or account.unionid
+    account.session_key_sealed = tx.vault.seal(account.id, identity.session_key)
+    account.last_login_at = tx.now
+    return account
+
+
+async def _find(tx: Transaction, app_id: str, openid: str) -> WechatAccount | None:
+    found = await tx.session.exec(
+        select(WechatAccount).where(WechatAccount.app_id == app_id, WechatAccount.openid == openid)
+    )
+    return found.first()
+
+
+async def _make(tx: Transaction, app_id: str, identity: Identity) -> WechatAccount:
+    person_id = None
+    if identity.unionid is not None:
+        known = select(WechatAccount.person_id).where(WechatAccount.unionid == identity.unionid)
+        person_id = (await tx.session.exec(known)).first()
+    if person_id is None:
+        person_id = tx.new_id()
+        tx.session.add(Person(id=person_id, created_at=tx.now))
+        await tx.session.flush()
+    account = WechatAccount(
+        id=tx.new_id(),
+        app_id=app_id,
+        openid=identity.openid,
+        person_id=person_id,
+        created_at=tx.now,
+        last_login_at=tx.now,
+    )
+    tx.session.add(account)
+    await tx.session.flush()
+    return account
+
+
+async def move(tx: Transaction, person_id: UUID, *, to: UUID) -> None:
+    """All accounts of a person, and so their sessions, belong to another from now on. Access
+    tokens of the first go on as nobody in particular until they expire."""
+    await tx.session.exec(
+        update(WechatAccount)
+        .where(col(WechatAccount.person_id) == person_id)
+        .values(person_id=to)
+        .execution_options(synchronize_session=False)
+    )
+
+
+# ---- codes seen a moment ago --------------------------------------------------------------
+
+
+def code_hash(app_id: str, code: str) -> str:
+    return hashlib.sha256(f"{app_id}\0{code}".encode()).hexdigest()
+
+
+async def remember_code(tx: Transaction, hashed: str, account: WechatAccount) -> None:
+    """For a minute, and not longer: older ones go."""
+    await tx.session.exec(delete(LoginCode).where(col(LoginCode.at) <= tx.now - CODE_KEPT))
+    await tx.session.merge(LoginCode(code_hash=hashed, account_id=account.id, at=tx.now))
+
+
+async def account_of_code(tx: Transaction, hashed: str) -> WechatAccount | None:
+    """Whose code this was, if it came less than a minute ago."""
+    found = await tx.session.exec(
+        select(WechatAccount)
+        .join(LoginCode, col(LoginCode.account_id) == WechatAccount.id)
+        .where(LoginCode.code_hash == hashed, col(LoginCode.at) > tx.now - CODE_KEPT)
+    )
+    return found.first()

@@ -1,0 +1,46 @@
+"""The fake WeChat as a test speaks to it: what users do, what goes wrong, how time passes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+
+@dataclass
+class FakeWechat:
+    """``http`` asks the fake as a server would, ``url`` is its address."""
+
+    url: str
+    http: httpx.AsyncClient
+
+    async def user(self, openid: str, **more: Any) -> None:
+        """Create a user, or change one: ``unionid``, ``phone``, ``country_code``, ``risk``."""
+        await self._tell("users", openid=openid, **more)
+
+    async def login_code(self, openid: str, **more: Any) -> str:
+        """What wx.login gives this user."""
+        return (await self._tell("login-code", openid=openid, **more))["code"]
+
+    async def phone_code(self, openid: str, **more: Any) -> str:
+        """What the phone number button gives this user."""
+        return (await self._tell("phone-code", openid=openid, **more))["code"]
+
+    async def advance(self, seconds: float) -> None:
+        await self._tell("clock/advance", seconds=seconds)
+
+    async def fault(self, path: str, kind: str, **more: Any) -> None:
+        """The next request of ``path`` (or the next ``n``) goes wrong."""
+        await self._tell("fault", path=path, kind=kind, **more)
+
+    async def outbox(self) -> dict[str, Any]:
+        return (await self.http.get("/__fake__/outbox")).raise_for_status().json()
+
+    async def calls(self, path: str) -> int:
+        return (await self.outbox())["calls"].get(path, 0)
+
+    async def reset(self) -> None:
+        (await self.http.post("/__fake__/reset")).raise_for_status()
+
+    async def _tell(self, what: str, **body: Any) -> dict[str, Any]:
+        answer = await self.http.post(f"/__fake__/{what}", json=body)
+        return answer.raise_for_status().json()
