@@ -79,7 +79,7 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         request_id = random_id().hex
-        counter = [0]
+        counter = scope["statements"] = [0]
         token = statements.set(counter)
         started = time.perf_counter()
         status = 500
