@@ -98,6 +98,8 @@ async def edit_post(tx: Transaction, post_id: UUID, *, body: str, stance: Stance
     post = await queries.locked_post(tx, post_id)
     if tx.person_id not in (post.author_id, post.entered_by_id):
         raise rules.NotYourPost()
+    if (post.body, post.stance) == (body, stance):
+        return post
     rules.check_open(topic.state)
     rules.check_thread(closed_at=thread.closed_at)
     rules.check_editable(
