@@ -16,7 +16,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import api.tables  # noqa: F401  its rows belong to the schema
 import consultation.schema  # noqa: F401
 from api.app import build_app
+from api.fake_wechat.server import build_fake
+from api.fake_wechat.state import APP_ID
+from api.fake_wechat.state import SECRET as FAKE_SECRET
 from api.migrations import runner
+from api.server import serving
 from api.settings import Settings
 from consultation.database import Database, metadata
 from consultation.vault import Vault
@@ -135,9 +139,11 @@ async def world(db: Database) -> World:
 @pytest.fixture
 async def fake_wechat() -> AsyncGenerator[FakeWechat]:
     """The stand-in for WeChat on a loopback port; a ``client`` in the same test logs in there."""
-    async with serving(build_fake()) as url:
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-            yield FakeWechat(url, http)
+    async with (
+        serving(build_fake()) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+    ):
+        yield FakeWechat(url, http)
 
 
 @pytest.fixture
