@@ -13,12 +13,18 @@ from uuid import UUID
 from api.logs import log
 from consultation import jobs
 from consultation.database import Database, Transaction
+from consultation.deliberation.commands import statements
 from consultation.jobs import Job, JobKind
 from consultation.permissions import SYSTEM
+from consultation.polls.commands import closing, opening
 
 Handler = Callable[[Transaction, UUID], Awaitable[None]]
 
-HANDLERS: Mapping[JobKind, Handler] = {}
+HANDLERS: Mapping[JobKind, Handler] = {
+    JobKind.TELL_MARKS: statements.tell_marks,
+    JobKind.POLL_OPEN: opening.open_due_poll,
+    JobKind.POLL_CLOSE: closing.close_poll,
+}
 """What each kind of job does to its subject. A handler re-reads the subject and does nothing when
 it has moved on."""
 

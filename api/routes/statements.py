@@ -81,7 +81,7 @@ MarkKey = Annotated[
         alias="Idempotency-Key",
         min_length=8,
         max_length=80,
-        description="New for each mark, same on retry. Without it a repeated equal mark counts once",
+        description="New for each mark, same on retry; without it an equal mark is a retry",
     ),
 ]
 
