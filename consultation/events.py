@@ -109,6 +109,31 @@ class TopicCosigned(TopicDetail):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalAsked(TopicDetail):
+    """The author wants to withdraw; until then a co-signer may take the topic over."""
+
+    type = "topic.withdrawal_asked"
+    take_over_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicTakenOver(TopicDetail):
+    type = "topic.taken_over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppealMade(TopicDetail):
+    type = "topic.appeal_made"
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliberationExtended(TopicEvent):
+    type = "topic.deliberation_extended"
+    ends_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicOverdue(TopicEvent):
     type = "topic.overdue"
     state: str
@@ -275,6 +300,14 @@ class PollSigned(PollEvent):
     """One more signature under the certificate of the count."""
 
     type = "poll.signed"
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollBallotsRead(PollEvent):
+    """A teller or supervisor looked at named ballots after the close."""
+
+    type = "poll.ballots_read"
     role: str
 
 

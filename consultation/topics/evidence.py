@@ -253,9 +253,7 @@ async def _meetings(tx: Transaction, topic: Topic) -> MeetingFacts:
 async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
     rows = await tx.session.exec(
         select(Poll).where(
-            Poll.topic_id == topic.id,
-            Poll.round == topic.round,
-            Poll.state != PollState.VOIDED,
+            Poll.topic_id == topic.id, Poll.round == topic.round, Poll.state != PollState.VOIDED
         )
     )
     poll = rows.first()

@@ -1,20 +1,40 @@
-"""The one place for SQL on topics. ``access_topic`` is the only road to a topic's row."""
+"""The one place for SQL on topics. The ``access_*`` functions are the only roads to a row."""
 
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlmodel import select
+from sqlmodel import col, or_, select
 
-from consultation.community.queries import standing_at
+from consultation.community.queries import standing_at, standings
+from consultation.community.tables import Organisation
 from consultation.database import Transaction
-from consultation.permissions import Deed, Role, Standing, check, grant_of
+from consultation.permissions import Deed, Grant, Role, Standing, check, grant_of
 from consultation.refusals import NotFound
+from consultation.topics.gates import SUBDISTRICT
+from consultation.topics.planning import TO_AUTHOR
+from consultation.topics.rules import NotTheAuthor, TopicChanged
 from consultation.topics.states import State
-from consultation.topics.tables import Topic
+from consultation.topics.tables import (
+    CoSignature,
+    Document,
+    ParticipantRequest,
+    Rejection,
+    Topic,
+    Transfer,
+)
 
 
-async def access_topic(tx: Transaction, topic_id: UUID, deed: Deed, *, lock: bool = False) -> Topic:
+async def access_topic(
+    tx: Transaction,
+    topic_id: UUID,
+    deed: Deed,
+    *,
+    lock: bool = False,
+    expected_version: int | None = None,
+) -> Topic:
     """The topic, if the actor may see it and do ``deed`` on it. Unknown and invisible are both
-    NotFound. ``lock`` keeps other commands off this topic until the transaction ends."""
+    NotFound. ``lock`` keeps other commands off this topic until the transaction ends.
+    TopicChanged if it is no longer at ``expected_version``."""
     statement = select(Topic).where(Topic.id == topic_id)
     if lock:
         statement = statement.with_for_update()
@@ -22,24 +42,132 @@ async def access_topic(tx: Transaction, topic_id: UUID, deed: Deed, *, lock: boo
     if topic is None:
         raise NotFound(what="topic")
     standing = await standing_at(tx, topic.community_id, topic.node_path)
-    if not may_see(topic, tx, standing):
+    if not may_see(topic, tx, standing) and not await _concerned(tx, [(topic, standing)]):
         raise NotFound(what="topic")
     check(deed, standing.role)
+    if expected_version is not None and expected_version != topic.version:
+        raise TopicChanged(version=topic.version)
     return topic
 
 
+async def access_own_topic(
+    tx: Transaction, topic_id: UUID, deed: Deed, *, expected_version: int | None = None
+) -> Topic:
+    """The locked topic, for who raised it or wrote it down."""
+    topic = await access_topic(tx, topic_id, deed, lock=True, expected_version=expected_version)
+    if not is_author(topic, tx):
+        raise NotTheAuthor()
+    return topic
+
+
+def is_author(topic: Topic, tx: Transaction) -> bool:
+    person = tx.actor.person_id
+    return person is not None and person in (topic.author_id, topic.entered_by_id)
+
+
+def is_staff(standing: Standing) -> bool:
+    """Who carries topics through or oversees that: sees every file but drafts."""
+    return standing.role is Role.SYSTEM or (grant_of(Deed.READ_PROCESS, standing.role) is Grant.YES)
+
+
+async def topics_in_sight(tx: Transaction, topic_ids: Collection[UUID]) -> dict[UUID, Standing]:
+    """Those of these topics that ``access_topic`` lets the actor see, with the standing there; at
+    most three statements."""
+    if not topic_ids:
+        return {}
+    topics = await tx.session.exec(select(Topic).where(col(Topic.id).in_(topic_ids)))
+    at = await standings(tx)
+    places = [(topic, at(topic.community_id, topic.node_path)) for topic in topics]
+    hidden = [place for place in places if not may_see(place[0], tx, place[1])]
+    concerned = await _concerned(tx, hidden)
+    unseen = {topic.id for topic, _ in hidden} - concerned
+    return {topic.id: standing for topic, standing in places if topic.id not in unseen}
+
+
 def may_see(topic: Topic, tx: Transaction, standing: Standing) -> bool:
-    """Public topics: everybody. Others: the author, who entered it for them, process staff; and,
-    while it gathers co-signers, every verified resident (domain 3.1)."""
-    if topic.was_public or standing.role is Role.SYSTEM:
-        return True
-    if tx.actor.person_id is not None and tx.actor.person_id in (
-        topic.author_id,
-        topic.entered_by_id,
-    ):
+    """Public topics: everybody. Others: the author, who entered it for them, process staff, the
+    body that commissioned it; and, while it gathers co-signers, every verified resident
+    (domain 3.1)."""
+    if topic.was_public or standing.role is Role.SYSTEM or is_author(topic, tx):
         return True
     if topic.state is State.DRAFT:
         return False
-    if grant_of(Deed.READ_PROCESS, standing.role) is not None:
+    if is_staff(standing) or (
+        standing.org_id is not None and standing.org_id == topic.commissioning_org_id
+    ):
         return True
     return topic.state is State.SUBMITTED and topic.open_to_cosign and standing.level >= 2
+
+
+async def _concerned(tx: Transaction, places: Sequence[tuple[Topic, Standing]]) -> set[UUID]:
+    """The topics among these that one of the few others may see who see what is not public:
+    co-signers (also those carried over by a merge), and the subdistrict where an appeal lies."""
+    person = tx.actor.person_id
+    places = [place for place in places if place[0].state is not State.DRAFT]
+    if person is None or not places:
+        return set()
+    cosigned = select(CoSignature.topic_id).where(
+        col(CoSignature.topic_id).in_([topic.id for topic, _ in places]),
+        CoSignature.person_id == person,
+    )
+    spoken_for = {standing.org_id for _, standing in places if standing.org_id is not None}
+    appealed = (
+        select(Rejection.topic_id)
+        .join(Organisation, col(Organisation.id).in_(spoken_for))
+        .where(
+            col(Rejection.topic_id).in_(
+                [topic.id for topic, standing in places if standing.org_id is not None]
+            ),
+            col(Rejection.appealed_at).is_not(None),
+            col(Organisation.kind).in_(SUBDISTRICT),
+        )
+    )
+    rows = await tx.session.exec(
+        select(Topic.id).where(or_(col(Topic.id).in_(cosigned), col(Topic.id).in_(appealed)))
+    )
+    return set(rows)
+
+
+async def access_transfer(tx: Transaction, transfer_id: UUID, deed: Deed) -> tuple[Transfer, Topic]:
+    """The transfer and its locked topic."""
+    transfer = await tx.session.get(Transfer, transfer_id)
+    if transfer is None:
+        raise NotFound(what="transfer")
+    topic = await access_topic(tx, transfer.topic_id, deed, lock=True)
+    await tx.session.refresh(transfer)  # as it stands now that we hold the lock
+    return transfer, topic
+
+
+async def access_request(
+    tx: Transaction, request_id: UUID, deed: Deed
+) -> tuple[ParticipantRequest, Topic]:
+    """A request to be added to the participants, and its locked topic."""
+    request = await tx.session.get(ParticipantRequest, request_id)
+    if request is None:
+        raise NotFound(what="participant_request")
+    topic = await access_topic(tx, request.topic_id, deed, lock=True)
+    await tx.session.refresh(request)
+    return request, topic
+
+
+async def access_document(
+    tx: Transaction, document_id: UUID, deed: Deed, *, lock: bool = False
+) -> tuple[Document, Topic]:
+    """A document that the actor may read, and its topic."""
+    document = await tx.session.get(Document, document_id)
+    if document is None:
+        raise NotFound(what="document")
+    topic = await access_topic(tx, document.topic_id, deed, lock=lock)
+    if not may_read(document, topic, tx):
+        raise NotFound(what="document")
+    return document, topic
+
+
+def may_read(document: Document, topic: Topic, tx: Transaction) -> bool:
+    """Public documents: whoever sees the topic. Others: process staff, who filed it, and the
+    author what is addressed to them."""
+    if document.public or is_staff(tx.standing):
+        return True
+    if document.author_id is not None and document.author_id == tx.actor.person_id:
+        return True
+    return is_author(topic, tx) and document.kind in TO_AUTHOR

@@ -7,9 +7,9 @@ from typing import Protocol
 from uuid import UUID
 
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
-from consultation.topics.plan import Procedure
-from consultation.topics.states import Act, State, StateGroup, Track
-from consultation.topics.transitions import BEFORE_VOTING
+from consultation.topics.plan import Period, Procedure
+from consultation.topics.states import Act, Layer, State, StateGroup, Track
+from consultation.topics.transitions import BEFORE_VOTING, TransitionNotAllowed
 
 _S = State
 
@@ -116,6 +116,56 @@ GROUPS: Mapping[StateGroup, tuple[State, ...]] = {
 }
 
 
+def check_editable(state: State) -> None:
+    if state not in EDITABLE:
+        raise DraftFrozen(state=state.value)
+
+
+def check_cosign_open(state: State) -> None:
+    if state not in OPEN_TO_COSIGN:
+        raise CosignClosed(state=state.value)
+
+
+def check_withdrawal_request(state: State, *, asked_at: datetime | None) -> None:
+    """After acceptance the author asks; before it, the author just withdraws."""
+    if state not in OPEN_TO_WITHDRAWAL_REQUEST:
+        raise TransitionNotAllowed(state=state.value, act="ask_withdrawal")
+    if asked_at is not None:
+        raise WithdrawalAlreadyAsked()
+
+
+def check_take_over(
+    state: State, *, asked_at: datetime | None, co_signer: bool, now: datetime, period: Period
+) -> None:
+    """Before the end of the 5 days; the convener may agree to the withdrawal from then on."""
+    in_time = asked_at is not None and now < period.after(asked_at)
+    if state not in OPEN_TO_WITHDRAWAL_REQUEST or not co_signer or not in_time:
+        raise TakeOverNotPossible()
+
+
+def check_track(track: Track, *, commissioned: bool) -> None:
+    if commissioned and track is not Track.COMMISSIONED:
+        raise TrackUnsuitable()
+
+
+def check_appeal(
+    state: State, *, confirmed_at: datetime | None, now: datetime, period: Period
+) -> None:
+    if state is not State.REJECTED or confirmed_at is None:
+        raise TransitionNotAllowed(state=state.value, act="appeal")
+    if now >= period.after(confirmed_at):
+        raise AppealNotPossible(days=period.days)
+
+
+def rejection_text(reason: str, procedure: Procedure) -> str:
+    """The body of the notice: why, and how to appeal (T4)."""
+    days = procedure.periods["appeal"].days
+    return (
+        f"{reason}\n如有异议,可在收到本通知之日起{days}日内申请复核一次,"
+        "由街道(镇)或居(村)务监督委员会复核,原经办人员不参加复核。"
+    )
+
+
 class MergeParty(Protocol):
     """What ``check_merge`` looks at; a row of ``Topic`` is one."""
 
@@ -159,6 +209,12 @@ def deadline_key(state: State, track: Track | None) -> str:
     if state is State.ADOPTION_PENDING and track is Track.COMMISSIONED:
         return "adoption_pending_commissioned"
     return state.value
+
+
+def layer_of_assembly(layer: Layer | None) -> Layer:
+    """What goes before an assembly is decided by it: the owners' by them, all else by the
+    residents' or villagers' assembly (T15)."""
+    return Layer.OWNERS if layer is Layer.OWNERS else Layer.ASSEMBLY
 
 
 def is_public(state: State, *, was_public: bool = False) -> bool:

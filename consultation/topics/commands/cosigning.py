@@ -1,0 +1,81 @@
+"""Co-signing 附议 and following 关注. Both have a natural key: doing it again changes nothing."""
+
+from uuid import UUID
+
+from sqlmodel import col, delete
+
+from consultation.database import Transaction
+from consultation.events import TopicCosigned
+from consultation.permissions import Deed, Grant, grant_of
+from consultation.topics import lookups, rules
+from consultation.topics.queries import access_topic
+from consultation.topics.tables import CoSignature, Follow, Topic
+
+
+async def cosign_topic(tx: Transaction, topic_id: UUID) -> Topic:
+    """Stand behind somebody else's topic. Refuses with CosignClosed, OwnTopic or ScopeTooFar."""
+    topic = await access_topic(tx, topic_id, Deed.COSIGN, lock=True)
+    rules.check_cosign_open(topic.state)
+    if topic.author_id == tx.person_id:
+        raise rules.OwnTopic()
+    if grant_of(Deed.COSIGN, tx.standing.role) is Grant.OWN:
+        stake = await lookups.stake_path(tx, topic.community_id)
+        if stake is None or not stake.startswith(topic.node_path):
+            raise rules.ScopeTooFar()
+
+    if await tx.session.get(CoSignature, (topic.id, tx.person_id)) is None:
+        tx.session.add(
+            CoSignature(
+                topic_id=topic.id,
+                person_id=tx.person_id,
+                community_id=topic.community_id,
+                at=tx.now,
+            )
+        )
+        _count(tx, topic, topic.co_signers + 1)
+    return topic
+
+
+async def undo_cosign(tx: Transaction, topic_id: UUID) -> Topic:
+    """Take the own co-signature back while co-signing is open."""
+    topic = await access_topic(tx, topic_id, Deed.COSIGN, lock=True)
+    rules.check_cosign_open(topic.state)
+    gone = await tx.session.exec(
+        delete(CoSignature).where(
+            col(CoSignature.topic_id) == topic.id, col(CoSignature.person_id) == tx.person_id
+        )
+    )
+    if gone.rowcount:
+        _count(tx, topic, topic.co_signers - 1)
+    return topic
+
+
+def _count(tx: Transaction, topic: Topic, co_signers: int) -> None:
+    topic.co_signers = co_signers
+    tx.emit(
+        TopicCosigned(community_id=topic.community_id, topic_id=topic.id, co_signers=co_signers)
+    )
+
+
+async def follow_topic(tx: Transaction, topic_id: UUID) -> Topic:
+    """Hear from now on how the topic goes on. Any person who may see it."""
+    topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
+    await lookups.insert_missing(
+        tx,
+        Follow,
+        topic_id=topic.id,
+        person_id=tx.person_id,
+        community_id=topic.community_id,
+        at=tx.now,
+    )
+    return topic
+
+
+async def unfollow_topic(tx: Transaction, topic_id: UUID) -> Topic:
+    topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
+    await tx.session.exec(
+        delete(Follow).where(
+            col(Follow.topic_id) == topic.id, col(Follow.person_id) == tx.person_id
+        )
+    )
+    return topic
