@@ -17,10 +17,13 @@ from consultation.deliberation.commands import statements
 from consultation.jobs import Job, JobKind
 from consultation.permissions import SYSTEM
 from consultation.polls.commands import closing, opening
+from consultation.topics.commands import system
 
 Handler = Callable[[Transaction, UUID], Awaitable[None]]
 
 HANDLERS: Mapping[JobKind, Handler] = {
+    JobKind.OPEN_DELIBERATION: system.open_deliberation,
+    JobKind.TOPIC_OVERDUE: system.note_overdue,
     JobKind.TELL_MARKS: statements.tell_marks,
     JobKind.POLL_OPEN: opening.open_due_poll,
     JobKind.POLL_CLOSE: closing.close_poll,
@@ -30,39 +33,43 @@ it has moved on."""
 
 
 class Worker:
+    """Several workers may share a database; each job is done by one of them at a time."""
+
     def __init__(self, db: Database, *, poll_seconds: float) -> None:
         self._db = db
         self._poll = poll_seconds
-        self._bell = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def ring(self) -> None:
-        self._bell.set()
-
     def start(self) -> None:
-        self._db.on_commit.append(self.ring)
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
+        """Finish the job in hand; the others are left to whoever comes next."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            self._stopping.set()
+            await self._task
+            self._task = None
 
     async def run_due(self) -> int:
         """Do all that is due now, jobs that became due on the way included; how many were done."""
         done = 0
-        while True:
+        while not self._stopping.is_set():
             async with self._db.begin(SYSTEM) as tx:
                 due = await jobs.claim(tx)
             if not due:
-                return done
+                break
             for job in due:
+                if self._stopping.is_set():
+                    break
                 done += await self._handle(job)
+        return done
 
     async def _handle(self, job: Job) -> bool:
         try:
             async with self._db.begin(SYSTEM) as tx:
+                if not await jobs.hold(tx, job):
+                    return False
                 await HANDLERS[job.kind](tx, job.subject_id)
                 await jobs.finish(tx, job.id)
         except Exception as error:
@@ -74,17 +81,17 @@ class Worker:
                 error_type=type(error).__name__,
             )
             async with self._db.begin(SYSTEM) as tx:
-                await jobs.put_off(tx, job.id, error=repr(error), attempts=job.attempts)
+                # the type only: an error's text may hold what people wrote
+                await jobs.put_off(tx, job, error=type(error).__name__)
             return False
         return True
 
     async def _run(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), self._poll)
-            self._bell.clear()
+        while not self._stopping.is_set():
             try:
                 await self.run_due()
             except Exception as error:
                 log.error("worker", error_type=type(error).__name__)
-                await asyncio.sleep(self._poll)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll):
+                    await self._stopping.wait()

@@ -19,6 +19,8 @@ APPEND_ONLY: Sequence[str] = (
     "adoption_reply",
     "spending",
     "count_signature",
+    "roll_entry",
+    "ballot",
 )
 JOURNAL = "journal_entry"
 GUARDED: Sequence[str] = (*APPEND_ONLY, JOURNAL)

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import JSON, UniqueConstraint
+from sqlalchemy import JSON, Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from consultation.columns import (
@@ -12,28 +12,42 @@ from consultation.columns import (
     choice,
     key,
     maybe_ref,
+    maybe_text,
     maybe_value,
     maybe_when,
     ref,
     value,
     when,
 )
+from consultation.polls.counting import Result
 from consultation.polls.presets import RulePreset
-from consultation.polls.rules import BallotChannel, PollItem, PollState, Result, RolledUnit
+from consultation.polls.rules import BallotChannel, PollItem, PollState, RolledUnit
+
+TURNOUT_SHARDS = 16
 
 
 class Poll(Row, table=True):
     """``text_hash`` is SHA-256 of the announced question, items and preset. ``opens_at`` is
-    inclusive, ``closes_at`` exclusive. ``eligible_*`` are sums of the frozen roll; ``cast`` is how
-    many ballots there were, null until the close."""
+    inclusive, ``closes_at`` exclusive. ``eligible_*`` are sums of the frozen roll; ``present`` and
+    ``result`` are null until the close. A round of a topic has one poll that is not voided."""
 
-    __table_args__ = (UniqueConstraint("topic_id", "round"),)
+    __table_args__ = (
+        Index(
+            "uq_poll_topic_id_round",
+            "topic_id",
+            "round",
+            unique=True,
+            sqlite_where=text("state <> 'voided'"),
+            postgresql_where=text("state <> 'voided'"),
+        ),
+    )
 
     id: UUID = key()
     community_id: UUID = ref("node.id")
     topic_id: UUID = ref("topic.id")
     round: int
     scope_node_id: UUID = ref("node.id")
+    scope_name: str = Field(max_length=200)  # 桐荫苑3幢2单元, as announced
     meeting_id: UUID | None = maybe_ref("meeting.id")
     question: str = Field(max_length=400)
     items: list[PollItem] = value(list[PollItem])
@@ -42,6 +56,7 @@ class Poll(Row, table=True):
     state: PollState = choice(PollState)
     drafted_by_id: UUID = ref("person.id", index=False)
     announced_by_id: UUID | None = maybe_ref("person.id")
+    notice_id: UUID | None = maybe_ref("document.id")
     text_hash: str | None = Field(default=None, max_length=64)
     roll_digest: str | None = Field(default=None, max_length=64)
     eligible_heads: int = 0
@@ -54,7 +69,9 @@ class Poll(Row, table=True):
     present: int | None = None
     result: Result | None = maybe_value(Result)
     result_digest: str | None = Field(default=None, max_length=64)
+    tally_sheet_id: UUID | None = maybe_ref("document.id")
     published_at: datetime | None = maybe_when()
+    drafted_at: datetime = when()
 
 
 class RollEntry(Row, table=True):
@@ -79,7 +96,8 @@ class RollEntry(Row, table=True):
 
 
 class Ballot(Row, table=True):
-    """One voter's ballot in one poll. The primary key refuses the second one."""
+    """One voter's ballot in one poll. The primary key refuses the second one. Staff who entered it
+    are named, with how the voter agreed (``consent_note``)."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     roll_entry_id: UUID = ref("roll_entry.id", primary_key=True)
@@ -87,8 +105,20 @@ class Ballot(Row, table=True):
     choices: dict[str, str] = Field(sa_type=JSON, nullable=False)  # item number → choice
     channel: BallotChannel = choice(BallotChannel)
     entered_by_id: UUID | None = maybe_ref("person.id")
+    consent_note: str | None = maybe_text()
     receipt: str = Field(max_length=32)
     cast_at: datetime = when()
+
+
+class PollTurnout(Row, table=True):
+    """How many took part so far, in sixteen counters of which each ballot moves one: reading them
+    costs the same for ten ballots and for a million, and voters do not wait for one another."""
+
+    poll_id: UUID = ref("poll.id", primary_key=True)
+    shard: int = Field(primary_key=True)
+    community_id: UUID = ref("node.id", index=False)
+    heads: int = 0
+    area_dm2: int = 0
 
 
 class SignerRole(StrEnum):

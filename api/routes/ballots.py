@@ -1,0 +1,262 @@
+"""Ballots 表决票 and the roll 名册 they come from; the signatures under the count."""
+
+from datetime import datetime
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi import Path as PathParam
+from pydantic import Field
+
+from api.dependencies import AnyActor, CurrentActor, Db, Locale
+from api.pagination import CursorParam, Limit, Page, decode_cursor, encode_cursor
+from api.phrases import write
+from api.routes.polls import PollOut, poll_out
+from api.wire import WireIn, WireOut
+from consultation.permissions import Deed
+from consultation.polls import queries
+from consultation.polls.commands import casting, closing
+from consultation.polls.rules import BallotChannel, Choice, NotOnRoll
+from consultation.polls.tables import Ballot
+from consultation.refusals import NotFound
+
+router = APIRouter(prefix="/v1", tags=["ballots"])
+
+
+class AnswerIn(WireIn):
+    item: int = Field(ge=1)
+    choice: Choice
+
+
+Answers = Annotated[list[AnswerIn], Field(min_length=1, max_length=50)]
+
+
+class BallotIn(WireIn):
+    """One answer to every item of the poll."""
+
+    answers: Answers
+
+
+class AssistedBallotIn(WireIn):
+    """``channel`` is paper or assisted. ``consent_note`` says how the voter asked or signed."""
+
+    answers: Answers
+    channel: BallotChannel
+    consent_note: str = Field(min_length=1, max_length=400)
+
+
+class MeetingVoteIn(WireIn):
+    """``number`` is the member's place on the roll."""
+
+    number: int = Field(ge=1)
+    answers: Answers
+
+
+class MeetingVotesIn(WireIn):
+    """``channel`` is paper or show_of_hands."""
+
+    channel: BallotChannel
+    votes: list[MeetingVoteIn] = Field(min_length=1, max_length=200)
+
+
+class MeetingVotesOut(WireOut):
+    recorded: int
+
+
+class ReceiptOut(WireOut):
+    """Proof that a ballot is in. The same ballot sent again gets the same receipt."""
+
+    poll_id: UUID
+    receipt: str
+    cast_at: datetime
+
+
+class AnswerOut(WireOut):
+    item: int
+    choice: Choice
+
+
+class MyBallotOut(WireOut):
+    receipt: str
+    channel: BallotChannel
+    answers: list[AnswerOut]
+    cast_at: datetime
+
+
+class RolledUnitOut(WireOut):
+    code: str
+    area_dm2: int
+
+
+class EligibilityOut(WireOut):
+    """The reader's own place on the frozen roll, or ``on_roll`` false and the rest null."""
+
+    on_roll: bool
+    number: int | None = None
+    label: str | None = None
+    area_dm2: int | None = None
+    units: list[RolledUnitOut] = Field(default_factory=list)
+    voted: bool = False
+
+
+class PlaceOut(WireOut):
+    """A place on the roll; ``label`` is masked (3幢 王*)."""
+
+    number: int
+    label: str
+
+
+class NamedBallotOut(WireOut):
+    number: int
+    label: str
+    channel: BallotChannel
+    answers: list[AnswerOut]
+    cast_at: datetime
+
+
+class SignatureIn(WireIn):
+    """``result_digest`` as ``get_poll`` showed it to the signer."""
+
+    result_digest: str = Field(min_length=64, max_length=64)
+
+
+@router.put("/polls/{poll_id}/ballot")
+async def cast_ballot(poll_id: UUID, body: BallotIn, actor: CurrentActor, db: Db) -> ReceiptOut:
+    """Cast one's own ballot, once and for good."""
+    async with db.begin(actor) as tx:
+        ballot = await casting.cast_ballot(tx, poll_id, _given(body.answers))
+        return ReceiptOut.model_validate(ballot)
+
+
+@router.get("/polls/{poll_id}/ballot")
+async def my_ballot(poll_id: UUID, actor: CurrentActor, db: Db) -> MyBallotOut:
+    """What the reader voted. Nobody else sees it before the close."""
+    async with db.read(actor) as tx:
+        poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
+        place = await queries.place_of(tx, poll.id, tx.person_id)
+        if place is None:
+            raise NotOnRoll()
+        ballot = await queries.ballot_of(tx, poll.id, place.id)
+        if ballot is None:
+            raise NotFound(what="ballot")
+        return MyBallotOut(
+            receipt=ballot.receipt,
+            channel=ballot.channel,
+            answers=_answers(ballot),
+            cast_at=ballot.cast_at,
+        )
+
+
+@router.get("/polls/{poll_id}/eligibility")
+async def my_eligibility(poll_id: UUID, actor: CurrentActor, db: Db) -> EligibilityOut:
+    """Whether and with what the reader stands on the roll."""
+    async with db.read(actor) as tx:
+        poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
+        place = await queries.place_of(tx, poll.id, tx.person_id)
+        if place is None:
+            return EligibilityOut(on_roll=False)
+        ballot = await queries.ballot_of(tx, poll.id, place.id)
+        return EligibilityOut(
+            on_roll=True,
+            number=place.number,
+            label=place.label,
+            area_dm2=place.area_dm2,
+            units=[RolledUnitOut.model_validate(unit) for unit in place.units],
+            voted=ballot is not None,
+        )
+
+
+@router.get("/polls/{poll_id}/roll")
+async def list_roll(
+    poll_id: UUID, actor: AnyActor, db: Db, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[PlaceOut]:
+    """The frozen roll, masked, in the order of its numbers."""
+    after = 0 if cursor is None else int(decode_cursor(cursor, 1)[0])
+    async with db.read(actor) as tx:
+        poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
+        found = await queries.roll_page(tx, poll.id, after=after, limit=limit + 1)
+    places = [PlaceOut(number=number, label=label) for number, label in found]
+    return _page(places, limit)
+
+
+@router.put("/polls/{poll_id}/roll/{number}/ballot")
+async def record_ballot(
+    poll_id: UUID,
+    number: Annotated[int, PathParam(ge=1)],
+    body: AssistedBallotIn,
+    actor: CurrentActor,
+    db: Db,
+) -> ReceiptOut:
+    """Enter the ballot of a voter who voted on paper or asked for help."""
+    async with db.begin(actor) as tx:
+        ballot = await casting.record_ballot(
+            tx,
+            poll_id,
+            number,
+            _given(body.answers),
+            channel=body.channel,
+            consent_note=body.consent_note,
+        )
+        return ReceiptOut.model_validate(ballot)
+
+
+@router.put("/polls/{poll_id}/meeting-votes")
+async def record_meeting_votes(
+    poll_id: UUID, body: MeetingVotesIn, actor: CurrentActor, db: Db
+) -> MeetingVotesOut:
+    """Enter how members present at the meeting voted: all of them or none."""
+    votes = {vote.number: _given(vote.answers) for vote in body.votes}
+    async with db.begin(actor) as tx:
+        ballots = await casting.record_meeting_votes(tx, poll_id, votes, channel=body.channel)
+    return MeetingVotesOut(recorded=len(ballots))
+
+
+@router.get("/polls/{poll_id}/ballots")
+async def list_ballots(
+    poll_id: UUID, actor: CurrentActor, db: Db, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[NamedBallotOut]:
+    """Named ballots, for tellers and supervisor, after the close. That they look is on record."""
+    after = 0 if cursor is None else int(decode_cursor(cursor, 1)[0])
+    async with db.begin(actor) as tx:
+        found = await closing.read_ballots(tx, poll_id, after=after, limit=limit + 1)
+    ballots = [
+        NamedBallotOut(
+            number=number,
+            label=label,
+            channel=ballot.channel,
+            answers=_answers(ballot),
+            cast_at=ballot.cast_at,
+        )
+        for number, label, ballot in found
+    ]
+    return _page(ballots, limit)
+
+
+@router.put("/polls/{poll_id}/signature")
+async def sign_count(
+    poll_id: UUID, body: SignatureIn, actor: CurrentActor, db: Db, locale: Locale
+) -> PollOut:
+    """Sign the count as teller, or witness it as supervisor. The last signature needed publishes
+    the result."""
+    async with db.begin(actor) as tx:
+        poll = await closing.sign_count(tx, poll_id, digest=body.result_digest, write=write)
+        return await poll_out(tx, poll, locale)
+
+
+def _given(answers: list[AnswerIn]) -> list[tuple[int, str]]:
+    return [(answer.item, answer.choice.value) for answer in answers]
+
+
+def _answers(ballot: Ballot) -> list[AnswerOut]:
+    return [
+        AnswerOut(item=int(item), choice=Choice(choice)) for item, choice in ballot.choices.items()
+    ]
+
+
+Numbered = TypeVar("Numbered", PlaceOut, NamedBallotOut)
+
+
+def _page(items: list[Numbered], limit: int) -> Page[Numbered]:
+    shown = items[:limit]
+    more = len(items) > limit
+    return Page(items=shown, next_cursor=encode_cursor(shown[-1].number) if more else None)

@@ -1,0 +1,288 @@
+"""Polls 表决: drafted, announced, opened, extended and read."""
+
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import AwareDatetime, Field
+
+from api.dependencies import AnyActor, CurrentActor, Db, Locale
+from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_cursor
+from api.phrases import speak, write
+from api.wire import WireIn, WireOut
+from api.words import say
+from consultation.calendar import local_day
+from consultation.database import Transaction
+from consultation.permissions import Deed, grant_of
+from consultation.polls import queries, rules, wording
+from consultation.polls.commands import drafting, opening
+from consultation.polls.counting import Count, Result, ThresholdCheck, turnout_progress
+from consultation.polls.presets import RulePreset, presets
+from consultation.polls.rules import PollDraft, PollItem, PollState, Verdict
+from consultation.polls.tables import Poll, SignerRole
+from consultation.topics.queries import access_topic
+
+router = APIRouter(prefix="/v1", tags=["polls"])
+
+
+class PresetOut(WireOut):
+    """A rule of deciding. ``key`` (``id@version``) is what a plan or poll names."""
+
+    key: str
+    name: str
+    in_force: bool
+    rule: RulePreset
+
+
+class PollItemIn(WireIn):
+    """``cost_fen`` exactly when the preset allocates money."""
+
+    text: str = Field(min_length=1, max_length=400)
+    cost_fen: int | None = Field(default=None, ge=0, le=10**13)
+
+
+class PollIn(WireIn):
+    """``preset`` is the key of a rule preset. ``meeting_id`` names the meeting for presets that
+    are held in one; it may still be missing in a draft. ``opens_at`` is inclusive, ``closes_at``
+    exclusive."""
+
+    preset: str = Field(max_length=80)
+    scope_node_id: UUID
+    question: str = Field(min_length=1, max_length=400)
+    items: list[PollItemIn] = Field(min_length=1, max_length=50)
+    budget_fen: int | None = Field(default=None, ge=0, le=10**13)
+    opens_at: AwareDatetime
+    closes_at: AwareDatetime
+    meeting_id: UUID | None = None
+
+
+class PollExtensionIn(WireIn):
+    closes_at: AwareDatetime
+    reason: str = Field(min_length=1, max_length=400)
+
+
+class PollWarning(WireOut):
+    code: str
+    text: str
+
+
+class SignatureOut(WireOut):
+    role: SignerRole
+    at: datetime
+
+
+class PollSummary(WireOut):
+    """``verdict`` is null until the result is published."""
+
+    id: UUID
+    topic_id: UUID
+    round: int
+    state: PollState
+    question: str
+    preset: str
+    preset_name: str
+    scope_name: str
+    opens_at: datetime
+    closes_at: datetime
+    verdict: Verdict | None
+
+
+class PollOut(WireOut):
+    """``eligible`` sums the frozen roll. ``turnout`` is how many took part, without choices, as far
+    as the preset shows it before the close; ``turnout_progress`` says what each threshold needs.
+    ``result``, its ``result_digest`` and its ``wording`` in the reader's language are there from
+    the publication on (for tellers and supervisor, who sign it, from the close on)."""
+
+    id: UUID
+    community_id: UUID
+    topic_id: UUID
+    round: int
+    state: PollState
+    question: str
+    items: list[PollItem]
+    budget_fen: int | None
+    preset: PresetOut
+    scope_node_id: UUID
+    scope_name: str
+    meeting_id: UUID | None
+    opens_at: datetime
+    closes_at: datetime
+    extensions: int
+    announced_at: datetime | None
+    closed_at: datetime | None
+    published_at: datetime | None
+    text_hash: str | None
+    roll_digest: str | None
+    eligible: Count
+    turnout: Count | None
+    turnout_progress: list[ThresholdCheck]
+    result: Result | None
+    result_digest: str | None
+    wording: list[str]
+    signatures: list[SignatureOut]
+    notice_id: UUID | None
+    tally_sheet_id: UUID | None
+    warnings: list[PollWarning]
+
+
+@router.get("/poll-presets")
+async def list_poll_presets(db: Db, locale: Locale) -> list[PresetOut]:
+    """All rules of deciding, with their thresholds, legal basis and how sure we are of them."""
+    return [_preset(preset, locale, db.clock()) for preset in presets().values()]
+
+
+@router.put("/topics/{topic_id}/poll")
+async def draft_poll(
+    topic_id: UUID, body: PollIn, actor: CurrentActor, db: Db, locale: Locale
+) -> PollOut:
+    """Draft the poll of the topic's present round, or replace the draft. ``warnings`` says what to
+    check before announcing."""
+    items = [
+        PollItem(number=number, text=item.text, cost_fen=item.cost_fen)
+        for number, item in enumerate(body.items, 1)
+    ]
+    draft = PollDraft(**body.model_dump(exclude={"items"}), items=items)
+    async with db.begin(actor) as tx:
+        poll = await drafting.draft_poll(tx, topic_id, draft)
+        return await poll_out(tx, poll, locale)
+
+
+@router.put("/polls/{poll_id}/announcement")
+async def announce_poll(poll_id: UUID, actor: CurrentActor, db: Db, locale: Locale) -> PollOut:
+    """Announce the poll as a second person: text, rule and roll are frozen."""
+    async with db.begin(actor) as tx:
+        poll = await drafting.announce_poll(tx, poll_id, write=write)
+        return await poll_out(tx, poll, locale)
+
+
+@router.put("/polls/{poll_id}/opening")
+async def open_poll(poll_id: UUID, actor: CurrentActor, db: Db, locale: Locale) -> PollOut:
+    """Open a poll whose hour has come, after what it waited for was done."""
+    async with db.begin(actor) as tx:
+        poll = await opening.open_poll(tx, poll_id)
+        return await poll_out(tx, poll, locale)
+
+
+@router.put("/polls/{poll_id}/extension")
+async def extend_poll(
+    poll_id: UUID, body: PollExtensionIn, actor: CurrentActor, db: Db, locale: Locale
+) -> PollOut:
+    """Move the close once, before the original end, for turnout only."""
+    async with db.begin(actor) as tx:
+        poll = await drafting.extend_poll(
+            tx, poll_id, closes_at=body.closes_at, reason=body.reason, write=write
+        )
+        return await poll_out(tx, poll, locale)
+
+
+@router.get("/polls/{poll_id}")
+async def get_poll(poll_id: UUID, actor: AnyActor, db: Db, locale: Locale) -> PollOut:
+    """A poll as everybody may see it."""
+    async with db.read(actor) as tx:
+        poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
+        return await poll_out(tx, poll, locale)
+
+
+@router.get("/topics/{topic_id}/polls")
+async def list_topic_polls(
+    topic_id: UUID,
+    actor: AnyActor,
+    db: Db,
+    locale: Locale,
+    limit: Limit = 20,
+    cursor: CursorParam = None,
+) -> Page[PollSummary]:
+    """The polls of a topic, latest first."""
+    async with db.read(actor) as tx:
+        await access_topic(tx, topic_id, Deed.READ_PUBLIC)
+        found = await queries.polls_of_topic(
+            tx, topic_id, after=read_time_cursor(cursor), limit=limit + 1
+        )
+    shown = found[:limit]
+    return Page(
+        items=[_summary(poll, locale) for poll in shown],
+        next_cursor=time_cursor(shown[-1].drafted_at, shown[-1].id) if len(found) > limit else None,
+    )
+
+
+async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
+    """The poll for the standing that ``access_poll`` found. Costs at most two statements."""
+    over = poll.state in (PollState.CLOSED, PollState.PUBLISHED)
+    signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
+    shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
+    eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
+    turnout = None
+    if poll.result is not None and poll.state is PollState.PUBLISHED:
+        turnout = poll.result.participating
+    elif over or (poll.state is PollState.OPEN and poll.preset.live_turnout):
+        turnout = await queries.turnout(tx, poll.id)
+    progress = []
+    if turnout is not None and not poll.preset.held_in_meeting:
+        progress = turnout_progress(poll.preset, eligible, turnout)
+    signed = await queries.signatures(tx, poll) if over else []
+    said = [] if shown is None else wording.result(poll.preset, poll.items, shown)
+    codes = rules.warnings(poll.preset) if poll.state is PollState.DRAFT else []
+    return PollOut(
+        id=poll.id,
+        community_id=poll.community_id,
+        topic_id=poll.topic_id,
+        round=poll.round,
+        state=poll.state,
+        question=poll.question,
+        items=poll.items,
+        budget_fen=poll.budget_fen,
+        preset=_preset(poll.preset, locale, tx.now),
+        scope_node_id=poll.scope_node_id,
+        scope_name=poll.scope_name,
+        meeting_id=poll.meeting_id,
+        opens_at=poll.opens_at,
+        closes_at=poll.closes_at,
+        extensions=poll.extensions,
+        announced_at=poll.announced_at,
+        closed_at=poll.closed_at,
+        published_at=poll.published_at,
+        text_hash=poll.text_hash,
+        roll_digest=poll.roll_digest,
+        eligible=eligible,
+        turnout=turnout,
+        turnout_progress=progress,
+        result=shown,
+        result_digest=None if shown is None else poll.result_digest,
+        wording=[speak(locale, phrase) for phrase in said],
+        signatures=[SignatureOut.model_validate(one) for one in signed],
+        notice_id=poll.notice_id,
+        tally_sheet_id=poll.tally_sheet_id,
+        warnings=[
+            PollWarning(code=code, text=say(locale, f"words.poll_warning.{code}")) for code in codes
+        ],
+    )
+
+
+def _preset(preset: RulePreset, locale: str, now: datetime) -> PresetOut:
+    return PresetOut(
+        key=preset.key,
+        name=_name(preset, locale),
+        in_force=preset.effective_on(local_day(now)),
+        rule=preset,
+    )
+
+
+def _name(preset: RulePreset, locale: str) -> str:
+    return preset.name_zh if locale == "zh-CN" else preset.name_en
+
+
+def _summary(poll: Poll, locale: str) -> PollSummary:
+    published = poll.state is PollState.PUBLISHED and poll.result is not None
+    return PollSummary(
+        id=poll.id,
+        topic_id=poll.topic_id,
+        round=poll.round,
+        state=poll.state,
+        question=poll.question,
+        preset=poll.preset.key,
+        preset_name=_name(poll.preset, locale),
+        scope_name=poll.scope_name,
+        opens_at=poll.opens_at,
+        closes_at=poll.closes_at,
+        verdict=poll.result.verdict if published and poll.result else None,
+    )

@@ -1,0 +1,164 @@
+"""The close and what follows: counted inside the close, signed by two tellers and witnessed, then
+published. Nobody sees a choice or a count before."""
+
+from typing import Any
+from uuid import UUID
+
+from consultation.database import Transaction
+from consultation.events import (
+    PollBallotsRead,
+    PollClosed,
+    PollResultPublished,
+    PollSigned,
+    PollVoided,
+)
+from consultation.permissions import Deed, Grant, Role, check
+from consultation.polls import rules, wording
+from consultation.polls.commands.drafting import Writer
+from consultation.polls.counting import count, result_digest
+from consultation.polls.queries import (
+    Hold,
+    access_poll,
+    ballots_page,
+    check_impartial,
+    frozen_roll,
+    members_present,
+    signatures,
+    votes_cast,
+)
+from consultation.polls.rolls import roll_digest
+from consultation.polls.rules import PollState, Verdict
+from consultation.polls.tables import Ballot, CountSignature, Poll, SignerRole
+from consultation.polls.wording import Phrase
+from consultation.refusals import AlreadyDone, NotPermitted
+from consultation.topics.documents import publish_document
+from consultation.topics.gates import TELLERS_NEEDED
+from consultation.topics.lifecycle import advance
+from consultation.topics.states import Act, DocumentKind
+from consultation.topics.tables import Topic
+
+
+async def close_poll(tx: Transaction, poll_id: UUID) -> None:
+    """At ``closes_at``: hold the poll alone, count what is in it, and store the count unpublished.
+
+    A poll that was extended waits for its later close; one that never opened is void. The roll
+    must still have the digest it was announced with, or nothing is counted.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.RUN_SYSTEM, hold=Hold.TOPIC_AND_POLL)
+    if tx.now < poll.closes_at:
+        return
+    if poll.state is PollState.ANNOUNCED:
+        poll.state = PollState.VOIDED
+        tx.emit(PollVoided(**_about(poll, topic)))
+    if poll.state is not PollState.OPEN:
+        return
+    roll = await frozen_roll(tx, poll.id)
+    if roll_digest(list(roll.values())) != poll.roll_digest:
+        raise RuntimeError("the roll is not the one that was announced")
+
+    poll.present = await members_present(tx, poll) if poll.preset.held_in_meeting else None
+    poll.result = count(
+        poll.preset,
+        poll.items,
+        {entry_id: place.area_dm2 for entry_id, place in roll.items()},
+        await votes_cast(tx, poll.id),
+        present=poll.present,
+        budget_fen=poll.budget_fen,
+    )
+    poll.result_digest = result_digest(
+        poll.result,
+        poll_id=poll.id,
+        text_hash=poll.text_hash or "",
+        roll_digest=poll.roll_digest or "",
+    )
+    poll.state = PollState.CLOSED
+    poll.closed_at = tx.now
+
+    tx.emit(PollClosed(**_about(poll, topic)))
+
+
+async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writer) -> Poll:
+    """A teller signs the count, or a supervisor witnesses it, by the digest of what they saw. With
+    the last signature needed the result is published and the topic goes on. Signing again changes
+    nothing.
+
+    Refuses with NotCounted, NotImpartial, SignedDigestDiffers, or AlreadyDone for a second
+    signature of one person in another role.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
+    witness = tx.standing.role is Role.SUPERVISOR
+    check(Deed.WITNESS_COUNT if witness else Deed.SIGN_COUNT, tx.standing.role)
+    role = SignerRole.SUPERVISOR if witness else SignerRole.TELLER
+    signed = await signatures(tx, poll)
+    mine = next((one for one in signed if one.person_id == tx.person_id), None)
+    if mine is not None and mine.role is role:
+        return poll
+    if mine is not None:
+        raise AlreadyDone()
+    if poll.state is not PollState.CLOSED:
+        raise rules.NotCounted(state=poll.state.value)
+    await check_impartial(tx, topic)
+    if digest != poll.result_digest:
+        raise rules.SignedDigestDiffers()
+
+    signature = CountSignature(
+        poll_id=poll.id,
+        person_id=tx.person_id,
+        community_id=poll.community_id,
+        role=role,
+        result_digest=digest,
+        at=tx.now,
+    )
+    tx.session.add(signature)
+    await tx.session.flush()
+
+    tx.emit(PollSigned(**_about(poll, topic), role=role.value))
+    roles = [one.role for one in (*signed, signature)]
+    if roles.count(SignerRole.TELLER) >= TELLERS_NEEDED and SignerRole.SUPERVISOR in roles:
+        await _publish(tx, poll, topic, write)
+    return poll
+
+
+async def read_ballots(
+    tx: Transaction, poll_id: UUID, *, after: int, limit: int
+) -> list[tuple[int, str, Ballot]]:
+    """Named ballots after a number on the roll, for tellers and supervisor, after the close only;
+    that they looked is journalled. Refuses with ChoicesSealed."""
+    poll, topic = await access_poll(tx, poll_id, Deed.SEE_NAMED_CHOICES)
+    if check(Deed.SEE_NAMED_CHOICES, tx.standing.role) is not Grant.YES:
+        raise NotPermitted(deed=Deed.SEE_NAMED_CHOICES.value, role=tx.standing.role.value)
+    if poll.state not in (PollState.CLOSED, PollState.PUBLISHED):
+        raise rules.ChoicesSealed()
+
+    tx.emit(PollBallotsRead(**_about(poll, topic), role=tx.standing.role.value))
+    return await ballots_page(tx, poll.id, after=after, limit=limit)
+
+
+async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> None:
+    """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
+    assert poll.result is not None
+    document = await publish_document(
+        tx,
+        topic,
+        DocumentKind.TALLY_SHEET,
+        title=write([Phrase("polls.result.title", {"title": topic.title})]),
+        body=write(wording.result(poll.preset, poll.items, poll.result)),
+    )
+    poll.tally_sheet_id = document.id
+    poll.state = PollState.PUBLISHED
+    poll.published_at = tx.now
+    failed = poll.result.verdict is Verdict.NO_QUORUM
+    await advance(
+        tx,
+        topic,
+        Act.FAIL_QUORUM if failed else Act.PUBLISH_RESULT,
+        documents=(document.id,),
+        facts={"verdict": poll.result.verdict.value},
+        consequence=True,
+    )
+
+    tx.emit(PollResultPublished(**_about(poll, topic), verdict=poll.result.verdict.value))
+
+
+def _about(poll: Poll, topic: Topic) -> dict[str, Any]:
+    return {"community_id": poll.community_id, "topic_id": topic.id, "poll_id": poll.id}

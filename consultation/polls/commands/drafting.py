@@ -1,0 +1,285 @@
+"""A poll before its vote: drafted by one person, announced by another, which freezes text, preset
+and roll; and its one extension."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from consultation.community.tables import Node
+from consultation.database import Transaction
+from consultation.events import PollAnnounced, PollExtended
+from consultation.jobs import JobKind, schedule
+from consultation.meetings.rules import MeetingState
+from consultation.meetings.tables import Meeting
+from consultation.permissions import Deed, Role
+from consultation.polls import rules, wording
+from consultation.polls.counting import Count, turnout_progress
+from consultation.polls.presets import RulePreset
+from consultation.polls.queries import Hold, access_poll, live_poll, turnout
+from consultation.polls.registers import build_roll, place_name
+from consultation.polls.rolls import Place, roll_digest
+from consultation.polls.rules import PollDraft, PollState
+from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
+from consultation.polls.wording import Phrase
+from consultation.refusals import NotFound, NotPermitted
+from consultation.topics.documents import publish_document
+from consultation.topics.gates import check_subject
+from consultation.topics.queries import access_topic
+from consultation.topics.states import DocumentKind, Layer, State
+from consultation.topics.tables import Document, Topic, TopicPlan
+
+Writer = Callable[[Sequence[Phrase]], str]
+"""Makes the Chinese text of a document; the catalogue lies outside the domain."""
+
+
+async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
+    """Draft the poll of the topic's present round, or replace the draft there is.
+
+    Refuses with PollTooEarly, PollExists, UnknownPreset, PollLayerMismatch, PresetNotPlanned,
+    PollScopeInvalid, PollItemsInvalid, PollMeetingInvalid, PollWindowInvalid or ForbiddenSubject.
+    """
+    topic = await access_topic(tx, topic_id, Deed.CHOOSE_PRESET, lock=True)
+    preset = rules.find_preset(draft.preset)
+    if tx.standing.role is Role.OWNERS_COMMITTEE and preset.layer is not Layer.OWNERS:
+        raise NotPermitted(deed=Deed.CHOOSE_PRESET.value, role=tx.standing.role.value)
+    _check_stage(topic, rules.OPEN_TO_DRAFT)
+    await _check_preset(tx, topic, preset)
+    scope = await _scope(tx, topic, preset, draft.scope_node_id)
+    rules.check_items(preset, draft.items, draft.budget_fen)
+    check_subject(draft.question, *(item.text for item in draft.items))
+    rules.check_window(preset, draft.opens_at, draft.closes_at)
+    if draft.meeting_id is not None:
+        await _check_meeting(tx, topic, preset, draft.meeting_id)
+    poll = await live_poll(tx, topic)
+    if poll is not None and poll.state is not PollState.DRAFT:
+        raise rules.PollExists()
+
+    content = {
+        "scope_node_id": scope.id,
+        "scope_name": await place_name(tx, scope),
+        "meeting_id": draft.meeting_id,
+        "question": draft.question,
+        "items": draft.items,
+        "budget_fen": draft.budget_fen,
+        "preset": preset,
+        "drafted_by_id": tx.person_id,
+        "drafted_at": tx.now,
+        "opens_at": draft.opens_at,
+        "closes_at": draft.closes_at,
+    }
+    if poll is None:
+        poll = Poll(
+            id=tx.new_id(),
+            community_id=topic.community_id,
+            topic_id=topic.id,
+            round=topic.round,
+            state=PollState.DRAFT,
+            **content,
+        )
+    for name, value in content.items():
+        setattr(poll, name, value)
+    tx.session.add(poll)
+    return poll
+
+
+async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Poll:
+    """A second person announces the poll: text, preset and roll are frozen from now on.
+
+    Announcing again by the same person changes nothing. Refuses with SecondPersonNeeded,
+    PollTooEarly, PresetNotPlanned, PresetNotEffective, PollMeetingInvalid, PollWindowInvalid or
+    EmptyRoll.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.CHOOSE_PRESET, hold=Hold.TOPIC_AND_POLL)
+    if poll.announced_by_id == tx.person_id:
+        return poll
+    if poll.state is not PollState.DRAFT or poll.round != topic.round:
+        raise rules.PollExists()
+    if poll.drafted_by_id == tx.person_id:
+        raise rules.SecondPersonNeeded()
+    _check_stage(topic, rules.OPEN_TO_ANNOUNCE)
+    await _check_preset(tx, topic, poll.preset)
+    rules.check_effective(poll.preset, tx.now)
+    rules.check_items(poll.preset, poll.items, poll.budget_fen)
+    rules.check_window(poll.preset, poll.opens_at, poll.closes_at)
+    rules.check_notice(poll.preset, poll.opens_at, tx.now)
+    await _check_meeting(tx, topic, poll.preset, poll.meeting_id)
+    scope = await _scope(tx, topic, poll.preset, poll.scope_node_id)
+    roll = await build_roll(tx, poll.preset, scope, closes_at=poll.closes_at)
+    if not any(place.person_id for place in roll):
+        raise rules.EmptyRoll()
+
+    poll.state = PollState.ANNOUNCED
+    poll.announced_by_id = tx.person_id
+    poll.announced_at = tx.now
+    poll.text_hash = rules.text_hash(poll)
+    poll.roll_digest = roll_digest(roll)
+    poll.eligible_heads = len(roll)
+    poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
+    await _freeze(tx, poll, roll)
+    poll.notice_id = (await _publish_notice(tx, poll, topic, write)).id
+    for kind, at in ((JobKind.POLL_OPEN, poll.opens_at), (JobKind.POLL_CLOSE, poll.closes_at)):
+        await schedule(
+            tx, kind, poll.id, at, community_id=poll.community_id, occasion=at.isoformat()
+        )
+
+    tx.emit(
+        PollAnnounced(
+            community_id=poll.community_id,
+            topic_id=topic.id,
+            poll_id=poll.id,
+            opens_at=poll.opens_at,
+            closes_at=poll.closes_at,
+            text_hash=poll.text_hash,
+        )
+    )
+    return poll
+
+
+async def extend_poll(
+    tx: Transaction, poll_id: UUID, *, closes_at: datetime, reason: str, write: Writer
+) -> Poll:
+    """Move the close once, before the original end, because turnout is not reached. Asking again
+    for the same close changes nothing.
+
+    Refuses with PollNotOpen, PollClosed, CannotExtend or PollWindowInvalid.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.CONVENE, hold=Hold.TOPIC_AND_POLL)
+    if poll.extensions and poll.closes_at == closes_at:
+        return poll
+    eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
+    progress = turnout_progress(poll.preset, eligible, await turnout(tx, poll.id))
+    rules.check_extension(
+        poll.preset,
+        state=poll.state,
+        extensions=poll.extensions,
+        opens_at=poll.opens_at,
+        closes_at=poll.closes_at,
+        new_closes_at=closes_at,
+        turnout_reached=all(check.reached for check in progress),
+        now=tx.now,
+    )
+
+    said = wording.extension(poll.closes_at, closes_at, reason)
+    poll.closes_at = closes_at
+    poll.extensions += 1
+    await publish_document(
+        tx,
+        topic,
+        DocumentKind.POLL_NOTICE,
+        title=write([Phrase("polls.notice.extension_title", {"title": topic.title})]),
+        body=write(said),
+        replaces=await tx.session.get(Document, poll.notice_id),
+        correction_reason=reason,
+    )
+    await schedule(
+        tx,
+        JobKind.POLL_CLOSE,
+        poll.id,
+        closes_at,
+        community_id=poll.community_id,
+        occasion=closes_at.isoformat(),
+    )
+
+    tx.emit(
+        PollExtended(
+            community_id=poll.community_id, topic_id=topic.id, poll_id=poll.id, closes_at=closes_at
+        )
+    )
+    return poll
+
+
+def _check_stage(topic: Topic, stages: frozenset[State]) -> None:
+    if topic.state not in stages:
+        raise rules.PollTooEarly(state=topic.state.value)
+
+
+async def _check_preset(tx: Transaction, topic: Topic, preset: RulePreset) -> None:
+    plan = await tx.session.get(TopicPlan, (topic.id, topic.round))
+    rules.check_preset(
+        preset,
+        layer=topic.layer,
+        planned=None if plan is None else plan.plan.poll_preset,
+        plan_frozen=plan is not None and plan.frozen_at is not None,
+    )
+
+
+async def _scope(tx: Transaction, topic: Topic, preset: RulePreset, node_id: UUID) -> Node:
+    scope = await tx.session.get(Node, node_id)
+    if scope is None or scope.community_id != topic.community_id:
+        raise NotFound(what="node")
+    whole = preset.electorate in rules.OF_WHOLE_COMMUNITY and scope.id == topic.community_id
+    inside = scope.path.startswith(topic.node_path) or scope.grid_id == topic.node_id
+    rules.check_scope(preset, scope.kind, in_topic=whole or inside)
+    return scope
+
+
+async def _check_meeting(
+    tx: Transaction, topic: Topic, preset: RulePreset, meeting_id: UUID | None
+) -> None:
+    """A vote held in a meeting names one of this topic and round; no other names any."""
+    fits = meeting_id is None
+    if preset.held_in_meeting:
+        meeting = None if meeting_id is None else await tx.session.get(Meeting, meeting_id)
+        fits = (
+            meeting is not None
+            and (meeting.topic_id, meeting.round) == (topic.id, topic.round)
+            and meeting.state is not MeetingState.CANCELLED
+        )
+    if not fits:
+        raise rules.PollMeetingInvalid()
+
+
+async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
+    """Write the roll and the turnout counters, each in one go."""
+    await tx.session.flush()
+    connection = await tx.session.connection()
+    await connection.execute(
+        insert(RollEntry),
+        [
+            {
+                "id": tx.new_id(),
+                "community_id": poll.community_id,
+                "poll_id": poll.id,
+                "number": place.number,
+                "person_id": place.person_id,
+                "household_id": place.household_id,
+                "label": place.label,
+                "area_dm2": place.area_dm2,
+                "units": list(place.units),
+            }
+            for place in roll
+        ],
+    )
+    await connection.execute(
+        insert(PollTurnout),
+        [
+            {
+                "poll_id": poll.id,
+                "shard": shard,
+                "community_id": poll.community_id,
+                "heads": 0,
+                "area_dm2": 0,
+            }
+            for shard in range(TURNOUT_SHARDS)
+        ],
+    )
+
+
+async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> Document:
+    said = wording.notice(
+        poll.preset,
+        question=poll.question,
+        items=poll.items,
+        budget_fen=poll.budget_fen,
+        scope=poll.scope_name,
+        eligible=Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2),
+        opens_at=poll.opens_at,
+        closes_at=poll.closes_at,
+        text_hash=poll.text_hash or "",
+    )
+    title = write([Phrase("polls.notice.title", {"title": topic.title})])
+    return await publish_document(
+        tx, topic, DocumentKind.POLL_NOTICE, title=title, body=write(said)
+    )

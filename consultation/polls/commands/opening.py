@@ -1,0 +1,54 @@
+"""The opening of a poll, T11: by the system at its hour, or by the convener once the gates hold."""
+
+from uuid import UUID
+
+from consultation.database import Transaction
+from consultation.events import PollOpened
+from consultation.permissions import Deed
+from consultation.polls import rules
+from consultation.polls.queries import Hold, access_poll
+from consultation.polls.rules import PollState
+from consultation.polls.tables import Poll
+from consultation.topics.lifecycle import advance, try_advance
+from consultation.topics.states import Act
+from consultation.topics.tables import Topic
+
+
+async def open_due_poll(tx: Transaction, poll_id: UUID) -> None:
+    """At ``opens_at`` the topic goes to the vote, if the gates of T11 hold; if they do not, the
+    poll waits for ``open_poll``."""
+    poll, topic = await access_poll(tx, poll_id, Deed.RUN_SYSTEM, hold=Hold.TOPIC_AND_POLL)
+    if poll.state is not PollState.ANNOUNCED or not poll.opens_at <= tx.now < poll.closes_at:
+        return
+    if await try_advance(tx, topic, Act.OPEN_VOTING):
+        _open(tx, poll, topic)
+
+
+async def open_poll(tx: Transaction, poll_id: UUID) -> Poll:
+    """The convener opens a poll whose hour has come after its gates held too late.
+
+    What is left of the window must still be as long as the preset asks. Opening again changes
+    nothing. Refuses with PollTooEarly, PollWindowInvalid, GateNotMet or TransitionNotAllowed.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.CONVENE, hold=Hold.TOPIC_AND_POLL)
+    if poll.state is PollState.OPEN:
+        return poll
+    if poll.state is not PollState.ANNOUNCED:
+        raise rules.PollTooEarly(state=poll.state.value)
+    rules.check_late_opening(poll.preset, poll.closes_at, tx.now)
+    await advance(tx, topic, Act.OPEN_VOTING, consequence=True)
+
+    _open(tx, poll, topic)
+    return poll
+
+
+def _open(tx: Transaction, poll: Poll, topic: Topic) -> None:
+    poll.state = PollState.OPEN
+    tx.emit(
+        PollOpened(
+            community_id=poll.community_id,
+            topic_id=topic.id,
+            poll_id=poll.id,
+            closes_at=poll.closes_at,
+        )
+    )

@@ -1,0 +1,250 @@
+"""The one place for SQL on polls. ``access_poll`` is the only road to a poll's row."""
+
+from collections.abc import Collection
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, func, select
+
+from consultation.database import Transaction
+from consultation.meetings.tables import Attendance, AttendanceMode
+from consultation.permissions import Deed, check, grant_of
+from consultation.polls.counting import Count, Vote
+from consultation.polls.rolls import Place
+from consultation.polls.rules import NotImpartial, PollState
+from consultation.polls.tables import Ballot, CountSignature, Poll, PollTurnout, RollEntry
+from consultation.refusals import NotFound
+from consultation.topics.queries import access_topic, topics_in_sight
+from consultation.topics.tables import InterestDeclaration, Topic
+
+
+class Hold(Enum):
+    """What the transaction keeps from others until it ends. A ballot holds the poll shared, so
+    that the close, which holds it alone, waits for ballots under way and shuts out later ones."""
+
+    NOTHING = "nothing"
+    POLL_SHARED = "poll_shared"
+    TOPIC_AND_POLL = "topic_and_poll"  # in this order, everywhere
+
+
+async def access_poll(
+    tx: Transaction, poll_id: UUID, deed: Deed, *, hold: Hold = Hold.NOTHING
+) -> tuple[Poll, Topic]:
+    """The poll and its topic, if the actor may see both and do ``deed`` there. Drafts are seen by
+    those who may draft."""
+    statement = select(Poll).where(Poll.id == poll_id)
+    if hold is Hold.TOPIC_AND_POLL:
+        topic_id = (await tx.session.exec(select(Poll.topic_id).where(Poll.id == poll_id))).first()
+        if topic_id is None:
+            raise NotFound(what="poll")
+        topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC, lock=True)
+        poll = (await tx.session.exec(statement.with_for_update())).one()
+    else:
+        if hold is Hold.POLL_SHARED:
+            statement = statement.with_for_update(read=True)
+        found = (await tx.session.exec(statement)).first()
+        if found is None:
+            raise NotFound(what="poll")
+        poll = found
+        topic = await access_topic(tx, poll.topic_id, Deed.READ_PUBLIC)
+    if poll.state is PollState.DRAFT and grant_of(Deed.CHOOSE_PRESET, tx.standing.role) is None:
+        raise NotFound(what="poll")
+    check(deed, tx.standing.role)
+    return poll, topic
+
+
+async def polls_of_topic(
+    tx: Transaction, topic_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Poll]:
+    """The announced polls of a topic, latest round first; drafts too for those who may draft."""
+    statement = select(Poll).where(Poll.topic_id == topic_id)
+    if grant_of(Deed.CHOOSE_PRESET, tx.standing.role) is None:
+        statement = statement.where(Poll.state != PollState.DRAFT)
+    if after is not None:
+        at, poll_id = after
+        statement = statement.where(
+            (col(Poll.drafted_at) < at) | ((col(Poll.drafted_at) == at) & (col(Poll.id) < poll_id))
+        )
+    rows = await tx.session.exec(
+        statement.order_by(col(Poll.drafted_at).desc(), col(Poll.id).desc()).limit(limit)
+    )
+    return list(rows)
+
+
+async def live_poll(tx: Transaction, topic: Topic) -> Poll | None:
+    """The poll of the topic's present round that is not voided. Call with the topic locked."""
+    rows = await tx.session.exec(
+        select(Poll)
+        .where(Poll.topic_id == topic.id, Poll.round == topic.round, Poll.state != PollState.VOIDED)
+        .with_for_update()
+    )
+    return rows.first()
+
+
+async def turnout(tx: Transaction, poll_id: UUID) -> Count:
+    """How many took part so far: a sum of sixteen counters, never a scan of ballots."""
+    row = (
+        await tx.session.exec(
+            select(func.sum(PollTurnout.heads), func.sum(PollTurnout.area_dm2)).where(
+                PollTurnout.poll_id == poll_id
+            )
+        )
+    ).one()
+    return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0))
+
+
+async def place_of(tx: Transaction, poll_id: UUID, person_id: UUID) -> RollEntry | None:
+    rows = await tx.session.exec(
+        select(RollEntry).where(RollEntry.poll_id == poll_id, RollEntry.person_id == person_id)
+    )
+    return rows.first()
+
+
+async def places_numbered(tx: Transaction, poll_id: UUID, numbers: list[int]) -> list[RollEntry]:
+    """Places by number, in the order of their numbers."""
+    rows = await tx.session.exec(
+        select(RollEntry)
+        .where(RollEntry.poll_id == poll_id, col(RollEntry.number).in_(numbers))
+        .order_by(col(RollEntry.number))
+    )
+    return list(rows)
+
+
+async def roll_page(tx: Transaction, poll_id: UUID, *, after: int, limit: int) -> list[Any]:
+    """(number, label) of the places after a number."""
+    rows = await tx.session.exec(
+        select(RollEntry.number, RollEntry.label)
+        .where(RollEntry.poll_id == poll_id, col(RollEntry.number) > after)
+        .order_by(col(RollEntry.number))
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def frozen_roll(tx: Transaction, poll_id: UUID) -> dict[UUID, Place]:
+    """The whole roll, by the id of its entries."""
+    rows = await tx.session.exec(
+        select(
+            RollEntry.id,
+            RollEntry.number,
+            RollEntry.label,
+            RollEntry.person_id,
+            RollEntry.household_id,
+            RollEntry.area_dm2,
+            RollEntry.units,
+        ).where(RollEntry.poll_id == poll_id)  # type: ignore[call-overload]
+    )
+    return {
+        id: Place(
+            number=number,
+            label=label,
+            person_id=person_id,
+            household_id=household_id,
+            area_dm2=area_dm2,
+            units=tuple(units),
+        )
+        for id, number, label, person_id, household_id, area_dm2, units in rows
+    }
+
+
+async def ballot_of(tx: Transaction, poll_id: UUID, entry_id: UUID) -> Ballot | None:
+    return await tx.session.get(Ballot, (poll_id, entry_id))
+
+
+async def ballots_of(tx: Transaction, poll_id: UUID, entry_ids: list[UUID]) -> list[Ballot]:
+    rows = await tx.session.exec(
+        select(Ballot).where(Ballot.poll_id == poll_id, col(Ballot.roll_entry_id).in_(entry_ids))
+    )
+    return list(rows)
+
+
+async def votes_cast(tx: Transaction, poll_id: UUID) -> list[Vote]:
+    """All ballots, as they are counted. Only the close may ask, with the poll held alone."""
+    rows = await tx.session.exec(
+        select(Ballot.roll_entry_id, Ballot.choices).where(Ballot.poll_id == poll_id)
+    )
+    return [Vote(voter=voter, choices=choices) for voter, choices in rows]
+
+
+async def ballots_page(
+    tx: Transaction, poll_id: UUID, *, after: int, limit: int
+) -> list[tuple[int, str, Ballot]]:
+    """(number, masked label, ballot) after a place on the roll."""
+    rows = await tx.session.exec(
+        select(RollEntry.number, RollEntry.label, Ballot)
+        .join(Ballot, col(Ballot.roll_entry_id) == col(RollEntry.id))
+        .where(Ballot.poll_id == poll_id, col(RollEntry.number) > after)
+        .order_by(col(RollEntry.number))
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def signatures(tx: Transaction, poll: Poll) -> list[CountSignature]:
+    """Signatures under the count as it stands."""
+    rows = await tx.session.exec(
+        select(CountSignature)
+        .where(
+            CountSignature.poll_id == poll.id, CountSignature.result_digest == poll.result_digest
+        )
+        .order_by(col(CountSignature.at), col(CountSignature.person_id))
+    )
+    return list(rows)
+
+
+async def check_impartial(tx: Transaction, topic: Topic) -> None:
+    """Refuses the author of the topic and whoever declared an interest in it (domain 5)."""
+    declared = await tx.session.get(InterestDeclaration, (topic.id, tx.person_id))
+    if tx.person_id == topic.author_id or (declared is not None and declared.has_interest):
+        raise NotImpartial()
+
+
+def _attending(poll: Poll) -> Any:
+    """People signed in at the poll's meeting, in the room or online; a written opinion is heard
+    and is not presence."""
+    return (
+        col(Attendance.meeting_id) == poll.meeting_id,
+        col(Attendance.mode) != AttendanceMode.WRITTEN,
+    )
+
+
+async def members_present(tx: Transaction, poll: Poll) -> int:
+    """How many of the roll attend the poll's meeting; guests without a vote do not count."""
+    rows = await tx.session.exec(
+        select(func.count())
+        .select_from(Attendance)
+        .join(RollEntry, col(RollEntry.person_id) == col(Attendance.person_id))
+        .where(*_attending(poll), RollEntry.poll_id == poll.id)
+    )
+    return rows.one()
+
+
+async def absent_from_meeting(
+    tx: Transaction, poll: Poll, person_ids: list[UUID]
+) -> frozenset[UUID]:
+    """Who of these people is not signed in at the poll's meeting."""
+    rows = await tx.session.exec(
+        select(Attendance.person_id).where(
+            *_attending(poll), col(Attendance.person_id).in_(person_ids)
+        )
+    )
+    return frozenset(person_ids) - frozenset(rows)
+
+
+async def polls_in_sight(tx: Transaction, poll_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these polls that the actor may see, as ``access_poll`` says; three statements."""
+    if not poll_ids:
+        return set()
+    polls = list(await tx.session.exec(select(Poll).where(col(Poll.id).in_(poll_ids))))
+    standings = await topics_in_sight(tx, {poll.topic_id for poll in polls})
+    return {
+        poll.id
+        for poll in polls
+        if poll.topic_id in standings
+        and (
+            poll.state is not PollState.DRAFT
+            or grant_of(Deed.CHOOSE_PRESET, standings[poll.topic_id].role) is not None
+        )
+    }

@@ -1,0 +1,209 @@
+"""SQL that turns the registers of a place into a roll: one statement per electorate."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import aliased
+from sqlmodel import and_, col, or_, select
+
+from consultation.calendar import local_day
+from consultation.community.tables import (
+    Household,
+    Node,
+    NodeKind,
+    Organisation,
+    OrgKind,
+    Ownership,
+    Person,
+    PropertyUnit,
+    Residence,
+    RoleAssignment,
+    UnitKind,
+)
+from consultation.database import Transaction
+from consultation.permissions import Role
+from consultation.polls.presets import Electorate, RulePreset
+from consultation.polls.rolls import (
+    NOBODY,
+    Member,
+    OwnedUnit,
+    Owner,
+    Place,
+    members_roll,
+    owners_roll,
+)
+from consultation.polls.rules import RolledUnit
+
+_ASSEMBLY_ROLES = (Role.REPRESENTATIVE, Role.PARTY_SECRETARY, Role.COMMITTEE_HEAD)
+_NOT_THE_ASSEMBLY = (OrgKind.RESIDENTS_COUNCIL, OrgKind.RESIDENTS_BOARD, OrgKind.CONSULTATION_ROOM)
+_NAMED = (NodeKind.ESTATE, NodeKind.BUILDING)
+_ADULT = 18
+
+
+async def build_roll(
+    tx: Transaction, preset: RulePreset, scope: Node, *, closes_at: datetime
+) -> list[Place]:
+    """The roll of ``scope`` as the registers stand now."""
+    return await _ROLLS[preset.electorate](tx, preset, scope, closes_at)
+
+
+async def place_name(tx: Transaction, node: Node) -> str:
+    """What people call a place: 桐荫苑3幢2单元, from the estate down."""
+    ids = [UUID(part) for part in node.path.strip("/").split("/")]
+    rows = await tx.session.exec(
+        select(Node.name, Node.path).where(
+            col(Node.id).in_(ids), or_(col(Node.kind).in_(_NAMED), col(Node.id) == node.id)
+        )
+    )
+    return "".join(name for name, _ in sorted(rows, key=lambda row: len(row[1])))
+
+
+async def _owners(
+    tx: Transaction, preset: RulePreset, scope: Node, closes_at: datetime
+) -> list[Place]:
+    """Every unit in the scope with its owners; units without any stay in."""
+    place, building = aliased(Node), aliased(Node)
+    statement = (
+        select(
+            PropertyUnit.id,
+            PropertyUnit.code,
+            PropertyUnit.area_dm2,
+            PropertyUnit.developer_unsold,
+            place.kind,
+            place.name,
+            building.name,
+            Ownership.person_id,
+            Ownership.named_voter,
+            Person.masked_name,
+        )  # type: ignore[call-overload]
+        .join(place, col(place.id) == col(PropertyUnit.entrance_id))
+        .outerjoin(building, col(building.id) == col(place.parent_id))
+        .outerjoin(Ownership, col(Ownership.unit_id) == col(PropertyUnit.id))
+        .outerjoin(Person, col(Person.id) == col(Ownership.person_id))
+        .where(PropertyUnit.community_id == scope.community_id, _within(scope, place))
+        .order_by(col(PropertyUnit.code), col(Ownership.person_id))
+    )
+    if not preset.area_includes_parking:
+        statement = statement.where(PropertyUnit.kind != UnitKind.PARKING)
+    units: dict[UUID, OwnedUnit] = {}
+    for id, code, area, unsold, kind, name, above, person_id, named, masked in (
+        await tx.session.exec(statement)
+    ).all():
+        known = units.get(id)
+        owner = () if person_id is None else (Owner(person_id, masked, named),)
+        units[id] = OwnedUnit(
+            unit=RolledUnit(unit_id=id, code=code, area_dm2=area),
+            place=above if kind is NodeKind.ENTRANCE else name,
+            developer_unsold=unsold,
+            owners=(() if known is None else known.owners) + owner,
+        )
+    return owners_roll(units.values())
+
+
+async def _households(
+    tx: Transaction, preset: RulePreset, scope: Node, closes_at: datetime
+) -> list[Place]:
+    """Occupied households in the scope. A representative votes who is of age on the last day."""
+    place, estate, building = aliased(Node), aliased(Node), aliased(Node)
+    rows = await tx.session.exec(
+        select(
+            Household.id,
+            estate.name,
+            place.kind,
+            place.name,
+            building.name,
+            Person.id,
+            Person.masked_name,
+            Person.born_on,
+        )  # type: ignore[call-overload]
+        .join(estate, col(estate.id) == col(Household.estate_id))
+        .outerjoin(PropertyUnit, col(PropertyUnit.id) == col(Household.unit_id))
+        .outerjoin(place, col(place.id) == col(PropertyUnit.entrance_id))
+        .outerjoin(building, col(building.id) == col(place.parent_id))
+        .outerjoin(Person, col(Person.id) == col(Household.representative_id))
+        .where(
+            Household.community_id == scope.community_id,
+            col(Household.occupied).is_(True),
+            or_(_within(scope, place), _within(scope, estate), col(Household.grid_id) == scope.id),
+        )
+        .order_by(col(Household.code))
+    )
+    last_day = local_day(closes_at - timedelta(microseconds=1))
+    members = []
+    for id, estate_name, kind, name, above, person_id, masked, born_on in rows.all():
+        where = {None: estate_name, NodeKind.ENTRANCE: above}.get(kind, name)
+        may_vote = person_id is not None and (born_on is None or of_age(born_on, last_day))
+        members.append(
+            Member(
+                person_id=person_id if may_vote else None,
+                label=f"{where} {masked if may_vote else NOBODY}",
+                household_id=id,
+            )
+        )
+    return members_roll(members)
+
+
+def of_age(born_on: date, day: date) -> bool:
+    """Eighteen on that day at the latest; the birthday itself counts."""
+    return (day.year - born_on.year) - (
+        (day.month, day.day) < (born_on.month, born_on.day)
+    ) >= _ADULT
+
+
+async def _assembly(
+    tx: Transaction, preset: RulePreset, scope: Node, closes_at: datetime
+) -> list[Place]:
+    """Representatives in office today, with the members of the two committees: the party
+    secretary, the head of the committee, and every other member by an assignment as
+    representative for one of them. Council members hold the same role for the council and are
+    not of the assembly."""
+    rows = await tx.session.exec(
+        select(Person.id, Person.masked_name)
+        .join(RoleAssignment, col(RoleAssignment.person_id) == col(Person.id))
+        .join(Organisation, col(Organisation.id) == col(RoleAssignment.org_id))
+        .where(
+            RoleAssignment.community_id == scope.community_id,
+            col(RoleAssignment.role).in_(_ASSEMBLY_ROLES),
+            col(Organisation.kind).not_in(_NOT_THE_ASSEMBLY),
+            col(RoleAssignment.valid_from) <= tx.now,
+            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
+        )
+        .distinct()
+        .order_by(col(Person.masked_name), col(Person.id))
+    )
+    return members_roll(Member(person_id=id, label=masked) for id, masked in rows)
+
+
+async def _residents(
+    tx: Transaction, preset: RulePreset, scope: Node, closes_at: datetime
+) -> list[Place]:
+    """Everybody whose residence or stake in the community is verified."""
+    rows = await tx.session.exec(
+        select(Person.id, Person.masked_name)
+        .join(Residence, col(Residence.person_id) == col(Person.id))
+        .where(Residence.community_id == scope.community_id, col(Residence.level) >= 2)
+        .order_by(col(Person.masked_name), col(Person.id))
+    )
+    return members_roll(Member(person_id=id, label=masked) for id, masked in rows)
+
+
+def _within(scope: Node, place: Any) -> Any:
+    """In or below the scope; buildings and entrances also lie in the grid that they name."""
+    return or_(
+        col(place.path).startswith(scope.path, autoescape=True),
+        and_(col(place.grid_id).is_not(None), col(place.grid_id) == scope.id),
+    )
+
+
+_ROLLS: Mapping[
+    Electorate, Callable[[Transaction, RulePreset, Node, datetime], Awaitable[list[Place]]]
+] = {
+    Electorate.OWNERS: _owners,
+    Electorate.OWNERS_IN_SCOPE: _owners,
+    Electorate.HOUSEHOLD_REPRESENTATIVES: _households,
+    Electorate.RESIDENTS_REPRESENTATIVES: _assembly,
+    Electorate.VILLAGERS_REPRESENTATIVES: _assembly,
+    Electorate.OPEN_POLL: _residents,
+}
