@@ -1,13 +1,12 @@
 """The one place for SQL on outcomes, adoption, tasks and the board."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import and_, col, func, or_, select
+from sqlmodel import and_, col, func, select
 
-from consultation.community.tables import Node, Organisation
+from consultation.community.tables import Organisation
 from consultation.database import Transaction
 from consultation.outcomes.rules import Answer, Decision
 from consultation.outcomes.tables import (
@@ -16,15 +15,10 @@ from consultation.outcomes.tables import (
     BoardPosting,
     ConsensusCall,
     ConsensusObjection,
-    Milestone,
     Outcome,
     OutcomeItem,
-    ProgressReport,
     ReplyExtension,
-    Spending,
-    Task,
 )
-from consultation.outcomes.task_rules import SpendingKind
 from consultation.permissions import Deed
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
@@ -34,20 +28,6 @@ from consultation.topics.states import DocumentKind
 from consultation.topics.tables import Document, Topic
 
 # ---- roads to a row -----------------------------------------------------------------------
-
-
-async def access_task(
-    tx: Transaction, task_id: UUID, deed: Deed, *, lock: bool = False
-) -> tuple[Task, Topic]:
-    """The task and its topic, if the actor may do ``deed`` on it. ``lock`` takes the topic's lock,
-    which guards its tasks too."""
-    found = await tx.session.exec(select(Task.topic_id).where(Task.id == task_id))
-    topic_id = found.first()
-    if topic_id is None:
-        raise NotFound(what="task")
-    topic = await access_topic(tx, topic_id, deed, lock=lock)
-    task = (await tx.session.exec(select(Task).where(Task.id == task_id))).one()
-    return task, topic
 
 
 async def access_document(
@@ -65,21 +45,6 @@ async def access_document(
 
 async def organisation(tx: Transaction, org_id: UUID | None) -> Organisation | None:
     return None if org_id is None else await tx.session.get(Organisation, org_id)
-
-
-async def organisation_reaching(tx: Transaction, org_id: UUID, topic: Topic) -> Organisation | None:
-    """The organisation, if it belongs to the topic's community or to a level above it."""
-    found = await tx.session.exec(
-        select(Organisation, Node.path)
-        .join(Node, col(Node.id) == col(Organisation.node_id))
-        .where(Organisation.id == org_id)
-    )
-    row = found.first()
-    if row is None:
-        return None
-    org, path = row
-    reaches = org.community_id == topic.community_id or topic.node_path.startswith(path)
-    return org if reaches else None
 
 
 # ---- the outcome paper --------------------------------------------------------------------
@@ -194,7 +159,7 @@ async def current_answers(tx: Transaction, topic_id: UUID, round: int) -> list[A
         .scalar_subquery()
     )
     found = await tx.session.exec(
-        select(OutcomeItem, AdoptionReply)
+        select(OutcomeItem, AdoptionReply, Organisation.name)
         .outerjoin(
             AdoptionReply,
             and_(
@@ -202,13 +167,14 @@ async def current_answers(tx: Transaction, topic_id: UUID, round: int) -> list[A
                 col(AdoptionReply.version) == newest,
             ),
         )
+        .outerjoin(Organisation, col(Organisation.id) == col(AdoptionReply.org_id))
         .where(OutcomeItem.topic_id == topic_id, OutcomeItem.round == round)
         .order_by(col(OutcomeItem.number))
     )
-    return [_answer(item, reply) for item, reply in found]
+    return [_answer(item, reply, org) for item, reply, org in found]
 
 
-def _answer(item: OutcomeItem, reply: AdoptionReply | None) -> Answer:
+def _answer(item: OutcomeItem, reply: AdoptionReply | None, org: str | None) -> Answer:
     if reply is None:
         return Answer(item_id=item.id, number=item.number, item=item.text)
     return Answer(
@@ -219,16 +185,18 @@ def _answer(item: OutcomeItem, reply: AdoptionReply | None) -> Answer:
         decision=reply.decision,
         reason_code=reply.reason_code,
         reason=reply.reason,
-        org_id=reply.org_id,
+        org=org,
         at=reply.at,
     )
 
 
 async def signatures_under(
     tx: Transaction, topic_id: UUID, round: int, digest: str
-) -> list[AdoptionSignature]:
+) -> list[tuple[AdoptionSignature, str]]:
+    """The signatures under the replies with this digest, each with its organisation's name."""
     found = await tx.session.exec(
-        select(AdoptionSignature)
+        select(AdoptionSignature, Organisation.name)
+        .join(Organisation, col(Organisation.id) == col(AdoptionSignature.org_id))
         .where(
             AdoptionSignature.topic_id == topic_id,
             AdoptionSignature.round == round,
@@ -265,132 +233,6 @@ async def decision_on(tx: Transaction, item_id: UUID) -> Decision | None:
     return None if decision is None else Decision(decision)
 
 
-# ---- tasks --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TaskView:
-    """A task as it is shown: who is responsible, for which item, what has been spent."""
-
-    task: Task
-    responsible: str
-    item_number: int | None
-    paid_fen: int
-    refunded_fen: int
-    milestones: list[Milestone]
-
-
-async def task_views(
-    tx: Transaction, topic: Topic, *, after: tuple[datetime, UUID] | None, limit: int
-) -> list[TaskView]:
-    """Tasks of a topic in all its rounds, first planned first, in two statements."""
-    where = [Task.topic_id == topic.id]
-    if after is not None:
-        at, id = after
-        where.append(
-            or_(col(Task.created_at) > at, and_(col(Task.created_at) == at, col(Task.id) > id))  # type: ignore[arg-type]
-        )
-    return await _task_views(tx, *where, limit=limit)
-
-
-async def task_view(tx: Transaction, task_id: UUID) -> TaskView:
-    return (await _task_views(tx, Task.id == task_id, limit=1))[0]
-
-
-async def _task_views(tx: Transaction, *where: object, limit: int) -> list[TaskView]:
-    def spent(kind: SpendingKind) -> object:
-        return (
-            select(func.coalesce(func.sum(Spending.amount_fen), 0))
-            .where(Spending.task_id == Task.id, Spending.kind == kind)
-            .correlate(Task)
-            .scalar_subquery()
-        )
-
-    found = await tx.session.exec(
-        select(  # type: ignore[call-overload]
-            Task,
-            Organisation.name,
-            OutcomeItem.number,
-            spent(SpendingKind.PAID),
-            spent(SpendingKind.REFUNDED),
-        )
-        .join(Organisation, col(Organisation.id) == col(Task.responsible_org_id))
-        .outerjoin(OutcomeItem, col(OutcomeItem.id) == col(Task.item_id))
-        .where(*where)
-        .order_by(col(Task.created_at), col(Task.id))
-        .limit(limit)
-    )
-    rows = found.all()
-    milestones: dict[UUID, list[Milestone]] = {row[0].id: [] for row in rows}
-    if milestones:
-        for milestone in await tx.session.exec(
-            select(Milestone)
-            .where(col(Milestone.task_id).in_(milestones))
-            .order_by(col(Milestone.number))
-        ):
-            milestones[milestone.task_id].append(milestone)
-    return [
-        TaskView(task, name, number, int(paid), int(refunded), milestones[task.id])
-        for task, name, number, paid, refunded in rows
-    ]
-
-
-async def milestone(tx: Transaction, task_id: UUID, number: int) -> Milestone:
-    found = await tx.session.exec(
-        select(Milestone).where(Milestone.task_id == task_id, Milestone.number == number)
-    )
-    row = found.first()
-    if row is None:
-        raise NotFound(what="milestone")
-    return row
-
-
-async def spent_fen(tx: Transaction, task_id: UUID, kind: SpendingKind) -> int:
-    found = await tx.session.exec(
-        select(func.coalesce(func.sum(Spending.amount_fen), 0)).where(
-            Spending.task_id == task_id, Spending.kind == kind
-        )
-    )
-    return int(found.one())
-
-
-async def progress_of(
-    tx: Transaction, task_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int
-) -> Sequence[ProgressReport]:
-    """Reports on a task, newest first."""
-    statement = select(ProgressReport).where(ProgressReport.task_id == task_id)
-    if before is not None:
-        at, id = before
-        statement = statement.where(
-            or_(
-                col(ProgressReport.at) < at,
-                and_(col(ProgressReport.at) == at, col(ProgressReport.id) < id),
-            )
-        )
-    found = await tx.session.exec(
-        statement.order_by(col(ProgressReport.at).desc(), col(ProgressReport.id).desc()).limit(
-            limit
-        )
-    )
-    return found.all()
-
-
-async def spending_of(
-    tx: Transaction, task_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
-) -> Sequence[Spending]:
-    """Entries of a task's accounts in the order in which they were made."""
-    statement = select(Spending).where(Spending.task_id == task_id)
-    if after is not None:
-        at, id = after
-        statement = statement.where(
-            or_(col(Spending.at) > at, and_(col(Spending.at) == at, col(Spending.id) > id))
-        )
-    found = await tx.session.exec(
-        statement.order_by(col(Spending.at), col(Spending.id)).limit(limit)
-    )
-    return found.all()
-
-
 # ---- feedback -----------------------------------------------------------------------------
 
 
@@ -408,6 +250,22 @@ async def latest_document(tx: Transaction, topic: Topic, kind: DocumentKind) -> 
         .limit(1)
     )
     return found.first()
+
+
+async def feedback_documents(tx: Transaction, topic_id: UUID) -> list[Document]:
+    """Feedback notices and general explanations, all versions, in the order of publication."""
+    found = await tx.session.exec(
+        select(Document)
+        .where(
+            Document.topic_id == topic_id,
+            col(Document.kind).in_(
+                (DocumentKind.FEEDBACK_NOTICE, DocumentKind.GENERAL_EXPLANATION)
+            ),
+            col(Document.public).is_(True),
+        )
+        .order_by(col(Document.created_at), col(Document.version))
+    )
+    return list(found)
 
 
 async def postings_of(tx: Transaction, topic_id: UUID) -> list[BoardPosting]:

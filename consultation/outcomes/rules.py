@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from consultation.community.tables import OrgKind
-from consultation.permissions import Deed, Role
+from consultation.permissions import Deed, Grant, Role, grant_of
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 from consultation.topics.plan import Period
 from consultation.topics.states import State, Track
@@ -236,6 +236,18 @@ def adopter_side(
     return side[0]
 
 
+def sees_drafts(
+    state: State, role: Role, *, org_id: UUID | None, commissioning_org_id: UUID | None
+) -> bool:
+    """Replies are public once they are signed. Until then they are for those who answer and those
+    who watch over them."""
+    if state is not State.ADOPTION_PENDING:
+        return True
+    if org_id is not None and org_id == commissioning_org_id:
+        return True
+    return grant_of(Deed.READ_PROCESS, role) is Grant.YES
+
+
 def check_reply(
     track: Track | None, decision: Decision, *, reason_code: NonAdoption | None, reason: str
 ) -> None:
@@ -263,7 +275,7 @@ class Answer:
     decision: Decision | None = None
     reason_code: NonAdoption | None = None
     reason: str = ""
-    org_id: UUID | None = None
+    org: str | None = None  # the name of the organisation that answered
     at: datetime | None = None
 
 

@@ -84,6 +84,12 @@ class ResponsibleOrgUnknown(Invalid):
     code = "responsible-org-unknown"
 
 
+class ContactUnknown(Invalid):
+    """The contact of a task holds a role in the community."""
+
+    code = "contact-unknown"
+
+
 class FundingSourceRequired(Invalid):
     """What the committee helps government with comes with its money (S19)."""
 

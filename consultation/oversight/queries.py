@@ -17,7 +17,7 @@ from consultation.community.tables import (
     RoleAssignment,
 )
 from consultation.database import Transaction
-from consultation.oversight.rules import UNSETTLED, DissentState
+from consultation.oversight.rules import UNSETTLED, DissentState, check_explains
 from consultation.oversight.tables import (
     DissentExplanation,
     DissentRecord,
@@ -34,20 +34,45 @@ from consultation.topics.tables import Topic
 # ---- dissent ------------------------------------------------------------------------------
 
 
-async def access_dissent(
-    tx: Transaction, dissent_id: UUID, deed: Deed, *, lock: bool = False
-) -> tuple[DissentRecord, Topic]:
-    """A dissent record and its topic, if the actor may do ``deed`` on that topic. Whose record it
-    is, the command asks."""
+async def access_dissent_of_topic(tx: Transaction, topic_id: UUID, *, lock: bool = False) -> Topic:
+    """The topic, if the actor is one of those who must explain to its dissenters."""
+    topic = await access_topic(tx, topic_id, Deed.EXPLAIN_DISSENT, lock=lock)
+    check_explains(
+        tx.standing.role, org_id=tx.standing.org_id, commissioning_org_id=topic.commissioning_org_id
+    )
+    return topic
+
+
+async def access_to_explain(tx: Transaction, dissent_id: UUID) -> tuple[DissentRecord, Topic]:
+    """A record and its locked topic, for one of those who must explain."""
+    topic_id = await _topic_of(tx, dissent_id)
+    topic = await access_dissent_of_topic(tx, topic_id, lock=True)
+    return await _record(tx, dissent_id), topic
+
+
+async def access_own_dissent(tx: Transaction, dissent_id: UUID) -> tuple[DissentRecord, Topic]:
+    """The actor's own record and its locked topic; somebody else's is NotFound."""
+    topic_id = await _topic_of(tx, dissent_id)
+    topic = await access_topic(tx, topic_id, Deed.ANSWER_EXPLANATION, lock=True)
+    record = await _record(tx, dissent_id)
+    if record.person_id != tx.person_id:
+        raise NotFound(what="dissent_record")
+    return record, topic
+
+
+async def _topic_of(tx: Transaction, dissent_id: UUID) -> UUID:
     found = await tx.session.exec(
         select(DissentRecord.topic_id).where(DissentRecord.id == dissent_id)
     )
     topic_id = found.first()
     if topic_id is None:
         raise NotFound(what="dissent_record")
-    topic = await access_topic(tx, topic_id, deed, lock=lock)
-    record = await tx.session.exec(select(DissentRecord).where(DissentRecord.id == dissent_id))
-    return record.one(), topic
+    return topic_id
+
+
+async def _record(tx: Transaction, dissent_id: UUID) -> DissentRecord:
+    found = await tx.session.exec(select(DissentRecord).where(DissentRecord.id == dissent_id))
+    return found.one()
 
 
 async def has_dissent(tx: Transaction, topic: Topic, person_id: UUID, step: State) -> bool:

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from consultation.permissions import Role
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 from consultation.topics.plan import Period, SurveyNumbers
 from consultation.topics.states import State
@@ -171,8 +173,7 @@ def dissent_step(state: State, named: State | None) -> State:
 
 
 UNSETTLED = (DissentState.RECORDED, DissentState.ASSIGNED)
-_ASSIGNABLE = frozenset(UNSETTLED)
-_EXPLAINABLE = frozenset({*UNSETTLED, DissentState.EXPLAINED, DissentState.UNREACHABLE})
+WITHOUT_REPLY = (*UNSETTLED, DissentState.EXPLAINED, DissentState.UNREACHABLE)
 _ANSWERS: Mapping[Reply, DissentState] = {
     Reply.UNDERSTOOD: DissentState.UNDERSTOOD,
     Reply.MAINTAINED: DissentState.MAINTAINED,
@@ -180,15 +181,21 @@ _ANSWERS: Mapping[Reply, DissentState] = {
 }
 
 
+def check_explains(role: Role, *, org_id: UUID | None, commissioning_org_id: UUID | None) -> None:
+    """Only those who must explain learn who dissents: of the government, the commissioner."""
+    if role is Role.GOVERNMENT and org_id != commissioning_org_id:
+        raise NotYoursToExplain()
+
+
 def check_assignable(state: DissentState) -> None:
-    if state not in _ASSIGNABLE:
+    if state not in UNSETTLED:
         raise DissentStepNotAllowed(state=state.value)
 
 
 def after_explanation(state: DissentState, *, reached: bool) -> DissentState:
     """An explanation that arrived, or a documented attempt at one. Who was reached once does not
     become unreachable by a later attempt."""
-    if state not in _EXPLAINABLE:
+    if state not in WITHOUT_REPLY:
         raise DissentStepNotAllowed(state=state.value)
     if reached or state is DissentState.EXPLAINED:
         return DissentState.EXPLAINED

@@ -6,7 +6,7 @@ from uuid import UUID
 from consultation.calendar import local_day
 from consultation.database import Transaction
 from consultation.events import SpendingRecorded
-from consultation.outcomes import queries, task_rules
+from consultation.outcomes import task_queries, task_rules
 from consultation.outcomes.tables import Spending
 from consultation.outcomes.task_rules import SpendingKind
 from consultation.permissions import Deed, Grant, check
@@ -17,13 +17,13 @@ async def record_spending(
 ) -> Spending:
     """One entry, in fen. A negative amount corrects an earlier entry of the same kind; the reason
     stands in ``purpose``."""
-    task, topic = await queries.access_task(tx, task_id, Deed.REPORT_PROGRESS, lock=True)
+    task, topic = await task_queries.access_task(tx, task_id, Deed.REPORT_PROGRESS, lock=True)
     grant = check(Deed.REPORT_PROGRESS, tx.standing.role)
     if grant is Grant.OWN and task.responsible_org_id != tx.standing.org_id:
         raise task_rules.NotYourTask()
     task_rules.check_may_account(topic.state, rectification=task.is_rectification)
     task_rules.check_not_future(on, today=local_day(tx.now))
-    recorded = await queries.spent_fen(tx, task.id, kind)
+    recorded = await task_queries.spent_fen(tx, task.id, kind)
     task_rules.check_spending(recorded, amount_fen)
 
     entry = Spending(

@@ -114,7 +114,8 @@ async def sign_adoption(tx: Transaction, topic_id: UUID, *, replies_digest: str)
     topic, side = await _access_as_adopter(tx, topic_id)
     answers = await queries.current_answers(tx, topic.id, topic.round)
     rules.check_signable(answers, replies_digest)
-    signatures = await queries.signatures_under(tx, topic.id, topic.round, replies_digest)
+    found = await queries.signatures_under(tx, topic.id, topic.round, replies_digest)
+    signatures = [signature for signature, _ in found]
     if any(s.side == side and s.person_id == tx.person_id for s in signatures):
         return topic
     if any(s.side == side for s in signatures):

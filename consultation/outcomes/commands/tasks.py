@@ -8,7 +8,7 @@ from sqlmodel import col, delete
 from consultation.calendar import local_day
 from consultation.database import Transaction
 from consultation.events import TaskOverdue
-from consultation.outcomes import queries, task_rules
+from consultation.outcomes import queries, task_queries, task_rules
 from consultation.outcomes.tables import Milestone, Task
 from consultation.outcomes.task_rules import MilestonePlan, TaskPlan, TaskState
 from consultation.outcomes.tasks import task_changed, watch_due_date
@@ -60,7 +60,7 @@ async def plan_task(
 
 async def replan_task(tx: Transaction, task_id: UUID, *, plan: TaskPlan) -> Task:
     """Put a task right that nobody has begun."""
-    task, topic = await queries.access_task(tx, task_id, Deed.PLAN_TASKS, lock=True)
+    task, topic = await task_queries.access_task(tx, task_id, Deed.PLAN_TASKS, lock=True)
     _check_own(tx, topic)
     task_rules.check_may_replan(task.state)
     item_id = await _check_plan(tx, topic, plan)
@@ -94,7 +94,7 @@ async def start_implementation(tx: Transaction, topic_id: UUID, *, text: str) ->
 
 async def note_overdue(tx: Transaction, task_id: UUID) -> None:
     """The day after the due date: an open task is overdue, and everybody sees it."""
-    task, topic = await queries.access_task(tx, task_id, Deed.RUN_SYSTEM, lock=True)
+    task, topic = await task_queries.access_task(tx, task_id, Deed.RUN_SYSTEM, lock=True)
     if not task_rules.is_overdue(task.state, due_on=task.due_on, now=tx.now):
         return
     if task.overdue_since is not None:
@@ -117,9 +117,13 @@ def _check_own(tx: Transaction, topic: Topic) -> None:
 async def _check_plan(tx: Transaction, topic: Topic, plan: TaskPlan) -> UUID | None:
     """Refuses a plan that breaks a rule; returns the id of the outcome item it carries out."""
     task_rules.check_dates(plan, today=local_day(tx.now))
-    org = await queries.organisation_reaching(tx, plan.responsible_org_id, topic)
+    org = await task_queries.organisation_reaching(tx, plan.responsible_org_id, topic)
     if org is None:
         raise task_rules.ResponsibleOrgUnknown()
+    if plan.contact_id is not None and not await task_queries.holds_role(
+        tx, plan.contact_id, topic.community_id
+    ):
+        raise task_rules.ContactUnknown()
     task_rules.check_responsible(plan.category, org.kind, funding_source=plan.funding_source)
     if plan.item_number is None:
         return None

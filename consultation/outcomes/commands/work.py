@@ -5,7 +5,7 @@ from uuid import UUID
 
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.outcomes import queries, task_rules
+from consultation.outcomes import task_queries, task_rules
 from consultation.outcomes.tables import Milestone, ProgressReport, Task
 from consultation.outcomes.task_rules import TaskAct
 from consultation.outcomes.tasks import task_changed, watch_due_date
@@ -24,7 +24,7 @@ async def complete_milestone(
     tx: Transaction, task_id: UUID, number: int, *, note: str | None = None
 ) -> Milestone:
     task, _ = await _access_work(tx, task_id)
-    milestone = await queries.milestone(tx, task.id, number)
+    milestone = await task_queries.milestone(tx, task.id, number)
     if milestone.done_at is not None:
         raise task_rules.MilestoneAlreadyDone(number=number)
 
@@ -58,7 +58,7 @@ async def mark_task_done(tx: Transaction, task_id: UUID, *, note: str) -> Task:
 
 async def end_task(tx: Transaction, task_id: UUID, *, reason: str) -> Task:
     """Give a task up, with a public reason: decided by those who planned it, not by the doer."""
-    task, topic = await queries.access_task(tx, task_id, Deed.PLAN_TASKS, lock=True)
+    task, topic = await task_queries.access_task(tx, task_id, Deed.PLAN_TASKS, lock=True)
     _check_own(tx, Deed.PLAN_TASKS, topic.commissioning_org_id)
     task_rules.check_may_work(topic.state, rectification=task.is_rectification)
     _take(tx, task, TaskAct.END, reason)
@@ -105,14 +105,14 @@ async def send_back_work(tx: Transaction, task_id: UUID, *, reason: str, due_on:
 
 
 async def _access_work(tx: Transaction, task_id: UUID) -> tuple[Task, Topic]:
-    task, topic = await queries.access_task(tx, task_id, Deed.REPORT_PROGRESS, lock=True)
+    task, topic = await task_queries.access_task(tx, task_id, Deed.REPORT_PROGRESS, lock=True)
     _check_own(tx, Deed.REPORT_PROGRESS, task.responsible_org_id)
     task_rules.check_may_work(topic.state, rectification=task.is_rectification)
     return task, topic
 
 
 async def _access_acceptance(tx: Transaction, task_id: UUID) -> tuple[Task, Topic]:
-    task, topic = await queries.access_task(tx, task_id, Deed.ACCEPT_WORK, lock=True)
+    task, topic = await task_queries.access_task(tx, task_id, Deed.ACCEPT_WORK, lock=True)
     task_rules.check_may_work(topic.state, rectification=task.is_rectification)
     return task, topic
 

@@ -8,8 +8,7 @@ from consultation.oversight import queries, rules
 from consultation.oversight.evaluation import settle
 from consultation.oversight.rules import DissentState, ExplanationChannel, Reply
 from consultation.oversight.tables import DissentExplanation, DissentRecord
-from consultation.permissions import Deed, Grant, Role, check
-from consultation.refusals import NotFound
+from consultation.permissions import Deed, Grant, check
 from consultation.topics.documents import publish_document
 from consultation.topics.gates import check_subject
 from consultation.topics.plan import procedure
@@ -67,7 +66,7 @@ async def _dissenter(tx: Transaction, topic: Topic, person_id: UUID | None) -> U
 
 async def assign_dissent(tx: Transaction, dissent_id: UUID, *, to_person_id: UUID) -> DissentRecord:
     """Name who explains."""
-    record, topic = await _access_to_explain(tx, dissent_id)
+    record, topic = await queries.access_to_explain(tx, dissent_id)
     rules.check_assignable(record.state)
     if not await queries.may_explain(tx, to_person_id, topic):
         raise rules.ExplainerNotSuitable()
@@ -89,7 +88,7 @@ async def explain_dissent(
 ) -> DissentExplanation:
     """Explain how the view was dealt with, or document an attempt that did not reach the person
     (``reached`` false, ``text`` says when and how it was tried)."""
-    record, topic = await _access_to_explain(tx, dissent_id)
+    record, topic = await queries.access_to_explain(tx, dissent_id)
     rules.check_not_closed(topic.state)
     state = rules.after_explanation(record.state, reached=reached)
     last = await queries.last_explanation(tx, record.id)
@@ -121,7 +120,7 @@ async def answer_explanation(
 ) -> DissentExplanation:
     """The dissenter's own word on the last explanation. To maintain the view ends the matter as
     well as to understand; "talk again" asks for another explanation."""
-    record, topic = await _access_own(tx, dissent_id)
+    record, topic = await queries.access_own_dissent(tx, dissent_id)
     last = await queries.last_explanation(tx, record.id)
     if last is not None and last.reply is reply:
         return last
@@ -144,7 +143,7 @@ async def answer_explanation(
 
 async def add_rejoinder(tx: Transaction, dissent_id: UUID, *, text: str) -> DissentRecord:
     """The dissenter's last word to what was explained, once; it stays beside the view."""
-    record, _ = await _access_own(tx, dissent_id)
+    record, _ = await queries.access_own_dissent(tx, dissent_id)
     if record.rejoinder == text:
         return record
     if record.rejoinder is not None:
@@ -159,8 +158,7 @@ async def add_rejoinder(tx: Transaction, dissent_id: UUID, *, text: str) -> Diss
 
 async def publish_general_explanation(tx: Transaction, topic_id: UUID, *, body: str) -> Document:
     """What everybody may read about how different views were dealt with; it names nobody."""
-    topic = await access_topic(tx, topic_id, Deed.EXPLAIN_DISSENT, lock=True)
-    _check_explains(tx, topic)
+    topic = await queries.access_dissent_of_topic(tx, topic_id, lock=True)
     check_subject(body)
     return await publish_document(
         tx,
@@ -169,25 +167,6 @@ async def publish_general_explanation(tx: Transaction, topic_id: UUID, *, body: 
         title=f"不同意见的解释说明:{topic.title}",
         body=body,
     )
-
-
-async def _access_to_explain(tx: Transaction, dissent_id: UUID) -> tuple[DissentRecord, Topic]:
-    record, topic = await queries.access_dissent(tx, dissent_id, Deed.EXPLAIN_DISSENT, lock=True)
-    _check_explains(tx, topic)
-    return record, topic
-
-
-def _check_explains(tx: Transaction, topic: Topic) -> None:
-    commissioner = topic.commissioning_org_id
-    if tx.standing.role is Role.GOVERNMENT and tx.standing.org_id != commissioner:
-        raise rules.NotYoursToExplain()
-
-
-async def _access_own(tx: Transaction, dissent_id: UUID) -> tuple[DissentRecord, Topic]:
-    record, topic = await queries.access_dissent(tx, dissent_id, Deed.ANSWER_EXPLANATION, lock=True)
-    if record.person_id != tx.person_id:
-        raise NotFound(what="dissent_record")
-    return record, topic
 
 
 def _notify(tx: Transaction, person_id: UUID, about: str, record: DissentRecord) -> None:
