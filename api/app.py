@@ -5,19 +5,27 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import idempotency, openapi, problems
+from api import idempotency, live, openapi, problems
 from api.dependencies import Services
+from api.live import LiveSockets
 from api.logs import RequestLog
 from api.problems import PROBLEMS
 from api.routes import ROUTERS
 from api.settings import Settings
 from api.tokens import Tokens
+from api.worker import Worker
 from consultation.database import Clock, Database, system_clock
 from consultation.ids import NewId, random_id
 from consultation.vault import Vault
+from notifications.hub import Hub
+from notifications.relay import Relay
 from notifications.wechat import Wechat
 
 DESCRIPTION = "社区协商平台的公开接口。A community decides together from its phones."
+
+
+BODY_LIMIT = 256 * 1024
+"""Bytes in the body of one request; the longest text that anybody may send has a tenth of it."""
 
 
 def build_database(
@@ -38,11 +46,27 @@ def build_app(
         timeout=settings.wechat_timeout_seconds,
         clock=clock,
     )
-    services = Services(settings=settings, db=db, tokens=Tokens(settings, clock), wechat=wechat)
+    tokens, hub = Tokens(settings, clock), Hub()
+    services = Services(
+        settings=settings,
+        db=db,
+        tokens=tokens,
+        wechat=wechat,
+        live=LiveSockets(settings, db, tokens, hub),
+        relay=Relay(db, hub, poll_seconds=settings.relay_poll_seconds),
+        worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        if settings.run_relay:
+            await services.relay.start()
+        if settings.run_worker:
+            services.worker.start()
         yield
+        await services.live.close()
+        await services.worker.stop()
+        await services.relay.stop()
         await wechat.close()
         await db.dispose()
 
@@ -57,6 +81,7 @@ def build_app(
         generate_unique_id_function=lambda route: route.name,
         servers=[{"url": "/"}],
         responses=PROBLEMS,
+        max_body_size=BODY_LIMIT,
         telemetry={"operation_spans": False},
     )
     app.state.services = services
@@ -64,6 +89,7 @@ def build_app(
     idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(live.router)
     openapi.describe(app)
     app.add_middleware(RequestLog)
     return app

@@ -1,17 +1,20 @@
 """The few things a route asks for."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
+from api.live import LiveSockets
 from api.problems import NotLoggedIn
 from api.settings import Settings
 from api.tokens import Tokens
 from api.words import pick_locale
+from api.worker import Worker
 from consultation.database import Database
 from consultation.permissions import NOBODY, Actor
+from notifications.relay import Relay
 from notifications.wechat import Wechat
 
 
@@ -23,9 +26,9 @@ class Services:
     db: Database
     tokens: Tokens
     wechat: Wechat
-    hub: Any = None
-    relay: Any = None
-    worker: Any = None
+    live: LiveSockets
+    relay: Relay
+    worker: Worker
 
 
 def services(request: Request) -> Services:

@@ -26,6 +26,12 @@ class Server(uvicorn.Server):
         except SystemExit as exit:  # a task that raises it would tear down the caller's loop
             raise RuntimeError("the application did not start") from exit
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        services = getattr(getattr(self.config.app, "state", None), "services", None)
+        if services is not None:  # the fake WeChat has no sockets
+            await services.live.close()
+        await super().shutdown(sockets)
+
 
 class GuestServer(Server):
     """Runs inside somebody else's loop, and leaves the signals to them."""

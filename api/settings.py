@@ -31,8 +31,16 @@ class Settings(BaseSettings):
     log_path: Path | None = None
     live_origins: list[str] = Field(default_factory=list)
     """Allowed Origin headers of the socket; empty allows any (mini-programs send none)."""
-    ping_seconds: int = 25
+    hello_seconds: float = 5.0
+    ping_seconds: float = 25.0
     replay_events: int = 200
+    """Events a client may have missed of a stream; further behind, it fetches a snapshot."""
+    replay_hours: int = 72
+    run_relay: bool = True
+    """Number the journal and feed the live sockets from this process."""
+    relay_poll_seconds: float = 1.0
+    run_worker: bool = True
+    """Do the jobs that fall due in this process."""
     worker_poll_seconds: float = 1.0
     production: bool = False
     """Real people log in here: the real WeChat only, and no fake beside it."""
@@ -76,7 +84,8 @@ def load(env_file: Path | None = None) -> Settings:
         return Settings(_env_file=chosen)  # type: ignore[call-arg]
     except ValidationError as error:
         lines = [
-            f"  MINYI_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+            "  " + "".join(f"MINYI_{str(part).upper()}: " for part in e["loc"][:1]) + e["msg"]
+            for e in error.errors()
         ]
         raise SettingsUnusable(
             "\n".join(

@@ -30,6 +30,7 @@ class JobKind(StrEnum):
     SURVEY_CLOSE = "survey_close"
     TASK_OVERDUE = "task_overdue"
     TELL_MARKS = "tell_marks"
+    SETTLE_MINUTES = "settle_minutes"
 
 
 class Job(Row, table=True):
@@ -93,19 +94,36 @@ async def claim(tx: Transaction, *, limit: int = 20) -> list[Job]:
     return jobs
 
 
+async def hold(tx: Transaction, job: Job) -> bool:
+    """Keep a claimed job to this transaction. False if its lease ran out meanwhile and another
+    worker has it, or it is done."""
+    found = await tx.session.exec(
+        select(Job.id)
+        .where(
+            Job.id == job.id, col(Job.done_at).is_(None), col(Job.lease_until) == job.lease_until
+        )
+        .with_for_update(skip_locked=True)
+    )
+    return found.first() is not None
+
+
 async def finish(tx: Transaction, job_id: UUID) -> None:
     await tx.session.exec(
         update(Job).where(col(Job.id) == job_id).values(done_at=tx.now, last_error=None)
     )
 
 
-async def put_off(tx: Transaction, job_id: UUID, *, error: str, attempts: int) -> None:
-    """Try again later: 2, 4, 8 … minutes, at most six hours."""
-    wait = timedelta(minutes=min(2**attempts, 360))
+async def put_off(tx: Transaction, job: Job, *, error: str) -> None:
+    """Try again later: after 2, 4, 8 … minutes, at most six hours."""
+    wait = timedelta(minutes=min(2 ** min(job.attempts, 9), 360))
     await tx.session.exec(
         update(Job)
-        .where(col(Job.id) == job_id)
-        .values(run_at=tx.now + wait, lease_until=None, last_error=error[:500])
+        .where(
+            col(Job.id) == job.id,
+            col(Job.done_at).is_(None),
+            col(Job.lease_until) == job.lease_until,
+        )
+        .values(run_at=tx.now + wait, lease_until=None, last_error=error)
     )
 
 

@@ -31,6 +31,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An event on its way. It is dropped if the place it was meant for is no longer held."""
+
+    stream: str
+    place: Place
+    frame: str
+
+
+@dataclass(frozen=True, slots=True)
 class Behind:
     """The log must be read for this stream before anything more of it is sent."""
 
@@ -66,7 +75,7 @@ class Follower:
         """Queue a frame (``str``), or work for whoever empties the queue."""
         if self._lost:
             return
-        self._room -= len(item) if isinstance(item, str) else 0
+        self._room -= _weight(item)
         self._waiting.append(item)
         self._bell.set()
         if len(self._waiting) > self._max_frames or self._room < 0:
@@ -75,12 +84,17 @@ class Follower:
             self._overflow()
 
     async def next(self) -> object:
-        while not self._waiting:
-            self._bell.clear()
-            await self._bell.wait()
-        item = self._waiting.popleft()
-        self._room += len(item) if isinstance(item, str) else 0
-        return item
+        """The next frame to send, or the next work to do."""
+        while True:
+            while not self._waiting:
+                self._bell.clear()
+                await self._bell.wait()
+            item = self._waiting.popleft()
+            self._room += _weight(item)
+            if not isinstance(item, Told):
+                return item
+            if self.places.get(item.stream) is item.place:
+                return item.frame
 
     def hear(self, stream: str, seq: int, frame: str | None) -> None:
         """The stream has come to ``seq``; without a frame, that is all we know."""
@@ -92,7 +106,7 @@ class Follower:
             return
         if seq == place.at + 1 and frame is not None:
             place.at = seq
-            self.put(frame)
+            self.put(Told(stream, place, frame))
         else:
             place.reading = True
             self.put(Behind(stream))
@@ -110,6 +124,13 @@ class Follower:
                 await send(envelope.frame())
                 place.at = envelope.seq
         place.reading = False
+
+
+def _weight(item: object) -> int:
+    match item:
+        case Told(frame=frame) | str(frame):
+            return len(frame)
+    return 0
 
 
 class Hub:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from consultation.journal import JournalEntry
 
@@ -87,11 +87,21 @@ class _Inbound(BaseModel):
 
 
 class Cursor(_Inbound):
-    """A stream, and the last event of it that the client has."""
+    """A stream, and the last event of it that the client has. Without ``epoch`` the client takes
+    it on trust that its place is still of the same log."""
 
     id: str = Field(max_length=80)
     epoch: str | None = Field(default=None, max_length=16)
     after_seq: int | None = Field(default=None, ge=0, lt=2**31)
+
+
+def _distinct(cursors: list[Cursor]) -> list[Cursor]:
+    if len({cursor.id for cursor in cursors}) < len(cursors):
+        raise ValueError("a stream is named twice")
+    return cursors
+
+
+Cursors = Annotated[list[Cursor], AfterValidator(_distinct)]
 
 
 class Hello(_Inbound):
@@ -102,12 +112,12 @@ class Hello(_Inbound):
     token: str = Field(max_length=4096)
     role: UUID | None = None
     client: str = Field(default="", max_length=80)
-    streams: list[Cursor] = Field(default=[], max_length=MAX_STREAMS)
+    streams: Cursors = Field(default=[], max_length=MAX_STREAMS)
 
 
 class Subscribe(_Inbound):
     type: Literal["subscribe"]
-    streams: list[Cursor] = Field(min_length=1, max_length=MAX_STREAMS)
+    streams: Cursors = Field(min_length=1, max_length=MAX_STREAMS)
 
 
 class Unsubscribe(_Inbound):
@@ -168,7 +178,7 @@ class Live(BaseModel):
 
 
 class Error(BaseModel):
-    """Comes before a close with a code from 4400 on; ``code`` is that of the problem."""
+    """Comes before a close from 4400 on; ``code`` is stable and also the reason of the close."""
 
     type: Literal["error"] = "error"
     code: str

@@ -21,6 +21,7 @@ from notifications.hub import Hub
 from notifications.messages import Envelope
 
 BATCH = 500
+CHUNK = 64
 LOCK = 0x6D696E79_69  # any number that all processes agree on
 
 log = structlog.get_logger("minyi")
@@ -66,7 +67,9 @@ class Relay:
         total = 0
         while True:
             events = await self._number()
-            self._hub.publish(events)
+            for start in range(0, len(events), CHUNK):
+                self._hub.publish(events[start : start + CHUNK])
+                await asyncio.sleep(0)  # a burst must not look like a slow reader
             total += len(events)
             if len(events) < BATCH:
                 return total

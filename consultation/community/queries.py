@@ -1,12 +1,12 @@
 """The one place for SQL on the community, with the only roads to a person's standing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from sqlmodel import col, or_, select
 
 from consultation.community.rules import RoleNotHeld, reaches
-from consultation.community.tables import Node, Residence, ResidenceKind, RoleAssignment
+from consultation.community.tables import Node, NodeKind, Residence, ResidenceKind, RoleAssignment
 from consultation.database import Transaction
 from consultation.permissions import Deed, Role, Standing, check
 from consultation.refusals import NotFound
@@ -78,6 +78,17 @@ async def current_assignment(tx: Transaction) -> RoleAssignment:
     if assignment is None:
         raise RoleNotHeld()
     return assignment
+
+
+async def communities_among(tx: Transaction, node_ids: Collection[UUID]) -> list[UUID]:
+    """Those of these nodes that are a community or a village; in at most one statement."""
+    if not node_ids:
+        return []
+    kinds = (NodeKind.COMMUNITY, NodeKind.VILLAGE)
+    rows = await tx.session.exec(
+        select(Node.id).where(col(Node.id).in_(node_ids), col(Node.kind).in_(kinds))
+    )
+    return list(rows)
 
 
 async def access_node(tx: Transaction, node_id: UUID, deed: Deed) -> Node:
