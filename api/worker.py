@@ -15,6 +15,8 @@ from consultation import jobs
 from consultation.database import Database, Transaction
 from consultation.deliberation.commands import statements
 from consultation.jobs import Job, JobKind
+from consultation.outcomes.commands import adoption, tasks
+from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
 from consultation.polls.commands import closing, opening
 from consultation.topics.commands import system
@@ -27,6 +29,10 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.TELL_MARKS: statements.tell_marks,
     JobKind.POLL_OPEN: opening.open_due_poll,
     JobKind.POLL_CLOSE: closing.close_poll,
+    JobKind.START_ADOPTION: adoption.start_adoption,
+    JobKind.TASK_OVERDUE: tasks.note_overdue,
+    JobKind.SURVEY_OPEN: surveys.open_survey,
+    JobKind.SURVEY_CLOSE: surveys.close_survey,
 }
 """What each kind of job does to its subject. A handler re-reads the subject and does nothing when
 it has moved on."""
