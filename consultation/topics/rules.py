@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from consultation.permissions import Deed, Role, grant_of
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 from consultation.topics.plan import Period, Procedure
 from consultation.topics.states import Act, Layer, State, StateGroup, Track
@@ -190,6 +191,35 @@ def check_merge(source: MergeParty, target: MergeParty) -> None:
 def number_in_year(year: int, count: int) -> str:
     """The public name of the ``count``-th topic that a community received in a year: 2026-007."""
     return f"{year}-{count:03d}"
+
+
+DUTIES: Mapping[State, frozenset[Deed]] = {
+    _S.SUBMITTED: frozenset({Deed.SCREEN}),
+    _S.REJECTED: frozenset({Deed.DECIDE_APPEAL}),  # while an appeal waits: only then a clock runs
+    _S.TRANSFERRED: frozenset({Deed.SCREEN}),
+    _S.ACCEPTED: frozenset({Deed.PREPARE}),
+    _S.PREPARING: frozenset({Deed.PREPARE}),
+    _S.RECONSULTATION: frozenset({Deed.PREPARE}),
+    _S.ESCALATED_TO_ASSEMBLY: frozenset({Deed.PREPARE}),
+    _S.DELIBERATING: frozenset({Deed.RUN_MEETING}),
+    _S.ADOPTION_PENDING: frozenset(
+        {Deed.SIGN_ADOPTION_PARTY, Deed.SIGN_ADOPTION_COMMITTEE, Deed.REPLY_COMMISSION}
+    ),
+    _S.ADOPTED: frozenset({Deed.PLAN_TASKS}),
+    _S.PARTIALLY_ADOPTED: frozenset({Deed.PLAN_TASKS}),
+    _S.NOT_ADOPTED: frozenset({Deed.PUBLISH_NOTICE}),
+    _S.FEEDBACK: frozenset({Deed.PUBLISH_NOTICE}),
+}
+"""Whose turn it is in a state with a deadline: the worklist of a role shows what waits for it and
+nothing that waits for others."""
+
+
+def duty_states(role: Role) -> list[State]:
+    return [
+        state
+        for state, deeds in DUTIES.items()
+        if any(grant_of(deed, role) is not None for deed in deeds)
+    ]
 
 
 ESCALATION = ("supervisor", "subdistrict", "inspection")

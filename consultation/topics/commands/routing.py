@@ -128,7 +128,7 @@ async def answer_transfer(
     transfer.ticket = ticket or transfer.ticket
     transfer.answered_at = tx.now
     transfer.answered_by_id = tx.person_id
-    await set_deadline(tx, topic, None)
+    await set_deadline(tx, topic, procedure().periods["relay"].after(tx.now))
     return transfer
 
 
@@ -161,6 +161,7 @@ async def relay_to_author(
         public=topic.was_public,
     )
     transfer.answer_document_id = document.id
+    await set_deadline(tx, topic, None)
     tell(tx, topic, {topic.author_id}, "transfer_answered", subject_id=transfer.id)
     return transfer
 

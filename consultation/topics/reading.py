@@ -1,0 +1,471 @@
+"""SQL for readers: lists, one topic with all its names, its timeline and file, what waits for whom.
+
+Every function costs a fixed number of statements. Lists go by key, newest first or what is due
+first; ``after`` is the key of the last row that the reader has, and one row more than ``limit`` is
+returned when there is one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Uuid
+from sqlalchemy import select as sa_select
+from sqlalchemy.orm import aliased
+from sqlmodel import and_, col, exists, false, func, literal, or_, select, tuple_
+
+from consultation.columns import UtcDateTime
+from consultation.community.queries import current_assignment, standing_at
+from consultation.community.tables import Node, Organisation, Person, RoleAssignment
+from consultation.database import Transaction
+from consultation.permissions import Deed, Role
+from consultation.refusals import NotFound
+from consultation.topics.gates import APPEAL_BODIES
+from consultation.topics.planning import TO_AUTHOR
+from consultation.topics.queries import access_topic, is_author, is_staff
+from consultation.topics.rules import GROUPS, duty_states
+from consultation.topics.states import (
+    Category,
+    Layer,
+    Publication,
+    RequestState,
+    State,
+    StateGroup,
+    Track,
+)
+from consultation.topics.tables import (
+    CoSignature,
+    Document,
+    Follow,
+    ParticipantRequest,
+    Rejection,
+    Topic,
+    TopicPlan,
+    TopicTransition,
+    Transfer,
+)
+from consultation.topics.transfers import PENDING
+from consultation.topics.transitions import NEXT
+
+Convener, Commissioner, Receiver = (aliased(Organisation) for _ in range(3))
+Target = aliased(Topic)
+
+TimeKey = tuple[datetime, UUID]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    group: StateGroup | None = None
+    category: Category | None = None
+    layer: Layer | None = None
+    track: Track | None = None
+    overdue: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    topic: Topic
+    place: str  # the name of the scope node
+
+
+async def list_topics(
+    tx: Transaction, community_id: UUID, *, wanted: Filter, after: TimeKey | None, limit: int
+) -> list[Card]:
+    """The topics of a community, newest first: the public ones, for residents also what gathers
+    co-signers, for staff all but drafts. Three statements."""
+    community = await tx.session.get(Node, community_id)
+    if community is None or community.community_id != community.id:
+        raise NotFound(what="community")
+    standing = await standing_at(tx, community_id, community.path)
+    visible: list[Any] = [col(Topic.was_public).is_(True)]
+    if is_staff(standing):
+        visible.append(col(Topic.state) != State.DRAFT)
+    elif standing.level >= 2:
+        gathering = and_(col(Topic.state) == State.SUBMITTED, col(Topic.open_to_cosign).is_(True))
+        visible.append(gathering)
+    conditions: list[Any] = [col(Topic.community_id) == community_id, or_(*visible)]
+    if wanted.group is not None:
+        conditions.append(col(Topic.state).in_(GROUPS[wanted.group]))
+    for column, value in (
+        (Topic.category, wanted.category),
+        (Topic.layer, wanted.layer),
+        (Topic.track, wanted.track),
+    ):
+        if value is not None:
+            conditions.append(col(column) == value)
+    if wanted.overdue is not None:
+        late = col(Topic.overdue_since)
+        conditions.append(late.is_not(None) if wanted.overdue else late.is_(None))
+    return await _cards(tx, conditions, after=after, limit=limit)
+
+
+class Relation(StrEnum):
+    """How a topic is mine."""
+
+    RAISED = "raised"  # also written down by me for somebody
+    COSIGNED = "cosigned"
+    FOLLOWED = "followed"
+
+
+async def my_topics(
+    tx: Transaction, *, relation: Relation, after: TimeKey | None, limit: int
+) -> list[Card]:
+    """Newest first. One statement."""
+    me = tx.person_id
+    of = {
+        Relation.RAISED: or_(col(Topic.author_id) == me, col(Topic.entered_by_id) == me),
+        Relation.COSIGNED: exists().where(
+            col(CoSignature.topic_id) == col(Topic.id), col(CoSignature.person_id) == me
+        ),
+        Relation.FOLLOWED: and_(
+            exists().where(col(Follow.topic_id) == col(Topic.id), col(Follow.person_id) == me),
+            col(Topic.was_public).is_(True),
+        ),
+    }
+    return await _cards(tx, [of[relation]], after=after, limit=limit)
+
+
+async def _cards(
+    tx: Transaction, conditions: list[Any], *, after: TimeKey | None, limit: int
+) -> list[Card]:
+    if after is not None:
+        conditions.append(tuple_(col(Topic.created_at), col(Topic.id)) < _key(after))
+    rows = await tx.session.exec(
+        select(Topic, Node.name)
+        .join(Node, col(Node.id) == col(Topic.node_id))
+        .where(*conditions)
+        .order_by(col(Topic.created_at).desc(), col(Topic.id).desc())
+        .limit(limit + 1)
+    )
+    return [Card(topic, place) for topic, place in rows]
+
+
+def _key(after: TimeKey) -> Any:
+    at, id = after
+    return tuple_(literal(at, UtcDateTime()), literal(id, Uuid()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """One topic with everything a reader's page needs. ``in_full`` is false for the public summary
+    of a matter that was transferred without having been accepted."""
+
+    topic: Topic
+    place: str
+    author: str  # masked
+    assisted: bool  # 代录
+    convener: str | None
+    commissioner: str | None
+    merged_into: tuple[UUID, str, str] | None  # id, number, title
+    notice_until: datetime | None
+    cosigned: bool
+    following: bool
+    by_author: bool
+    staff: bool
+    role: Role
+    in_full: bool
+    transfer: Transfer | None
+    receiver: str | None
+    rejection: Rejection | None
+
+
+async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
+    """At most four statements; one more for the few who see what is not public."""
+    topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
+    standing = tx.standing
+    me = tx.actor.person_id
+    by_author, staff = is_author(topic, tx), is_staff(standing)
+
+    def mine(table: Any) -> Any:
+        if me is None:
+            return false()
+        return exists().where(col(table.topic_id) == topic.id, col(table.person_id) == me)
+
+    row = (
+        await tx.session.exec(
+            sa_select(
+                col(Node.name),
+                col(Person.masked_name),
+                col(Convener.name),
+                col(Commissioner.name),
+                col(Target.id),
+                col(Target.number),
+                col(Target.title),
+                col(TopicPlan.notice_until),
+                mine(CoSignature),
+                mine(Follow),
+            )
+            .select_from(Topic)
+            .join(Node, col(Node.id) == col(Topic.node_id))
+            .join(Person, col(Person.id) == col(Topic.author_id))
+            .outerjoin(Convener, col(Convener.id) == col(Topic.convener_org_id))
+            .outerjoin(Commissioner, col(Commissioner.id) == col(Topic.commissioning_org_id))
+            .outerjoin(Target, col(Target.id) == col(Topic.merged_into_id))
+            .outerjoin(
+                TopicPlan,
+                and_(
+                    col(TopicPlan.topic_id) == col(Topic.id),
+                    col(TopicPlan.round) == col(Topic.round),
+                ),
+            )
+            .where(col(Topic.id) == topic.id)
+        )
+    ).one()
+    transfer, receiver = await _last_transfer(tx, topic)
+    rejection = await _last_rejection(tx, topic) if by_author or staff else None
+    accepted_once = topic.convener_org_id is not None
+    received = transfer is not None and transfer.receiver_org_id == standing.org_id
+    return Detail(
+        topic=topic,
+        place=row[0],
+        author=row[1],
+        assisted=topic.entered_by_id is not None,
+        convener=row[2],
+        commissioner=row[3],
+        merged_into=None if row[4] is None else (row[4], row[5], row[6]),
+        notice_until=row[7],
+        cosigned=bool(row[8]),
+        following=bool(row[9]),
+        by_author=by_author,
+        staff=staff,
+        role=standing.role,
+        in_full=by_author
+        or staff
+        or received
+        or accepted_once
+        or topic.state is not State.TRANSFERRED,
+        transfer=transfer,
+        receiver=receiver,
+        rejection=rejection,
+    )
+
+
+async def _last_transfer(tx: Transaction, topic: Topic) -> tuple[Transfer | None, str | None]:
+    if topic.state is not State.TRANSFERRED:
+        return None, None
+    rows = await tx.session.exec(
+        select(Transfer, Organisation.name)
+        .join(Organisation, col(Organisation.id) == col(Transfer.receiver_org_id))
+        .where(Transfer.topic_id == topic.id)
+        .order_by(col(Transfer.sent_at).desc())
+        .limit(1)
+    )
+    return rows.first() or (None, None)
+
+
+async def _last_rejection(tx: Transaction, topic: Topic) -> Rejection | None:
+    """The rejection that a topic before or after screening stands under."""
+    if topic.state not in (State.SUBMITTED, State.REJECTED):
+        return None
+    rows = await tx.session.exec(
+        select(Rejection)
+        .where(Rejection.topic_id == topic.id)
+        .order_by(col(Rejection.proposed_at).desc(), col(Rejection.id).desc())
+        .limit(1)
+    )
+    return rows.first()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step, who took it (masked), for which organisation, and the documents it brought that
+    the reader may read."""
+
+    step: TopicTransition
+    actor: str | None
+    org: str | None
+    documents: list[Document]
+    open: bool  # whether the reader may read its reason
+
+
+async def timeline(
+    tx: Transaction, topic_id: UUID, *, after: int | None, limit: int
+) -> list[Entry]:
+    """The steps of a topic from the first on. Four statements."""
+    topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
+    inside = is_author(topic, tx) or is_staff(tx.standing)
+    rows = (
+        await tx.session.exec(
+            select(TopicTransition, Person.masked_name, Organisation.name)
+            .outerjoin(Person, col(Person.id) == col(TopicTransition.actor_id))
+            .outerjoin(Organisation, col(Organisation.id) == col(TopicTransition.org_id))
+            .where(TopicTransition.topic_id == topic.id, col(TopicTransition.number) > (after or 0))
+            .order_by(col(TopicTransition.number))
+            .limit(limit + 1)
+        )
+    ).all()
+    wanted = [id for step, _, _ in rows for id in step.document_ids]
+    found = await tx.session.exec(
+        select(Document).where(col(Document.id).in_(wanted), _readable(tx, topic))
+    )
+    documents = {document.id: document for document in found}
+    return [
+        Entry(
+            step,
+            actor,
+            org,
+            [documents[id] for id in step.document_ids if id in documents],
+            inside or NEXT[step.from_state, step.act].published_to is Publication.EVERYBODY,
+        )
+        for step, actor, org in rows
+    ]
+
+
+async def list_documents(
+    tx: Transaction, topic_id: UUID, *, after: TimeKey | None, limit: int
+) -> list[Document]:
+    """The file of a topic, newest first, all versions. Three statements."""
+    topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
+    conditions = [col(Document.topic_id) == topic.id, _readable(tx, topic)]
+    if after is not None:
+        conditions.append(tuple_(col(Document.created_at), col(Document.id)) < _key(after))
+    rows = await tx.session.exec(
+        select(Document)
+        .where(*conditions)
+        .order_by(col(Document.created_at).desc(), col(Document.id).desc())
+        .limit(limit + 1)
+    )
+    return list(rows)
+
+
+def _readable(tx: Transaction, topic: Topic) -> Any:
+    """As ``queries.may_read`` says, for the database."""
+    if is_staff(tx.standing):
+        return col(Document.id).is_not(None)
+    readable: list[Any] = [col(Document.public).is_(True)]
+    if tx.actor.person_id is not None:
+        readable.append(col(Document.author_id) == tx.actor.person_id)
+    if is_author(topic, tx):
+        readable.append(col(Document.kind).in_(TO_AUTHOR))
+    return or_(*readable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    topic: Topic
+    row: TopicPlan
+    names: dict[UUID, str]  # masked, of hosts and tellers
+    staff: bool
+
+
+async def topic_plan(tx: Transaction, topic_id: UUID, *, round: int | None) -> PlanView:
+    """The plan of a round: frozen for everybody, while it is made for verified residents, who may
+    ask to be added (domain 3.1). Four statements."""
+    topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
+    row = await tx.session.get(TopicPlan, (topic.id, round or topic.round))
+    if row is None or (row.frozen_at is None and tx.standing.level < 2):
+        raise NotFound(what="plan")
+    named = {*row.plan.host_ids, *row.plan.teller_ids}
+    people = await tx.session.exec(
+        select(Person.id, Person.masked_name).where(col(Person.id).in_(named))
+    )
+    return PlanView(topic=topic, row=row, names=dict(people.all()), staff=is_staff(tx.standing))
+
+
+async def participant_requests(
+    tx: Transaction, topic_id: UUID
+) -> list[tuple[ParticipantRequest, str]]:
+    """Who asked to be added in this round, masked: for those who prepare. Three statements."""
+    topic = await access_topic(tx, topic_id, Deed.PREPARE)
+    rows = await tx.session.exec(
+        select(ParticipantRequest, Person.masked_name)
+        .join(Person, col(Person.id) == col(ParticipantRequest.person_id))
+        .where(ParticipantRequest.topic_id == topic.id, ParticipantRequest.round == topic.round)
+        .order_by(col(ParticipantRequest.at), col(ParticipantRequest.id))
+        .limit(200)
+    )
+    return list(rows)
+
+
+async def received_transfers(
+    tx: Transaction, *, pending: bool, after: TimeKey | None, limit: int
+) -> list[tuple[Transfer, Topic]]:
+    """What came to the office the actor speaks for, what is due first on top. Two statements."""
+    assignment = await _acting_role(tx)
+    if assignment.role is not Role.GOVERNMENT:
+        return []
+    state = col(Transfer.state)
+    conditions: list[Any] = [
+        col(Transfer.receiver_org_id) == assignment.org_id,
+        state.in_(PENDING) if pending else state.not_in(PENDING),
+    ]
+    if after is not None:
+        conditions.append(tuple_(col(Transfer.due_at), col(Transfer.id)) > _key(after))
+    rows = await tx.session.exec(
+        select(Transfer, Topic)
+        .join(Topic, col(Topic.id) == col(Transfer.topic_id))
+        .where(*conditions)
+        .order_by(col(Transfer.due_at), col(Transfer.id))
+        .limit(limit + 1)
+    )
+    return list(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """A topic that waits for the actor's role. ``rejection_proposed``: by whom else may confirm;
+    ``open_requests``: residents who ask to be added."""
+
+    topic: Topic
+    place: str
+    rejection_proposed: bool
+    open_requests: int
+
+
+async def worklist(tx: Transaction, *, after: TimeKey | None, limit: int) -> list[Duty]:
+    """What waits for the role the actor acts under, below its node, what is due first on top:
+    nothing that waits for others. Two statements."""
+    assignment = await _acting_role(tx)
+    conditions: list[Any] = [
+        col(Topic.due_at).is_not(None),
+        col(Topic.state).in_(duty_states(assignment.role)),
+        col(Topic.node_path).startswith(assignment.node_path, autoescape=True),
+    ]
+    if assignment.role is Role.GOVERNMENT:
+        office = select(Organisation.kind).where(Organisation.id == assignment.org_id)
+        conditions.append(
+            or_(
+                col(Topic.commissioning_org_id) == assignment.org_id,
+                and_(
+                    col(Topic.state) == State.REJECTED, office.scalar_subquery().in_(APPEAL_BODIES)
+                ),
+            )
+        )
+    elif assignment.role is not Role.SUPERVISOR:
+        conditions.append(
+            or_(col(Topic.state) != State.ADOPTION_PENDING, col(Topic.track) != Track.COMMISSIONED)
+        )
+    if after is not None:
+        conditions.append(tuple_(col(Topic.due_at), col(Topic.id)) > _key(after))
+    proposed = exists().where(
+        col(Rejection.topic_id) == col(Topic.id),
+        col(Rejection.confirmed_at).is_(None),
+        col(Rejection.proposed_at) >= col(Topic.state_since),
+    )
+    asked = (
+        select(func.count())
+        .select_from(ParticipantRequest)
+        .where(
+            ParticipantRequest.topic_id == Topic.id,
+            ParticipantRequest.round == Topic.round,
+            ParticipantRequest.state == RequestState.ASKED,
+        )
+        .correlate(Topic)
+        .scalar_subquery()
+    )
+    rows = await tx.session.exec(
+        select(Topic, Node.name, proposed, asked)
+        .join(Node, col(Node.id) == col(Topic.node_id))
+        .where(*conditions)
+        .order_by(col(Topic.due_at), col(Topic.id))
+        .limit(limit + 1)
+    )
+    return [Duty(topic, place, bool(p), a) for topic, place, p, a in rows]
+
+
+async def _acting_role(tx: Transaction) -> RoleAssignment:
+    if tx.actor.assignment_id is None:
+        raise NotFound(what="worklist")
+    return await current_assignment(tx)
