@@ -5,8 +5,8 @@ in any order. Every cell that breaks a rule is reported with its line, its colum
 nothing of what it held; a register with one bad row is not taken over at all.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -22,6 +22,7 @@ from consultation.community.register_words import (
     plain_word,
 )
 from consultation.community.rules import is_mobile
+from consultation.refusals import Invalid
 
 
 class RegisterKind(StrEnum):
@@ -53,7 +54,7 @@ class Reason(StrEnum):
     CODE_TWICE = "code_twice"
     NAME_TWICE = "name_twice"
     OWNERS_DO_NOT_MATCH = "owners_do_not_match"
-    OWNER_TWICE = "owner_twice"
+    PERSON_TWICE = "person_twice"
     NAMED_VOTER_MISSING = "named_voter_missing"
     NAMED_VOTER_UNKNOWN = "named_voter_unknown"
     PERSON_NOT_IDENTIFIED = "person_not_identified"
@@ -68,7 +69,6 @@ class Reason(StrEnum):
     PLACE_MOVED = "place_moved"
     PARENT_IN_CIRCLE = "parent_in_circle"
     OUTSIDE_COMMUNITY = "outside_community"
-    CODE_ELSEWHERE = "code_elsewhere"
     UNIT_UNKNOWN = "unit_unknown"
     HOUSEHOLD_UNKNOWN = "household_unknown"
     ORGANISATION_UNKNOWN = "organisation_unknown"
@@ -87,6 +87,24 @@ class BadCell:
     line: int
     column: str
     reason: Reason
+
+
+class RegisterRefused(Invalid):
+    """The register has bad cells, and none of it was taken over."""
+
+    code = "register-refused"
+
+    def __init__(self, kind: RegisterKind, bad: Iterable[BadCell]) -> None:
+        self.kind = kind
+        self.cells = sorted(set(bad))
+        super().__init__(
+            kind=kind.value,
+            count=len(self.cells),
+            cells=[
+                {"line": str(cell.line), "column": cell.column, "reason": cell.reason.value}
+                for cell in self.cells
+            ],
+        )
 
 
 class Unreadable(Exception):
@@ -140,15 +158,15 @@ def _area(cell: str) -> int:
     return area
 
 
-_YES_OR_NO = dict.fromkeys(("是", "yes", "true", "1", "y"), True) | dict.fromkeys(
-    ("否", "no", "false", "0", "n"), False
-)
+_YES = frozenset({"是", "yes", "true", "1", "y"})
+_NO = frozenset({"否", "no", "false", "0", "n"})
 
 
 def _yes(cell: str) -> bool:
-    if cell.lower() not in _YES_OR_NO:
+    word = cell.lower()
+    if word not in _YES | _NO:
         raise Unreadable(Reason.NOT_YES_OR_NO)
-    return _YES_OR_NO[cell.lower()]
+    return word in _YES
 
 
 def _day(cell: str) -> date:
@@ -243,7 +261,7 @@ COLUMNS: Mapping[RegisterKind, tuple[Column, ...]] = {
         Column("area", "专有面积", _area),
         Column("developer_unsold", "开发商未售", _yes, required=False),
         Column("owner_keys", "业主编号", _several(_text(80)), required=False),
-        Column("owner_names", "业主姓名", _several(_text(40))),
+        Column("owner_names", "业主姓名", _several(_text(40)), required=False),
         Column("owner_phones", "业主手机号", _several(_phone), required=False),
         Column("named_voter", "表决代表", _text(80), required=False),
     ),
@@ -298,10 +316,18 @@ class Register:
     headers: Mapping[str, str]
     rows: tuple[Row, ...]
     bad: tuple[BadCell, ...]
-    lines: int
+    codes: frozenset[str] = frozenset()
+    """All that stands under ``code``, in rows with a bad cell too."""
+
+    def without(self, lines: Collection[int]) -> "Register":
+        """Less the rows already known to be bad, so that the others can be looked at."""
+        return replace(self, rows=tuple(row for row in self.rows if row.line not in lines))
 
     def bad_cell(self, row: Row, column: str, reason: Reason) -> BadCell:
         return BadCell(row.line, self.headers[column], reason)
+
+    def bad_header(self, column: str, reason: Reason) -> BadCell:
+        return BadCell(1, self.headers[column], reason)
 
 
 def read_register(kind: RegisterKind, sheet: Sheet) -> Register:
@@ -330,7 +356,8 @@ def read_register(kind: RegisterKind, sheet: Sheet) -> Register:
         for column in COLUMNS[kind]
     }
     if bad:
-        return Register(kind, headers, (), tuple(bad), len(sheet.rows))
+        return Register(kind, headers, (), tuple(bad))
+    codes: set[str] = set()
     rows: list[Row] = []
     for line, cells in sheet.rows:
         wrong = list(_beyond_header(line, cells, len(sheet.header)))
@@ -347,9 +374,10 @@ def read_register(kind: RegisterKind, sheet: Sheet) -> Register:
             except Unreadable as refusal:
                 wrong.append(BadCell(line, headers[column.name], refusal.reason))
         bad.extend(wrong)
+        codes.add(str(values.get("code")))
         if not wrong:
             rows.append(Row(line, values))
-    return Register(kind, headers, tuple(rows), tuple(bad), len(sheet.rows))
+    return Register(kind, headers, tuple(rows), tuple(bad), frozenset(codes))
 
 
 def _spellings(column: Column) -> Iterator[str]:
@@ -364,6 +392,15 @@ def _beyond_header(line: int, cells: Sequence[str], width: int) -> Iterator[BadC
         yield BadCell(line, "", Reason.CELL_BEYOND_HEADER)
 
 
+@dataclass(frozen=True, slots=True)
+class SizeWarning:
+    """A place with more households than the norm; the register comes in all the same."""
+
+    node_code: str
+    households: int
+    norm: int
+
+
 @dataclass(slots=True)
 class Outcome:
     """What an import found: bad cells, or else how many rows were new, changed and the same."""
@@ -372,7 +409,7 @@ class Outcome:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
-    warnings: list[Warning] = field(default_factory=list)
+    warnings: list[SizeWarning] = field(default_factory=list)
 
     def count(self, *, new: bool, changed: bool) -> None:
         if new:

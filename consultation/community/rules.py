@@ -73,6 +73,12 @@ class OrganisationElsewhere(Invalid):
     code = "organisation-elsewhere"
 
 
+class CommunityUnknown(NotFound):
+    """No community or village has this code."""
+
+    code = "community-unknown"
+
+
 class PersonUnknown(NotFound):
     """Nobody is known by that id or phone."""
 
