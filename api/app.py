@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api import idempotency, live, openapi, problems
+from api.body_limit import BodyLimit
 from api.dependencies import Services
 from api.live import LiveSockets
 from api.logs import RequestLog
@@ -22,10 +23,6 @@ from notifications.relay import Relay
 from notifications.wechat import Wechat
 
 DESCRIPTION = "社区协商平台的公开接口。A community decides together from its phones."
-
-
-BODY_LIMIT = 256 * 1024
-"""Bytes in the body of one request; the longest text that anybody may send has a tenth of it."""
 
 
 def build_database(
@@ -81,7 +78,6 @@ def build_app(
         generate_unique_id_function=lambda route: route.name,
         servers=[{"url": "/"}],
         responses=PROBLEMS,
-        max_body_size=BODY_LIMIT,
         telemetry={"operation_spans": False},
     )
     app.state.services = services
@@ -91,5 +87,6 @@ def build_app(
         app.include_router(router)
     app.include_router(live.router)
     openapi.describe(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)
     return app

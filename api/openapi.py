@@ -22,6 +22,13 @@ HEADERS = {
         "answer (with the header Idempotent-Replay) and does nothing twice.",
         "schema": {"type": "string", "minLength": 8, "maxLength": 80},
     },
+    "accept-language": {
+        "name": "Accept-Language",
+        "in": "header",
+        "required": False,
+        "description": "zh-CN (the default) or en: the language of words in the answer.",
+        "schema": {"type": "string"},
+    },
     "minyi-role": {
         "name": "Minyi-Role",
         "in": "header",
@@ -31,7 +38,11 @@ HEADERS = {
         "schema": {"type": "string", "format": "uuid"},
     },
 }
-COMPONENT = {"idempotency-key": "IdempotencyKey", "minyi-role": "MinyiRole"}
+COMPONENT = {
+    "accept-language": "AcceptLanguage",
+    "idempotency-key": "IdempotencyKey",
+    "minyi-role": "MinyiRole",
+}
 
 
 def describe(app: FastAPI) -> None:

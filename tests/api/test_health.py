@@ -1,3 +1,4 @@
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from uuid import uuid4
 
@@ -5,6 +6,7 @@ import httpx
 from sqlalchemy import text
 
 from api.app import build_app
+from api.body_limit import BODY_LIMIT
 from api.settings import Settings
 from consultation import jobs
 from consultation.database import Database
@@ -69,3 +71,19 @@ async def test_a_server_without_its_database_is_alive_and_not_ready(
 
     assert answer.status_code == 503
     assert answer.json()["facts"] == {"reason": "database"}
+
+
+async def test_a_body_over_the_limit_is_refused_as_a_problem(client: httpx.AsyncClient) -> None:
+    async def endless() -> AsyncGenerator[bytes]:
+        while True:
+            yield b" " * 65536
+
+    client.headers["content-type"] = "application/json"
+
+    answer = await client.post("/v1/session/refresh", content=b"{" * BODY_LIMIT)
+    assert answer.json()["code"] == "malformed-json"
+    answer = await client.post("/v1/session/refresh", content=endless())
+
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "request-too-large"
