@@ -141,7 +141,7 @@ async def fake_wechat() -> AsyncGenerator[FakeWechat]:
     """The stand-in for WeChat on a loopback port; a ``client`` in the same test logs in there."""
     async with (
         serving(build_fake()) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=url, trust_env=False, verify=False) as http,
     ):
         yield FakeWechat(url, http)
 

@@ -44,3 +44,18 @@ class FakeWechat:
     async def _tell(self, what: str, **body: Any) -> dict[str, Any]:
         answer = await self.http.post(f"/__fake__/{what}", json=body)
         return answer.raise_for_status().json()
+
+
+def bearer(session: dict[str, Any]) -> dict[str, str]:
+    """The headers of a request within a session."""
+    return {"authorization": f"Bearer {session['access_token']}"}
+
+
+async def log_in(
+    client: httpx.AsyncClient, fake: FakeWechat, openid: str, *, device: str = "", **user: Any
+) -> dict[str, Any]:
+    """A user of WeChat opens the app for the first time, or again; returns the session."""
+    if user:
+        await fake.user(openid, **user)
+    body = {"code": await fake.login_code(openid), "device": device}
+    return (await client.post("/v1/session/wechat", json=body)).raise_for_status().json()
