@@ -1,9 +1,9 @@
 """Meetings 协商会: convened with notice, attended, minuted; those present confirm the minutes."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
+from sqlalchemy import UniqueConstraint
 from sqlmodel import Field
 
 from consultation.columns import (
@@ -11,6 +11,7 @@ from consultation.columns import (
     choice,
     flag,
     key,
+    maybe_choice,
     maybe_ref,
     maybe_text,
     maybe_when,
@@ -18,11 +19,13 @@ from consultation.columns import (
     value,
     when,
 )
-from consultation.meetings.rules import Form, MeetingState, MinutesContent
+from consultation.community.tables import OrgKind
+from consultation.meetings.rules import AttendanceMode, Form, MeetingState, MinutesContent
 
 
 class Meeting(Row, table=True):
-    """``quorum_members`` is how many belong to the meeting, for forms that have a quorum."""
+    """``quorum_members`` is how many belong to the meeting, for forms that have a quorum.
+    ``present`` counts who is there in person or online, ``written`` who sent an opinion."""
 
     id: UUID = key()
     community_id: UUID = ref("node.id")
@@ -39,6 +42,7 @@ class Meeting(Row, table=True):
     recorder_id: UUID = ref("person.id", index=False)
     quorum_members: int | None = None
     present: int = 0
+    written: int = 0
     notice_id: UUID | None = maybe_ref("document.id")
     opened_at: datetime | None = maybe_when()
     closed_at: datetime | None = maybe_when()
@@ -46,19 +50,18 @@ class Meeting(Row, table=True):
 
 
 class MeetingGroup(Row, table=True):
-    """An invited group: it was heard, or its absence is documented."""
+    """An invited group: it was heard (``present`` counts those who came or wrote), or its absence
+    is documented. ``org_kind``: a party that must be there, spoken for by somebody with a role in
+    such an organisation. ``members``: those the quorum is counted of, from the list."""
 
     meeting_id: UUID = ref("meeting.id", primary_key=True)
     name: str = Field(primary_key=True, max_length=40)
     community_id: UUID = ref("node.id")
+    affected: bool = flag()
+    org_kind: OrgKind | None = maybe_choice(OrgKind)
+    members: bool = flag()
     present: int = 0
     absence_note: str | None = maybe_text()
-
-
-class AttendanceMode(StrEnum):
-    ON_SITE = "on_site"
-    ONLINE = "online"
-    WRITTEN = "written"  # 书面意见
 
 
 class Attendance(Row, table=True):
@@ -94,4 +97,23 @@ class MinutesConfirmation(Row, table=True):
     community_id: UUID = ref("node.id")
     confirmed: bool = flag(default=True)
     objection: str | None = maybe_text()
+    at: datetime = when()
+
+
+class ShowOfHands(Row, table=True):
+    """举手表决: what hands said on one question, counted by the recorder. It binds nobody; a vote
+    that binds is a poll."""
+
+    __table_args__ = (UniqueConstraint("meeting_id", "number"),)
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id", index=False)
+    meeting_id: UUID = ref("meeting.id", index=False)
+    number: int
+    question: str = Field(max_length=200)
+    present: int
+    ayes: int
+    noes: int
+    abstained: int
+    by_id: UUID = ref("person.id", index=False)
     at: datetime = when()
