@@ -55,6 +55,12 @@ class RoleAlreadyEnded(AlreadyDone):
     code = "role-already-ended"
 
 
+class ProposalAlreadyDecided(AlreadyDone):
+    """The proposed role was confirmed, declined or withdrawn."""
+
+    code = "role-proposal-decided"
+
+
 class RoleProposalExpired(NotNow):
     """The period of the proposed role is over."""
 
@@ -159,7 +165,7 @@ def check_separation(held: Iterable[Office], new: Office) -> None:
     """Refuses ``new`` beside what the same person holds at the same time (domain section 5)."""
     check_office(new)
     for office in held:
-        if not _overlap(office, new):
+        if not overlap(office, new):
             continue
         _check_relative(office, new)
         _check_relative(new, office)
@@ -183,7 +189,7 @@ def _check_pair(one: Office, other: Office, *, held: Office, wanted: Office) -> 
         raise CompanyCannotCount()
 
 
-def _overlap(one: Office, other: Office) -> bool:
+def overlap(one: Office, other: Office) -> bool:
     return (one.valid_to is None or one.valid_to > other.valid_from) and (
         other.valid_to is None or other.valid_to > one.valid_from
     )

@@ -243,8 +243,8 @@ class RoleAssignment(Row, table=True):
 
 
 class RoleProposal(Row, table=True):
-    """A role that one person proposed and another has yet to confirm. It gives nothing until then;
-    the assignment that comes of it takes over its id."""
+    """A role that one person proposed and another confirms or declines. It gives nothing until
+    then; the assignment that comes of it takes over its id."""
 
     id: UUID = key()
     community_id: UUID = ref("node.id")
@@ -259,7 +259,7 @@ class RoleProposal(Row, table=True):
     basis: str = Field(max_length=200)
     proposed_by_id: UUID = ref("person.id", index=False)
     proposed_at: datetime = when()
-    confirmed_at: datetime | None = maybe_when()
+    decided_at: datetime | None = maybe_when()
 
 
 class RegisterImport(Row, table=True):

@@ -12,6 +12,7 @@ from consultation.community.commands.register_people import find_people
 from consultation.community.register_checks import mentions
 from consultation.community.register_queries import organisations_by_code, places_by_code, roles_of
 from consultation.community.registers import Outcome, Reason, Register, Row
+from consultation.community.role_queries import office_of
 from consultation.community.rules import (
     GRANTABLE,
     CompanyCannotCount,
@@ -20,7 +21,7 @@ from consultation.community.rules import (
     RolesExclude,
     check_separation,
 )
-from consultation.community.tables import Node, Organisation, OrgKind, RoleAssignment
+from consultation.community.tables import Node, Organisation, RoleAssignment
 from consultation.database import Transaction
 from consultation.events import RoleEnded, RoleGranted
 from consultation.permissions import Role
@@ -154,17 +155,6 @@ async def _held(tx: Transaction, people: set[UUID]) -> _Held:
         held.rows[key] = assignment
         held.offices.setdefault(assignment.person_id, {})[key] = office_of(assignment, org_kind)
     return held
-
-
-def office_of(assignment: RoleAssignment, org_kind: OrgKind) -> Office:
-    return Office(
-        role=assignment.role,
-        path=assignment.node_path,
-        org_kind=org_kind,
-        close_relative_of_committee=assignment.close_relative_of_committee,
-        valid_from=assignment.valid_from,
-        valid_to=assignment.valid_to,
-    )
 
 
 def _office(row: Row, path: str, org: Organisation) -> Office:
