@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from api.words import pick_locale, say
+from api.words import catalogue, pick_locale, say
 from consultation.refusals import AlreadyDone, Invalid, NotFound, NotNow, NotPermitted, Refusal
 
 MEDIA_TYPE = "application/problem+json"
@@ -117,10 +117,23 @@ def problem_of(refusal: Refusal, locale: str) -> Problem:
         type=f"/problems/{refusal.code}",
         title=say(locale, f"problems.{refusal.code}.title", refusal.facts),
         status=status_of(type(refusal)),
-        detail=say(locale, f"problems.{refusal.code}.detail", refusal.facts),
+        detail=say(locale, f"problems.{refusal.code}.detail", _in_words(locale, refusal.facts)),
         code=refusal.code,
         facts=dict(refusal.facts),
     )
+
+
+def _in_words(locale: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same facts, with what a gate misses as words where the catalogue has them."""
+    if "gate" not in facts or not isinstance(facts.get("missing"), list):
+        return facts
+    texts = catalogue(locale)
+    missing = [
+        texts.get(f"words.missing.{facts['gate']}.{item}")
+        or texts.get(f"words.meeting_form.{item}", item)
+        for item in facts["missing"]
+    ]
+    return {**facts, "missing": missing}
 
 
 def answer(request: Request, refusal: Refusal) -> JSONResponse:

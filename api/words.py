@@ -43,7 +43,8 @@ def say(locale: str, key: str, facts: Mapping[str, Any] | None = None) -> str:
     text = catalogue(locale)[key]
     if not facts:
         return text if "{" not in text else text.format_map(_Facts())
-    plain = {k: "、".join(map(str, v)) if isinstance(v, list) else v for k, v in facts.items()}
+    comma = "、" if locale == "zh-CN" else ", "
+    plain = {k: comma.join(map(str, v)) if isinstance(v, list) else v for k, v in facts.items()}
     return text.format_map(_Facts(plain))
 
 

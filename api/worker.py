@@ -15,6 +15,7 @@ from consultation import jobs
 from consultation.database import Database, Transaction
 from consultation.deliberation.commands import statements
 from consultation.jobs import Job, JobKind
+from consultation.meetings.commands import minutes
 from consultation.outcomes.commands import adoption, tasks
 from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
@@ -27,6 +28,7 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.OPEN_DELIBERATION: system.open_deliberation,
     JobKind.TOPIC_OVERDUE: system.note_overdue,
     JobKind.TELL_MARKS: statements.tell_marks,
+    JobKind.SETTLE_MINUTES: minutes.settle_minutes,
     JobKind.POLL_OPEN: opening.open_due_poll,
     JobKind.POLL_CLOSE: closing.close_poll,
     JobKind.START_ADOPTION: adoption.start_adoption,

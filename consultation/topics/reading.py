@@ -183,36 +183,34 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
             return false()
         return exists().where(col(table.topic_id) == topic.id, col(table.person_id) == me)
 
-    row = (
-        await tx.session.exec(
-            sa_select(
-                col(Node.name),
-                col(Person.masked_name),
-                col(Convener.name),
-                col(Commissioner.name),
-                col(Target.id),
-                col(Target.number),
-                col(Target.title),
-                col(TopicPlan.notice_until),
-                mine(CoSignature),
-                mine(Follow),
-            )
-            .select_from(Topic)
-            .join(Node, col(Node.id) == col(Topic.node_id))
-            .join(Person, col(Person.id) == col(Topic.author_id))
-            .outerjoin(Convener, col(Convener.id) == col(Topic.convener_org_id))
-            .outerjoin(Commissioner, col(Commissioner.id) == col(Topic.commissioning_org_id))
-            .outerjoin(Target, col(Target.id) == col(Topic.merged_into_id))
-            .outerjoin(
-                TopicPlan,
-                and_(
-                    col(TopicPlan.topic_id) == col(Topic.id),
-                    col(TopicPlan.round) == col(Topic.round),
-                ),
-            )
-            .where(col(Topic.id) == topic.id)
+    names: Any = (
+        sa_select(
+            col(Node.name),
+            col(Person.masked_name),
+            col(Convener.name),
+            col(Commissioner.name),
+            col(Target.id),
+            col(Target.number),
+            col(Target.title),
+            col(TopicPlan.notice_until),
+            mine(CoSignature),
+            mine(Follow),
         )
-    ).one()
+        .select_from(Topic)
+        .join(Node, col(Node.id) == col(Topic.node_id))
+        .join(Person, col(Person.id) == col(Topic.author_id))
+        .outerjoin(Convener, col(Convener.id) == col(Topic.convener_org_id))
+        .outerjoin(Commissioner, col(Commissioner.id) == col(Topic.commissioning_org_id))
+        .outerjoin(Target, col(Target.id) == col(Topic.merged_into_id))
+        .outerjoin(
+            TopicPlan,
+            and_(
+                col(TopicPlan.topic_id) == col(Topic.id), col(TopicPlan.round) == col(Topic.round)
+            ),
+        )
+        .where(col(Topic.id) == topic.id)
+    )
+    row = (await tx.session.exec(names)).one()
     transfer, receiver = await _last_transfer(tx, topic)
     rejection = await _last_rejection(tx, topic) if by_author or staff else None
     accepted_once = topic.convener_org_id is not None

@@ -6,7 +6,8 @@ from sqlmodel import col, delete
 
 from consultation.database import Transaction
 from consultation.events import TopicCosigned
-from consultation.permissions import Deed, Grant, grant_of
+from consultation.permissions import Deed, Grant, Role, grant_of
+from consultation.refusals import NotPermitted
 from consultation.topics import lookups, rules
 from consultation.topics.queries import access_topic
 from consultation.topics.tables import CoSignature, Follow, Topic
@@ -58,8 +59,11 @@ def _count(tx: Transaction, topic: Topic, co_signers: int) -> None:
 
 
 async def follow_topic(tx: Transaction, topic_id: UUID) -> Topic:
-    """Hear from now on how the topic goes on. Any person who may see it."""
+    """Hear from now on how the topic goes on. Whoever belongs to the community, or has a role
+    there."""
     topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
+    if tx.standing.role is Role.VISITOR:
+        raise NotPermitted(deed="follow", role=tx.standing.role.value)
     await lookups.insert_missing(
         tx,
         Follow,

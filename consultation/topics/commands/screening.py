@@ -112,10 +112,16 @@ async def propose_rejection(
 
 
 async def confirm_rejection(
-    tx: Transaction, topic_id: UUID, *, title: str = "不予受理通知"
+    tx: Transaction,
+    topic_id: UUID,
+    *,
+    title: str = "不予受理通知",
+    expected_version: int | None = None,
 ) -> TopicTransition:
     """T4, second person. The notice tells the author why, and how to appeal."""
-    topic = await access_topic(tx, topic_id, Deed.CONFIRM_REJECTION, lock=True)
+    topic = await access_topic(
+        tx, topic_id, Deed.CONFIRM_REJECTION, lock=True, expected_version=expected_version
+    )
     rejection = await lookups.last_rejection(tx, topic)
     step = await advance(
         tx,
