@@ -4,14 +4,13 @@ from uuid import UUID
 
 from consultation.database import Transaction
 from consultation.events import AdoptionReplied, AdoptionSigned, ReplyExtended
-from consultation.jobs import JobKind, schedule
 from consultation.outcomes import queries, rules
 from consultation.outcomes.rules import Decision, NonAdoption, SignatureSide
 from consultation.outcomes.tables import AdoptionReply, AdoptionSignature, ReplyExtension
 from consultation.oversight.evaluation import set_explanation_deadlines
 from consultation.permissions import Deed, check
 from consultation.topics.documents import publish_document
-from consultation.topics.lifecycle import advance
+from consultation.topics.lifecycle import advance, set_deadline
 from consultation.topics.plan import procedure
 from consultation.topics.queries import access_topic
 from consultation.topics.rules import adoption_act
@@ -180,14 +179,6 @@ async def extend_reply(tx: Transaction, topic_id: UUID, *, reason: str) -> Reply
         at=tx.now,
     )
     tx.session.add(extension)
-    topic.due_at = new_due_at
-    await schedule(
-        tx,
-        JobKind.TOPIC_OVERDUE,
-        topic.id,
-        new_due_at,
-        community_id=topic.community_id,
-        occasion=f"{topic.version}+",
-    )
+    await set_deadline(tx, topic, new_due_at)
     tx.emit(ReplyExtended(community_id=topic.community_id, topic_id=topic.id, due_at=new_due_at))
     return extension

@@ -32,6 +32,7 @@ async def draft_outcome(
     all agree, it says so."""
     topic = await access_topic(tx, topic_id, Deed.DRAFT_OUTCOME, lock=True)
     rules.check_may_draft(topic.state)
+    _check_paper(items, minority_view)
     if await queries.latest_outcome(tx, topic.id, topic.round) is not None:
         raise rules.OutcomeAlreadyDrafted()
 
@@ -69,6 +70,8 @@ async def revise_outcome(
         items_change=wanted != present,
         vote_announced=await queries.vote_announced(tx, topic),
     )
+    view = latest.minority_view if minority_view is None else minority_view
+    _check_paper(wanted, view)
 
     if wanted != present:
         await tx.session.exec(
@@ -82,10 +85,15 @@ async def revise_outcome(
         topic,
         version=latest.version + 1,
         items=wanted,
-        minority_view=latest.minority_view if minority_view is None else minority_view,
+        minority_view=view,
         adverse_impacts=latest.adverse_impacts if adverse_impacts is None else adverse_impacts,
         reason=reason,
     )
+
+
+def _check_paper(items: Sequence[str], minority_view: str) -> None:
+    rules.check_paper(items, minority_view)
+    check_subject(minority_view, *items)
 
 
 def _add_items(tx: Transaction, topic: Topic, items: Sequence[str]) -> None:
@@ -113,8 +121,6 @@ async def _publish(
     adverse_impacts: Sequence[AdverseImpact],
     reason: str | None,
 ) -> Outcome:
-    rules.check_paper(items, minority_view)
-    check_subject(minority_view, *items)
     earlier = await queries.latest_document(tx, topic, DocumentKind.OUTCOME)
     document = await publish_document(
         tx,

@@ -11,7 +11,7 @@ from consultation.outcomes import queries, rules, task_rules
 from consultation.outcomes.tables import BoardPosting
 from consultation.oversight.evaluation import evaluate_if_ready
 from consultation.permissions import Deed, Grant, check
-from consultation.topics.documents import publish_document
+from consultation.topics.documents import Paper, publish_document
 from consultation.topics.lifecycle import advance
 from consultation.topics.queries import access_topic
 from consultation.topics.states import Act, DocumentKind
@@ -21,10 +21,7 @@ from consultation.topics.tables import Document, Topic
 async def report_completion(tx: Transaction, topic_id: UUID, *, text: str) -> Topic:
     """T22: all tasks are accepted or ended with a reason, their accounts are there."""
     topic = await access_topic(tx, topic_id, Deed.CONVENE, lock=True)
-    record = await publish_document(
-        tx, topic, DocumentKind.COMPLETION_RECORD, title=f"完工验收记录:{topic.title}", body=text
-    )
-    await advance(tx, topic, Act.REPORT, documents=(record.id,))
+    await advance(tx, topic, Act.REPORT, paper=Paper(f"完工验收记录:{topic.title}", text))
     return topic
 
 

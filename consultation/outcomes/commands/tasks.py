@@ -14,10 +14,10 @@ from consultation.outcomes.task_rules import MilestonePlan, TaskPlan, TaskState
 from consultation.outcomes.tasks import task_changed, watch_due_date
 from consultation.oversight.evaluation import close_if_ready
 from consultation.permissions import Deed, Grant, check
-from consultation.topics.documents import publish_document
+from consultation.topics.documents import Paper
 from consultation.topics.lifecycle import advance
 from consultation.topics.queries import access_topic
-from consultation.topics.states import Act, DocumentKind
+from consultation.topics.states import Act
 from consultation.topics.tables import Topic
 
 
@@ -85,10 +85,7 @@ async def start_implementation(tx: Transaction, topic_id: UUID, *, text: str) ->
     plan is published."""
     topic = await access_topic(tx, topic_id, Deed.PLAN_TASKS, lock=True)
     _check_own(tx, topic)
-    plan = await publish_document(
-        tx, topic, DocumentKind.IMPLEMENTATION_PLAN, title=f"实施计划:{topic.title}", body=text
-    )
-    await advance(tx, topic, Act.IMPLEMENT, documents=(plan.id,))
+    await advance(tx, topic, Act.IMPLEMENT, paper=Paper(f"实施计划:{topic.title}", text))
     return topic
 
 
