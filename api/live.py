@@ -10,6 +10,7 @@ costs that queue and costs nobody else anything.
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -53,7 +54,8 @@ from notifications.replay import Bounds, LogNotOpen, Replay, replay
 SUBPROTOCOL = "dc.live.v1"
 RESTART = "retry_within=10"
 """Clients spread their return over so many seconds."""
-CLOSE_SECONDS = 2
+GOODBYE_SECONDS = 5
+RESTART_SECONDS = 2
 MAX_ORDERS = 4
 """Subscribes and unsubscribes of one client that may wait for their answer."""
 
@@ -116,7 +118,7 @@ class LiveSockets:
         if self._open:
             self._empty.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS):
+                async with asyncio.timeout(RESTART_SECONDS):
                     await self._empty.wait()
 
 
@@ -127,7 +129,7 @@ class LiveSocket:
         self._follower = Follower(lambda: self.hang_up(Close.RESYNC, "resync"))
         self._end: asyncio.Future[HangUp] = asyncio.get_running_loop().create_future()
         self._greeted = asyncio.Event()
-        self._heard_at = time.monotonic()
+        self._silent_beats = 0
         self._actor = NOBODY
         self._claims: Claims | None = None
         self._orders = 0
@@ -155,7 +157,8 @@ class LiveSocket:
 
     async def _talk(self) -> HangUp | None:
         """Until one side has enough; None when the client has gone by itself."""
-        tasks = [asyncio.create_task(part()) for part in (self._receive, self._send, self._beat)]
+        parts = (self._receive, self._send, self._beat, self._expire)
+        tasks = [asyncio.create_task(part()) for part in parts]
         try:
             await asyncio.wait([*tasks, self._end], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -179,7 +182,7 @@ class LiveSocket:
     async def _say_goodbye(self, end: HangUp) -> None:
         """A client that does not even read this is left to the server's own time limits."""
         with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(GOODBYE_SECONDS):
                 if end.close >= Close.BAD_FRAME:
                     await self._ws.send_text(Error(code=end.reason).model_dump_json())
                 await self._ws.close(end.close, end.reason)
@@ -219,7 +222,7 @@ class LiveSocket:
         message = await self._ws.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1006))
-        self._heard_at = time.monotonic()
+        self._silent_beats = 0
         try:
             return FROM_CLIENT.validate_json(message.get("text") or "")
         except ValidationError:
@@ -232,23 +235,26 @@ class LiveSocket:
         self._follower.put(order)
 
     async def _beat(self) -> None:
-        """Ping, and give up on a client that has been silent or whose token has run out."""
+        """Ping, and give up on a client that was silent for two and a half intervals. They are
+        counted in beats, so that a pause of our own is not taken for the client's silence."""
+        await self._greeted.wait()
+        for beat in itertools.count(1):
+            await asyncio.sleep(self._house.settings.ping_seconds / 2)
+            self._silent_beats += 1
+            if self._silent_beats > 5:
+                raise HangUp(Close.TIMEOUT, "silent")
+            if beat % 2 == 0:
+                self._follower.put(Ping(t=int(time.time() * 1000)).model_dump_json())
+
+    async def _expire(self) -> None:
+        """End with the token. Looked up at every half interval, for the clock may be set."""
         await self._greeted.wait()
         assert self._claims is not None
-        interval = self._house.settings.ping_seconds
-        ping_at = time.monotonic() + interval
         while True:
-            now = time.monotonic()
-            silent_at = self._heard_at + 2.5 * interval
-            token_left = (self._claims.expires_at - self._house.db.clock()).total_seconds()
-            if now >= silent_at:
-                raise HangUp(Close.TIMEOUT, "silent")
-            if token_left <= 0:
+            left = (self._claims.expires_at - self._house.db.clock()).total_seconds()
+            if left <= 0:
                 raise HangUp(Close.TOKEN, "token-expired")
-            if now >= ping_at:
-                ping_at = now + interval
-                self._follower.put(Ping(t=int(time.time() * 1000)).model_dump_json())
-            await asyncio.sleep(min(ping_at, silent_at, now + token_left) - now)
+            await asyncio.sleep(min(left, self._house.settings.ping_seconds / 2))
 
     # ---- what goes out ----------------------------------------------------------------
 
