@@ -1,0 +1,325 @@
+"""Opening, extending, closing, signing and publishing; and what nobody sees before."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlmodel import col, select
+
+from api.phrases import write
+from consultation.community.tables import Node
+from consultation.events import PollBallotsRead
+from consultation.journal import JournalEntry
+from consultation.permissions import Actor, Role
+from consultation.polls import rules
+from consultation.polls.commands import closing, drafting, opening
+from consultation.polls.rules import PollState, Verdict
+from consultation.polls.tables import CountSignature, Poll
+from consultation.refusals import AlreadyDone, NotFound, NotPermitted, Refusal
+from consultation.topics.gates import GateNotMet
+from consultation.topics.states import DocumentKind, State
+from consultation.topics.tables import Document, InterestDeclaration, Topic
+from tests.consultation.polls.counting_cases import preset
+from tests.consultation.polls.stage import Stage
+from tests.world import A_PLAN, World, a_topic
+
+
+async def open_by_hand(stage: Stage, poll_id: UUID) -> Poll:
+    async with stage.db.begin(stage.secretary) as tx:
+        return await opening.open_poll(tx, poll_id)
+
+
+async def unwritten(stage: Stage) -> Poll:
+    """An announced poll on a topic whose outcome nobody has written yet."""
+    entrance, _ = await stage.lift()
+    one = preset("lift_scope_owners")
+    topic = await a_topic(
+        stage.db,
+        stage.world,
+        state=State.OUTCOME_DRAFTING,
+        layer=one.layer,
+        plan=A_PLAN.model_copy(update={"poll_preset": one.key}),
+        node_id=entrance.id,
+        node_path=entrance.path,
+    )
+    return await stage.announced("lift_scope_owners", topic, entrance)
+
+
+async def whereabouts(stage: Stage, poll: Poll) -> tuple[Topic, Node]:
+    async with stage.db.read() as tx:
+        topic = await tx.session.get(Topic, poll.topic_id)
+        node = await tx.session.get(Node, poll.scope_node_id)
+    assert topic is not None
+    assert node is not None
+    return topic, node
+
+
+async def test_a_poll_whose_gates_do_not_hold_waits_for_the_convener(stage: Stage) -> None:
+    poll = await unwritten(stage)
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    assert (await stage.load(poll.id)).state is PollState.ANNOUNCED
+    assert await stage.topic_state(poll.topic_id) is State.OUTCOME_DRAFTING
+    with pytest.raises(GateNotMet):
+        await open_by_hand(stage, poll.id)
+
+    topic, _ = await whereabouts(stage, poll)
+    await stage.write_outcome(topic)
+    with pytest.raises(NotPermitted):
+        async with stage.db.begin(stage.clerk) as tx:
+            await opening.open_poll(tx, poll.id)
+    stage.clock.advance(days=2)
+    assert (await open_by_hand(stage, poll.id)).state is PollState.OPEN
+    assert (await open_by_hand(stage, poll.id)).state is PollState.OPEN  # again changes nothing
+    assert await stage.topic_state(poll.topic_id) is State.VOTING
+
+
+async def test_a_poll_opened_too_late_for_its_window_is_refused_and_becomes_void(
+    stage: Stage,
+) -> None:
+    poll = await unwritten(stage)
+    topic, entrance = await whereabouts(stage, poll)
+    await stage.write_outcome(topic)
+    stage.clock.now = poll.closes_at - timedelta(days=4)
+    with pytest.raises(rules.PollWindowInvalid):
+        await open_by_hand(stage, poll.id)
+
+    assert (await stage.closed(poll.id)).state is PollState.VOIDED
+    assert await stage.topic_state(topic.id) is State.OUTCOME_DRAFTING
+    again = await stage.opened("lift_scope_owners", topic, entrance)  # the round gets a new poll
+    assert again.id != poll.id
+    assert again.state is PollState.OPEN
+
+
+async def extend(stage: Stage, poll: Poll, *, days: int, actor: Actor | None = None) -> Poll:
+    async with stage.db.begin(actor or stage.secretary) as tx:
+        return await drafting.extend_poll(
+            tx,
+            poll.id,
+            closes_at=poll.closes_at + timedelta(days=days),
+            reason="部分业主外出",
+            write=write,
+        )
+
+
+async def test_a_poll_is_extended_once_with_a_new_notice_and_closes_later(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    with pytest.raises(NotPermitted):
+        await extend(stage, poll, days=3, actor=stage.clerk)
+    extended = await extend(stage, poll, days=3)
+    assert extended.closes_at == poll.closes_at + timedelta(days=3)
+    await extend(stage, poll, days=3)  # the same again changes nothing
+    with pytest.raises(rules.CannotExtend):
+        await extend(stage, poll, days=5)
+    async with stage.db.read() as tx:
+        notices = (
+            await tx.session.exec(
+                select(Document)
+                .where(Document.kind == DocumentKind.POLL_NOTICE)
+                .order_by(col(Document.version))
+            )
+        ).all()
+    assert [notice.version for notice in notices] == [1, 2]
+    assert notices[0].series_id == notices[1].series_id
+
+    stage.clock.now = poll.closes_at
+    await stage.work()
+    assert (await stage.load(poll.id)).state is PollState.OPEN
+    await stage.cast(poll.id, owners[0], "for")
+    assert (await stage.closed(poll.id)).state is PollState.CLOSED
+
+
+async def test_a_poll_that_has_its_turnout_is_not_extended(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 8 + "....")
+
+    with pytest.raises(rules.CannotExtend):
+        await extend(stage, poll, days=3)
+
+
+async def test_a_count_is_published_when_two_tellers_signed_and_a_supervisor_witnessed(
+    stage: Stage,
+) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 12)
+    with pytest.raises(rules.NotCounted):
+        await stage.sign(poll.id, "teller1", Role.TELLER)
+    poll = await stage.closed(poll.id)
+    assert poll.state is PollState.CLOSED
+
+    await stage.sign(poll.id, "supervisor", Role.SUPERVISOR)
+    await stage.sign(poll.id, "teller1", Role.TELLER)
+    await stage.sign(poll.id, "teller1", Role.TELLER)  # again: still one signature
+    assert (await stage.load(poll.id)).state is PollState.CLOSED
+    assert await stage.topic_state(poll.topic_id) is State.VOTING
+
+    poll = await stage.sign(poll.id, "teller2", Role.TELLER)
+    assert poll.state is PollState.PUBLISHED
+    assert await stage.topic_state(poll.topic_id) is State.OUTCOME_PUBLIC
+    again = await stage.sign(poll.id, "teller2", Role.TELLER)  # a lost answer, asked again
+    assert again.state is PollState.PUBLISHED
+    async with stage.db.read() as tx:
+        signed = (await tx.session.exec(select(CountSignature))).all()
+    assert sorted(one.role.value for one in signed) == ["supervisor", "teller", "teller"]
+    assert {one.result_digest for one in signed} == {poll.result_digest}
+
+
+async def test_who_may_not_sign(stage: Stage, world: World) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 12)
+    await stage.closed(poll.id)
+
+    for name, role in (
+        ("secretary", Role.PARTY_SECRETARY),
+        ("clerk", Role.CLERK),
+        ("deputy", Role.COMMITTEE_HEAD),
+        ("admin", Role.SYSTEM_ADMIN),
+        ("owners_chair", Role.OWNERS_COMMITTEE),
+        ("company", Role.PROPERTY_COMPANY),
+    ):
+        with pytest.raises((NotPermitted, NotFound)):
+            await stage.sign(poll.id, name, role)
+    with pytest.raises(rules.SignedDigestDiffers):
+        await stage.sign(poll.id, "teller1", Role.TELLER, digest="0" * 64)
+
+    async with stage.db.begin() as tx:
+        tx.session.add(
+            InterestDeclaration(
+                topic_id=poll.topic_id,
+                person_id=world.id("teller1"),
+                community_id=poll.community_id,
+                has_interest=True,
+                note="本单元业主",
+                at=tx.now,
+            )
+        )
+    with pytest.raises(rules.NotImpartial):
+        await stage.sign(poll.id, "teller1", Role.TELLER)
+
+
+async def test_the_author_of_the_topic_does_not_count_its_votes(stage: Stage) -> None:
+    entrance, owners = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance, author="teller1")
+    poll = await stage.opened("lift_scope_owners", topic, entrance)
+    await stage.vote(poll.id, owners, "f" * 12)
+    await stage.closed(poll.id)
+
+    with pytest.raises(rules.NotImpartial):
+        await stage.sign(poll.id, "teller1", Role.TELLER)
+    await stage.sign(poll.id, "teller2", Role.TELLER)
+
+
+async def test_one_person_signs_once_in_whatever_role(stage: Stage, world: World) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 12)
+    await stage.closed(poll.id)
+    async with stage.db.begin() as tx:
+        held = world.assignments["supervisor", Role.SUPERVISOR]
+        double = type(held)(**(held.model_dump() | {"id": tx.new_id(), "role": Role.TELLER}))
+        tx.session.add(double)
+    world.assignments["supervisor", Role.TELLER] = double
+
+    await stage.sign(poll.id, "supervisor", Role.SUPERVISOR)
+    with pytest.raises(AlreadyDone):
+        await stage.sign(poll.id, "supervisor", Role.TELLER)
+
+
+async def test_nothing_is_counted_on_a_roll_that_was_tampered_with(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 12)
+    async with stage.db.begin() as tx:
+        row = await tx.session.get(Poll, poll.id)
+        assert row is not None
+        row.roll_digest = "0" * 64
+
+    closed = await stage.closed(poll.id)
+    assert closed.state is PollState.OPEN
+    assert closed.result is None
+    with pytest.raises(rules.PollClosed):
+        await stage.cast(poll.id, owners[0], "against")
+
+
+async def read_ballots(stage: Stage, poll_id: UUID, actor: Actor) -> list[dict[str, str]]:
+    async with stage.db.begin(actor) as tx:
+        rows = await closing.read_ballots(tx, poll_id, after=0, limit=50)
+        return [ballot.choices for _, _, ballot in rows]
+
+
+async def test_named_choices_are_sealed_until_the_close_then_seen_by_few_and_on_record(
+    stage: Stage, world: World
+) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 9 + "aaa")
+    holders = [(name, role, world.as_(name, role)) for name, role in world.assignments]
+    plain = [
+        ("an owner", None, Actor(person_id=owners[0])),
+        ("visitor", None, world.as_("visitor")),
+    ]
+
+    for _, _, actor in [*holders, *plain]:
+        with pytest.raises(Refusal):
+            await read_ballots(stage, poll.id, actor)
+    await stage.closed(poll.id)
+    for name, role, actor in [*holders, *plain]:
+        if role in (Role.TELLER, Role.SUPERVISOR):
+            assert len(await read_ballots(stage, poll.id, actor)) == 12, name
+        else:
+            with pytest.raises(Refusal):
+                await read_ballots(stage, poll.id, actor)
+
+    async with stage.db.read() as tx:
+        looked = (
+            await tx.session.exec(
+                select(JournalEntry).where(JournalEntry.type == PollBallotsRead.type)
+            )
+        ).all()
+    assert {entry.actor_id for entry in looked} == {
+        world.id(name) for name in ("teller1", "teller2", "supervisor")
+    }
+
+
+async def test_no_event_of_a_poll_ever_holds_a_choice_or_a_count(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 9 + "aao")
+    await stage.published(poll.id)
+
+    async with stage.db.read() as tx:
+        entries = (await tx.session.exec(select(JournalEntry))).all()
+    polls = [entry for entry in entries if entry.type.startswith("poll.")]
+    assert {entry.type for entry in polls} == {
+        "poll.announced",
+        "poll.opened",
+        "poll.closed",
+        "poll.signed",
+        "poll.result_published",
+    }
+    for entry in polls:
+        assert entry.data.keys() <= {
+            "topic_id",
+            "poll_id",
+            "opens_at",
+            "closes_at",
+            "text_hash",
+            "role",
+            "verdict",
+        }
+    before = [entry for entry in polls if entry.type != "poll.result_published"]
+    assert not any("verdict" in entry.data for entry in before)
+
+
+async def test_a_poll_closes_once_and_its_result_stands(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 12)
+    closed = await stage.closed(poll.id)
+    async with stage.db.begin(Actor(person_id=None, system=True)) as tx:
+        await closing.close_poll(tx, poll.id)
+        assert tx.events == []
+    again = await stage.load(poll.id)
+
+    assert (again.result, again.result_digest, again.closed_at) == (
+        closed.result,
+        closed.result_digest,
+        closed.closed_at,
+    )
+    assert again.result is not None
+    assert again.result.verdict is Verdict.PASSED

@@ -1,0 +1,276 @@
+"""When a poll may be held, and what a ballot is."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from consultation.community.tables import NodeKind
+from consultation.polls import rules
+from consultation.polls.presets import Electorate
+from consultation.polls.rules import Choice, PollItem, PollState
+from consultation.refusals import Refusal
+from consultation.topics.states import Layer
+from tests.consultation.polls.counting_cases import preset
+
+CLOSES = datetime(2026, 6, 16, 16, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+TWO = [PollItem(number=1, text="甲"), PollItem(number=2, text="乙")]
+SPECIAL = preset("civil278_special")
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "refusal"),
+    [
+        (PollState.OPEN, CLOSES - TICK, None),
+        (PollState.OPEN, CLOSES, rules.PollClosed),
+        (PollState.OPEN, CLOSES + TICK, rules.PollClosed),
+        (PollState.DRAFT, CLOSES - TICK, rules.PollNotOpen),
+        (PollState.ANNOUNCED, CLOSES - TICK, rules.PollNotOpen),
+        (PollState.CLOSED, CLOSES - TICK, rules.PollClosed),
+        (PollState.PUBLISHED, CLOSES - TICK, rules.PollClosed),
+        (PollState.VOIDED, CLOSES - TICK, rules.PollNotOpen),
+    ],
+)
+def test_the_closing_instant_is_already_too_late(
+    state: PollState, now: datetime, refusal: type[Refusal] | None
+) -> None:
+    if refusal is None:
+        rules.check_open(state, CLOSES, now)
+    else:
+        with pytest.raises(refusal):
+            rules.check_open(state, CLOSES, now)
+
+
+@pytest.mark.parametrize(
+    ("answers", "valid"),
+    [
+        ([(1, "for"), (2, "against")], True),
+        ([(2, "abstain"), (1, "abstain")], True),
+        ([(1, "for")], False),
+        ([], False),
+        ([(1, "for"), (1, "for"), (2, "for")], False),
+        ([(1, "for"), (1, "against"), (2, "for")], False),
+        ([(1, "for"), (2, "for"), (3, "for")], False),
+        ([(1, "for"), (2, "yes")], False),
+        ([(1, "for"), (2, "")], False),
+        ([(0, "for"), (1, "for"), (2, "for")], False),
+    ],
+)
+def test_a_ballot_answers_every_item_exactly_once(
+    answers: list[tuple[int, str]], valid: bool
+) -> None:
+    if valid:
+        assert rules.check_ballot(TWO, answers) == {str(n): c for n, c in sorted(answers)}
+    else:
+        with pytest.raises(rules.BallotInvalid):
+            rules.check_ballot(TWO, answers)
+
+
+def test_a_choice_that_the_item_does_not_offer_is_refused() -> None:
+    item = PollItem(number=1, text="甲", choices=[Choice.FOR, Choice.AGAINST])
+
+    with pytest.raises(rules.BallotInvalid):
+        rules.check_ballot([item], [(1, "abstain")])
+
+
+@pytest.mark.parametrize(
+    ("name", "items", "budget", "problem"),
+    [
+        ("civil278_special", TWO, None, None),
+        ("civil278_special", [], None, "no_items"),
+        ("civil278_special", [TWO[0], TWO[0]], None, "same_item_twice"),
+        (
+            "civil278_special",
+            [PollItem(number=1, text="甲", choices=[Choice.FOR, Choice.ABSTAIN])],
+            None,
+            "no_against",
+        ),
+        ("civil278_special", TWO, 100, "costs_not_asked"),
+        ("civil278_special", [PollItem(number=1, text="甲", cost_fen=1)], None, "costs_not_asked"),
+        ("fund_allocation", [PollItem(number=1, text="甲", cost_fen=1)], 100, None),
+        ("fund_allocation", [PollItem(number=1, text="甲", cost_fen=1)], None, "costs_missing"),
+        ("fund_allocation", TWO, 100, "costs_missing"),
+    ],
+)
+def test_items_fit_the_preset(
+    name: str, items: list[PollItem], budget: int | None, problem: str | None
+) -> None:
+    if problem is None:
+        rules.check_items(preset(name), items, budget)
+    else:
+        with pytest.raises(rules.PollItemsInvalid) as caught:
+            rules.check_items(preset(name), items, budget)
+        assert caught.value.facts["problem"] == problem
+
+
+@pytest.mark.parametrize(
+    ("window", "fits"),
+    [
+        (timedelta(days=5), True),
+        (timedelta(days=5) - TICK, False),
+        (timedelta(days=60), True),
+        (timedelta(days=60) + TICK, False),
+        (timedelta(0), False),
+        (timedelta(days=-7), False),
+    ],
+)
+def test_the_window_keeps_the_preset_s_bounds(window: timedelta, fits: bool) -> None:
+    if fits:
+        rules.check_window(SPECIAL, CLOSES - window, CLOSES)
+    else:
+        with pytest.raises(rules.PollWindowInvalid):
+            rules.check_window(SPECIAL, CLOSES - window, CLOSES)
+
+
+@pytest.mark.parametrize(
+    ("opens", "over"),
+    [("2026-06-10T00:00:00", True), ("2026-06-09T23:59:59", False), ("2026-05-26T00:00:00", False)],
+)
+def test_a_notice_of_fifteen_days_given_on_may_25_is_over_on_june_10(
+    opens: str, over: bool
+) -> None:
+    now = datetime.fromisoformat("2026-05-25T18:30:00+08:00").astimezone(UTC)
+    opens_at = datetime.fromisoformat(opens + "+08:00").astimezone(UTC)
+    if over:
+        rules.check_notice(SPECIAL, opens_at, now)
+    else:
+        with pytest.raises(rules.PollWindowInvalid):
+            rules.check_notice(SPECIAL, opens_at, now)
+
+
+def test_an_opinion_poll_may_open_at_once_and_not_in_the_past() -> None:
+    rules.check_notice(preset("open_poll"), CLOSES, CLOSES)
+    with pytest.raises(rules.PollWindowInvalid):
+        rules.check_notice(preset("open_poll"), CLOSES - TICK, CLOSES)
+
+
+@pytest.mark.parametrize(
+    ("electorate", "kind", "fits"),
+    [
+        (Electorate.OWNERS, NodeKind.ESTATE, True),
+        (Electorate.OWNERS, NodeKind.BUILDING, False),
+        (Electorate.OWNERS, NodeKind.COMMUNITY, False),
+        (Electorate.OWNERS_IN_SCOPE, NodeKind.BUILDING, True),
+        (Electorate.OWNERS_IN_SCOPE, NodeKind.ENTRANCE, True),
+        (Electorate.OWNERS_IN_SCOPE, NodeKind.ESTATE, False),
+        (Electorate.HOUSEHOLD_REPRESENTATIVES, NodeKind.GRID, True),
+        (Electorate.HOUSEHOLD_REPRESENTATIVES, NodeKind.ESTATE, True),
+        (Electorate.HOUSEHOLD_REPRESENTATIVES, NodeKind.SUBDISTRICT, False),
+        (Electorate.RESIDENTS_REPRESENTATIVES, NodeKind.COMMUNITY, True),
+        (Electorate.RESIDENTS_REPRESENTATIVES, NodeKind.VILLAGE, False),
+        (Electorate.VILLAGERS_REPRESENTATIVES, NodeKind.VILLAGE, True),
+        (Electorate.OPEN_POLL, NodeKind.VILLAGE, True),
+        (Electorate.OPEN_POLL, NodeKind.GRID, False),
+    ],
+)
+def test_each_electorate_votes_at_its_kind_of_place(
+    electorate: Electorate, kind: NodeKind, fits: bool
+) -> None:
+    one = SPECIAL.model_copy(update={"electorate": electorate})
+    if fits:
+        rules.check_scope(one, kind, in_topic=True)
+        with pytest.raises(rules.PollScopeInvalid):
+            rules.check_scope(one, kind, in_topic=False)
+    else:
+        with pytest.raises(rules.PollScopeInvalid):
+            rules.check_scope(one, kind, in_topic=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "planned", "frozen", "refusal"),
+    [
+        (Layer.OWNERS, SPECIAL.key, True, None),
+        (Layer.OWNERS, None, False, None),
+        (Layer.OWNERS, "civil278_general@2021-01-01", False, None),
+        (Layer.OWNERS, "civil278_general@2021-01-01", True, rules.PresetNotPlanned),
+        (Layer.OWNERS, None, True, rules.PresetNotPlanned),
+        (Layer.CONSULTATION, SPECIAL.key, True, rules.PollLayerMismatch),
+        (Layer.ASSEMBLY, SPECIAL.key, True, rules.PollLayerMismatch),
+        (None, SPECIAL.key, True, rules.PollLayerMismatch),
+    ],
+)
+def test_the_preset_is_that_of_the_layer_and_of_the_frozen_plan(
+    layer: Layer | None, planned: str | None, frozen: bool, refusal: type[Refusal] | None
+) -> None:
+    if refusal is None:
+        rules.check_preset(SPECIAL, layer=layer, planned=planned, plan_frozen=frozen)
+    else:
+        with pytest.raises(refusal):
+            rules.check_preset(SPECIAL, layer=layer, planned=planned, plan_frozen=frozen)
+
+
+EXTENDABLE: dict[str, Any] = {
+    "state": PollState.OPEN,
+    "extensions": 0,
+    "opens_at": CLOSES - timedelta(days=7),
+    "closes_at": CLOSES,
+    "new_closes_at": CLOSES + timedelta(days=7),
+    "turnout_reached": False,
+    "now": CLOSES - TICK,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ({}, None),
+        ({"now": CLOSES}, rules.PollClosed),
+        ({"state": PollState.CLOSED}, rules.PollClosed),
+        ({"state": PollState.ANNOUNCED}, rules.PollNotOpen),
+        ({"extensions": 1}, rules.CannotExtend),
+        ({"turnout_reached": True}, rules.CannotExtend),
+        ({"new_closes_at": CLOSES}, rules.PollWindowInvalid),
+        ({"new_closes_at": CLOSES - timedelta(days=1)}, rules.PollWindowInvalid),
+        ({"new_closes_at": CLOSES + timedelta(days=53)}, None),
+        ({"new_closes_at": CLOSES + timedelta(days=53) + TICK}, rules.PollWindowInvalid),
+    ],
+)
+def test_a_poll_is_extended_once_before_its_end_for_turnout(
+    change: dict[str, Any], refusal: type[Refusal] | None
+) -> None:
+    if refusal is None:
+        rules.check_extension(SPECIAL, **(EXTENDABLE | change))
+    else:
+        with pytest.raises(refusal):
+            rules.check_extension(SPECIAL, **(EXTENDABLE | change))
+
+
+def test_a_preset_without_extension_is_never_extended() -> None:
+    with pytest.raises(rules.CannotExtend):
+        rules.check_extension(preset("open_poll"), **EXTENDABLE)
+
+
+def test_a_late_opening_leaves_the_shortest_window() -> None:
+    rules.check_late_opening(SPECIAL, CLOSES, CLOSES - timedelta(days=5))
+    with pytest.raises(rules.PollWindowInvalid):
+        rules.check_late_opening(SPECIAL, CLOSES, CLOSES - timedelta(days=5) + TICK)
+    with pytest.raises(rules.PollWindowInvalid):
+        rules.check_late_opening(preset("village_reps"), CLOSES, CLOSES)
+
+
+class Text:
+    question = "是否加装电梯"
+    items = TWO
+    budget_fen = None
+    preset = SPECIAL
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"question": "是否加装电梯?"},
+        {"items": TWO[::-1]},
+        {"items": TWO[:1]},
+        {"items": [TWO[0], TWO[1].model_copy(update={"cost_fen": 1})]},
+        {"budget_fen": 0},
+        {"preset": SPECIAL.model_copy(update={"binding": False})},
+    ],
+)
+def test_the_text_hash_covers_all_that_voters_were_told(change: dict[str, Any]) -> None:
+    changed = Text()
+    for name, value in change.items():
+        setattr(changed, name, value)
+
+    assert rules.text_hash(changed) != rules.text_hash(Text())
+    assert rules.text_hash(Text()) == rules.text_hash(Text())
