@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlmodel import col, func, select
 
 from consultation.database import Transaction
-from consultation.meetings.tables import Attendance, AttendanceMode
+from consultation.meetings.rules import AttendanceMode
+from consultation.meetings.tables import Attendance
 from consultation.permissions import Deed, check, grant_of
 from consultation.polls.counting import Count, Vote
 from consultation.polls.rolls import Place
