@@ -192,9 +192,11 @@ async def proposals(
 
 async def named_role(tx: Transaction, row: RoleAssignment | RoleProposal) -> NamedRole:
     found = await tx.session.exec(
-        select(Person.masked_name, Organisation.name, Node.name).where(
-            Person.id == row.person_id, Organisation.id == row.org_id, Node.id == row.node_id
-        )
+        select(Person.masked_name, Organisation.name, Node.name)
+        .select_from(Person)
+        .join(Organisation, col(Organisation.id) == row.org_id)
+        .join(Node, col(Node.id) == row.node_id)
+        .where(Person.id == row.person_id)
     )
     return _named(row, *found.one())
 

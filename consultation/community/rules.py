@@ -226,9 +226,22 @@ GRANTABLE: Mapping[Role, frozenset[Role]] = {
 technical (administrator). Everything else comes in by register."""
 
 
-def check_grantable(by: Role, role: Role, *, own_node: bool) -> None:
-    """``own_node``: the role is for the very node the granting role stands on."""
-    if role not in GRANTABLE.get(by, frozenset()) or (by is Role.GOVERNMENT and own_node):
+GOVERNS = frozenset(
+    {
+        OrgKind.CITY_GOVERNMENT,
+        OrgKind.DISTRICT_GOVERNMENT,
+        OrgKind.SUBDISTRICT_OFFICE,
+        OrgKind.TOWN_GOVERNMENT,
+    }
+)
+"""Who governs the communities below; a department or the hotline does not."""
+
+
+def check_grantable(by: Role, role: Role, *, org_kind: OrgKind | None, own_node: bool) -> None:
+    """``org_kind`` is the granting person's organisation; ``own_node`` says that the role is for
+    the very node the granting role stands on."""
+    below = org_kind in GOVERNS and not own_node
+    if role not in GRANTABLE.get(by, frozenset()) or (by is Role.GOVERNMENT and not below):
         raise RoleNotYours(role=role.value)
 
 

@@ -54,7 +54,7 @@ async def propose_role(
     OrganisationElsewhere, PersonUnknown, RoleAlreadyHeld, and the separation rules.
     """
     place, community = await queries.access_place(tx, community_id, node_id, Deed.GRANT_ROLE)
-    check_grantable(tx.standing.role, role, own_node=place.id == tx.standing.node_id)
+    await _check_grantable(tx, role, place.id)
     check_period(valid_from, valid_to, tx.now)
     org = await queries.organisation_near(tx, org_id, community)
     person = await queries.person_for_role(tx, person_id=person_id, phone=phone)
@@ -97,7 +97,7 @@ async def confirm_role(tx: Transaction, proposal_id: UUID) -> RoleAssignment:
     place, community = await queries.access_place(
         tx, proposal.community_id, proposal.node_id, Deed.GRANT_ROLE
     )
-    check_grantable(tx.standing.role, proposal.role, own_node=place.id == tx.standing.node_id)
+    await _check_grantable(tx, proposal.role, place.id)
     check_second_person(
         proposed_by=proposal.proposed_by_id,
         receives=proposal.person_id,
@@ -132,8 +132,7 @@ async def end_role(tx: Transaction, role_id: UUID, *, basis: str) -> RoleAssignm
     if assignment is None:
         return await _decline(tx, role_id)
     if assignment.person_id != tx.actor.person_id:
-        own_node = assignment.node_id == tx.standing.node_id
-        check_grantable(tx.standing.role, assignment.role, own_node=own_node)
+        await _check_grantable(tx, assignment.role, assignment.node_id)
     if assignment.valid_to is not None and assignment.valid_to <= tx.now:
         raise RoleAlreadyEnded()
 
@@ -155,13 +154,23 @@ async def end_role(tx: Transaction, role_id: UUID, *, basis: str) -> RoleAssignm
 async def _decline(tx: Transaction, proposal_id: UUID) -> RoleProposal:
     proposal = await queries.access_proposal(tx, proposal_id)
     if proposal.proposed_by_id != tx.actor.person_id:
-        own_node = proposal.node_id == tx.standing.node_id
-        check_grantable(tx.standing.role, proposal.role, own_node=own_node)
+        await _check_grantable(tx, proposal.role, proposal.node_id)
     if proposal.decided_at is not None:
         raise ProposalAlreadyDecided()
 
     proposal.decided_at = tx.now
     return proposal
+
+
+async def _check_grantable(tx: Transaction, role: Role, node_id: UUID) -> None:
+    standing = tx.standing
+    org = None if standing.org_id is None else await tx.session.get(Organisation, standing.org_id)
+    check_grantable(
+        standing.role,
+        role,
+        org_kind=None if org is None else org.kind,
+        own_node=node_id == standing.node_id,
+    )
 
 
 def _assignment(

@@ -116,17 +116,24 @@ def test_nobody_counts_or_hosts_for_a_property_company() -> None:
             check_separation([], office(role, org_kind=OrgKind.PROPERTY_COMPANY))
 
 
+def grant(by: Role, role: Role, *, own_node: bool = True, org: OrgKind | None = None) -> None:
+    check_grantable(by, role, org_kind=org, own_node=own_node)
+
+
 def test_who_leads_and_who_supervises_is_granted_from_above_only() -> None:
+    office = OrgKind.SUBDISTRICT_OFFICE
     for role in (Role.PARTY_SECRETARY, Role.COMMITTEE_HEAD, Role.SUPERVISOR):
         with pytest.raises(RoleNotYours):
-            check_grantable(Role.PARTY_SECRETARY, role, own_node=True)
-        check_grantable(Role.GOVERNMENT, role, own_node=False)
+            grant(Role.PARTY_SECRETARY, role)
+        grant(Role.GOVERNMENT, role, own_node=False, org=office)
         with pytest.raises(RoleNotYours):
-            check_grantable(Role.GOVERNMENT, role, own_node=True)
-    check_grantable(Role.PARTY_SECRETARY, Role.TELLER, own_node=True)
+            grant(Role.GOVERNMENT, role, own_node=True, org=office)
+        with pytest.raises(RoleNotYours):
+            grant(Role.GOVERNMENT, role, own_node=False, org=OrgKind.DEPARTMENT)
+    grant(Role.PARTY_SECRETARY, Role.TELLER)
     with pytest.raises(RoleNotYours):
-        check_grantable(Role.SYSTEM_ADMIN, Role.TELLER, own_node=True)
-    check_grantable(Role.SYSTEM_ADMIN, Role.DATA_OFFICER, own_node=True)
+        grant(Role.SYSTEM_ADMIN, Role.TELLER)
+    grant(Role.SYSTEM_ADMIN, Role.DATA_OFFICER)
 
 
 def test_nobody_can_be_given_to_be_a_resident_or_the_system() -> None:

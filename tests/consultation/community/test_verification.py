@@ -186,11 +186,12 @@ async def test_homes_are_found_by_part_of_a_code_with_those_whom_the_register_ha
         household = (
             await tx.session.exec(select(Household).where(Household.unit_id == unit.id))
         ).one()
-        await tx.session.delete(household)
+        household.unit_id = None
 
     async with db.read(world.as_("grid_worker", Role.GRID_WORKER)) as tx:
         one = await queries.homes_for(tx, made.id, "2-101", limit=20)
         empty = await queries.homes_for(tx, made.id, "302", limit=20)
+        homeless = await queries.homes_for(tx, made.id, "H6", limit=20)
         all_of_them = await queries.homes_for(tx, made.id, "桐荫苑", limit=20)
         few = await queries.homes_for(tx, made.id, "桐荫苑", limit=2)
         wild = await queries.homes_for(tx, made.id, "%", limit=20)
@@ -199,6 +200,8 @@ async def test_homes_are_found_by_part_of_a_code_with_those_whom_the_register_ha
     assert one[0].people == {world.id("resident1"): "居*"}
     assert [(h.unit_code, h.household_code) for h in empty] == [("桐荫苑-3-2-302", None)]
     assert empty[0].people == {world.id("resident6"): "居*"}
+    assert [(h.unit_code, h.household_code) for h in homeless] == [(None, "H6")]
+    assert homeless[0].people == {world.id("resident6"): "居*"}
     assert len(all_of_them) == 6
     assert len(few) == 2
     assert wild == []
