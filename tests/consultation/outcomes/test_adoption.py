@@ -1,15 +1,17 @@
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from sqlmodel import select
 
 from consultation.calendar import add_working_days
+from consultation.community.tables import RoleAssignment
 from consultation.database import Database
 from consultation.outcomes import queries, rules
-from consultation.outcomes.commands import adoption
+from consultation.outcomes.commands import adoption, drafting
 from consultation.outcomes.rules import Decision, NonAdoption
 from consultation.outcomes.tables import AdoptionReply, AdoptionSignature
-from consultation.permissions import Role
+from consultation.permissions import SYSTEM, Role
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.states import DocumentKind, State, Track
 from consultation.topics.tables import Document, Topic, TopicTransition
@@ -50,8 +52,6 @@ async def documents(db: Database, topic: Topic, kind: DocumentKind) -> list[Docu
 
 async def published(db: Database, world: World, clock: ManualClock, track: Track) -> Topic:
     """A topic whose outcome has just been published, by consensus called three days ago."""
-    from consultation.outcomes.commands import drafting
-
     make = commissioned if track is Track.COMMISSIONED else with_outcome
     topic = await make(db, world, State.OUTCOME_DRAFTING)
     async with db.begin(world.as_(*PARTY)) as tx:
@@ -98,8 +98,6 @@ async def test_a_topic_that_moved_on_is_left_alone(
     assert (await topic_now(db, topic.id)).state is State.RECONSULTATION
 
     await stand(db, topic.id, State.OUTCOME_PUBLIC)  # a later round, just published
-    from consultation.permissions import SYSTEM
-
     async with db.begin(SYSTEM) as tx:
         await adoption.start_adoption(tx, topic.id)
     assert (await topic_now(db, topic.id)).state is State.OUTCOME_PUBLIC
@@ -135,7 +133,6 @@ async def test_one_signature_decides_nothing(db: Database, world: World) -> None
 
 
 async def test_one_person_does_not_sign_for_both(db: Database, world: World) -> None:
-    world.people["both"] = world.people["secretary"]
     await give_role(db, world, "secretary", Role.COMMITTEE_HEAD, "committee")
     topic = await with_outcome(db, world, PENDING)
     await reply(db, world, topic, 1)
@@ -150,10 +147,6 @@ async def test_one_person_does_not_sign_for_both(db: Database, world: World) -> 
 async def give_role(
     db: Database, world: World, name: str, role: Role, org: str, at: str = "community"
 ) -> None:
-    from uuid import uuid4
-
-    from consultation.community.tables import RoleAssignment
-
     row = RoleAssignment(
         id=uuid4(),
         community_id=world.nodes[at].community_id,

@@ -1,8 +1,10 @@
 from datetime import date, timedelta
+from uuid import uuid4
 
 import pytest
 from sqlmodel import select
 
+from consultation.community.tables import Residence, ResidenceKind
 from consultation.database import Database
 from consultation.outcomes import task_queries, task_rules
 from consultation.outcomes.commands import accounts, work
@@ -130,10 +132,6 @@ async def test_convener_and_resident_accept_together_in_either_order(
 
 
 async def test_one_person_cannot_accept_for_both(db: Database, world: World) -> None:
-    from uuid import uuid4
-
-    from consultation.community.tables import Residence, ResidenceKind
-
     async with db.begin() as tx:  # the secretary lives here, too
         tx.session.add(
             Residence(
