@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 migrate = typer.Typer(no_args_is_help=True, help="Move the database to a revision of its schema.")
 cli.add_typer(migrate, name="migrate")
+replay = typer.Typer(no_args_is_help=True, help="Hold a real consultation of the past again.")
+cli.add_typer(replay, name="replay")
 
 EnvFile = Annotated[
     Path | None,
@@ -121,6 +123,31 @@ def contract(
         stop(f"Not up to date: {', '.join(stale)}. Run `minyi contract` and review the change.")
 
 
+@cli.command("verify-journal")
+def verify_journal(env_file: EnvFile = None) -> None:
+    """Follow the digests of every stream of the journal; fail at the first that does not hold."""
+    settings = settings_or_stop(env_file)
+    from api.app import build_database
+    from consultation import journal
+
+    async def audited() -> journal.Audit:
+        db = build_database(settings)
+        try:
+            async with db.read() as tx:
+                return await journal.audit(tx.session)
+        finally:
+            await db.dispose()
+
+    found = asyncio.run(audited())
+    typer.echo(
+        f"{found.streams} streams, {found.entries} entries, {found.waiting} not yet numbered."
+    )
+    if found.breaks:
+        lines = [f"{stream} breaks at {seq}" for stream, seq in found.breaks.items()]
+        stop("\n".join(["The journal was changed:", *lines]))
+    typer.echo("Every digest follows from the one before it.")
+
+
 @migrate.command()
 def up(
     env_file: EnvFile = None, to: Annotated[str, typer.Argument(help="A revision.")] = "head"
@@ -172,3 +199,18 @@ def revision(
     from api.migrations import runner
 
     asyncio.run(runner.make_revision(message, again=again))
+
+
+@replay.command()
+def vtaiwan(
+    folder: Annotated[Path, typer.Argument(help="With comments.csv and votes.csv.")],
+) -> None:
+    """vTaiwan on UberX, 2015: every statement and mark through the public API, in their order."""
+    from api.replay import records
+    from api.replay import vtaiwan as consultation
+
+    try:
+        if not asyncio.run(consultation.replay(folder, tell=typer.echo)):
+            stop("Not as it was.")
+    except records.RecordsUnreadable as error:
+        stop(str(error))
