@@ -198,7 +198,7 @@ ALLOWED: Mapping[Deed, Mapping[Role, Grant]] = {
     Deed.ENTER_SURVEY: _allow(_YES, Role.GRID_WORKER, Role.CLERK),  # paper, telephone, at the door
     Deed.VERIFY_RESIDENT: _allow(_OWN, Role.GRID_WORKER) | _allow(_YES, Role.CLERK),
     Deed.READ_REGISTER: _allow(_OWN, Role.GRID_WORKER) | _allow(_YES, Role.CLERK),
-    Deed.IMPORT_REGISTER: _allow(_YES, Role.SYSTEM) | _allow(_SECOND, Role.SYSTEM_ADMIN),
+    Deed.IMPORT_REGISTER: _allow(_YES, Role.SYSTEM),  # by command line; registers are content
     Deed.GRANT_ROLE: _allow(_YES, Role.SYSTEM)
     | _allow(_SECOND, Role.PARTY_SECRETARY, Role.GOVERNMENT, Role.SYSTEM_ADMIN),
     Deed.READ_PROCESS: _allow(
