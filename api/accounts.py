@@ -89,7 +89,7 @@ async def admit(tx: Transaction, app_id: str, identity: Identity) -> WechatAccou
     if account is None:
         try:
             async with tx.session.begin_nested():
-                account = await _make(tx, app_id, identity)
+                return await _make(tx, app_id, identity)
         except IntegrityError:  # another login of the same openid was faster
             account = await _find(tx, app_id, identity.openid)
     assert account is not None
@@ -115,11 +115,14 @@ async def _make(tx: Transaction, app_id: str, identity: Identity) -> WechatAccou
         person_id = tx.new_id()
         tx.session.add(Person(id=person_id, created_at=tx.now))
         await tx.session.flush()
+    account_id = tx.new_id()
     account = WechatAccount(
-        id=tx.new_id(),
+        id=account_id,
         app_id=app_id,
         openid=identity.openid,
+        unionid=identity.unionid,
         person_id=person_id,
+        session_key_sealed=tx.vault.seal(account_id, identity.session_key),
         created_at=tx.now,
         last_login_at=tx.now,
     )
@@ -149,7 +152,7 @@ def code_hash(app_id: str, code: str) -> str:
 async def remember_code(tx: Transaction, hashed: str, account: WechatAccount) -> None:
     """For a minute, and not longer: older ones go."""
     await tx.session.exec(delete(LoginCode).where(col(LoginCode.at) <= tx.now - CODE_KEPT))
-    await tx.session.merge(LoginCode(code_hash=hashed, account_id=account.id, at=tx.now))
+    tx.session.add(LoginCode(code_hash=hashed, account_id=account.id, at=tx.now))
 
 
 async def account_of_code(tx: Transaction, hashed: str) -> WechatAccount | None:

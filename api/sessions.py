@@ -93,11 +93,11 @@ async def open_session(
         device=device,
         created_at=tx.now,
         last_used_at=tx.now,
-        expires_at=tx.now,
+        expires_at=tx.now + timedelta(days=app.settings.refresh_token_days),
     )
     tx.session.add(session)
     await tx.session.flush()
-    return await _issue(tx, app, session, account.person_id)
+    return _issue(tx, app, session, account.person_id)
 
 
 async def renew(tx: Transaction, app: Services, refresh_token: str) -> Opened | None:
@@ -127,7 +127,12 @@ async def renew(tx: Transaction, app: Services, refresh_token: str) -> Opened | 
     if taken.rowcount == 0:
         session.revoked_at = tx.now
         return None
-    return await _issue(tx, app, session, person_id)
+    await tx.session.exec(
+        delete(RefreshToken)
+        .where(col(RefreshToken.session_id) == session.id, col(RefreshToken.expires_at) <= tx.now)
+        .execution_options(synchronize_session=False)
+    )
+    return _issue(tx, app, session, person_id)
 
 
 async def reissue(tx: Transaction, app: Services, session_id: UUID) -> Opened:
@@ -139,7 +144,7 @@ async def reissue(tx: Transaction, app: Services, session_id: UUID) -> Opened:
         .values(used_at=tx.now)
         .execution_options(synchronize_session=False)
     )
-    return await _issue(tx, app, session, account.person_id)
+    return _issue(tx, app, session, account.person_id)
 
 
 async def access_session(tx: Transaction, session_id: UUID) -> tuple[LoginSession, WechatAccount]:
@@ -194,14 +199,9 @@ def _running(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (col(LoginSession.revoked_at).is_(None), col(LoginSession.expires_at) > now)
 
 
-async def _issue(tx: Transaction, app: Services, session: LoginSession, person_id: UUID) -> Opened:
+def _issue(tx: Transaction, app: Services, session: LoginSession, person_id: UUID) -> Opened:
     life = timedelta(days=app.settings.refresh_token_days)
     refresh_token = secrets.token_urlsafe(32)
-    await tx.session.exec(
-        delete(RefreshToken).where(
-            col(RefreshToken.session_id) == session.id, col(RefreshToken.expires_at) <= tx.now
-        )
-    )
     tx.session.add(
         RefreshToken(
             token_hash=_hash(refresh_token), session_id=session.id, expires_at=tx.now + life

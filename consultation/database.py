@@ -101,7 +101,9 @@ class Database:
             self.writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self.reader = _sqlite_engine(url, "BEGIN", pool_size=4)
         else:
-            self.writer = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+            self.writer = create_async_engine(
+                url, pool_size=pool_size, max_overflow=0, hide_parameters=True
+            )
             self.reader = self.writer.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
@@ -140,7 +142,9 @@ class Database:
 
 
 def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=30)
+    engine = create_async_engine(
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=30, hide_parameters=True
+    )
 
     @sa_event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, record: Any) -> None:

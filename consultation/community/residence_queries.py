@@ -5,7 +5,6 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func
-from sqlalchemy import select as sql_select
 from sqlmodel import col, or_, select
 
 from consultation.community.identity import AccountJoined, ClaimAlreadyDecided, HomeNotHere
@@ -234,47 +233,44 @@ async def _homes(
     tx: Transaction, community_id: UUID, *conditions: ColumnElement[bool], limit: int
 ) -> list[Home]:
     """In three statements: households with their units, units without a household, owners."""
-    columns = (
-        col(Household.id),
-        col(Household.code),
-        col(PropertyUnit.id),
-        col(PropertyUnit.code),
-        _grid(),
-        col(Person.id),
-        col(Person.masked_name),
-    )
-    representative = col(Person.id) == Household.representative_id
-    households = (
-        sql_select(*columns)
-        .select_from(Household)
+    households = await tx.session.exec(
+        select(Household, PropertyUnit, Node, Person)
         .outerjoin(PropertyUnit, col(PropertyUnit.id) == Household.unit_id)
         .outerjoin(Node, col(Node.id) == PropertyUnit.entrance_id)
-        .outerjoin(Person, representative)
-        .where(col(Household.community_id) == community_id, *conditions)
+        .outerjoin(Person, col(Person.id) == Household.representative_id)
+        .where(Household.community_id == community_id, *conditions)
         .order_by(col(PropertyUnit.code), col(Household.code))
         .limit(limit)
     )
-    empty_units = (
-        sql_select(*columns)
-        .select_from(PropertyUnit)
+    empty_units = await tx.session.exec(
+        select(PropertyUnit, Node)
+        .join(Node, col(Node.id) == PropertyUnit.entrance_id)
         .outerjoin(Household, col(Household.unit_id) == PropertyUnit.id)
-        .outerjoin(Node, col(Node.id) == PropertyUnit.entrance_id)
-        .outerjoin(Person, representative)
-        .where(
-            col(PropertyUnit.community_id) == community_id, col(Household.id).is_(None), *conditions
-        )
+        .where(PropertyUnit.community_id == community_id, col(Household.id).is_(None), *conditions)
         .order_by(col(PropertyUnit.code))
         .limit(limit)
     )
-    found: dict[tuple[UUID | None, UUID | None], Home] = {}
-    for query in (households, empty_units):
-        for row in await tx.session.execute(query):
-            household_id, household_code, unit_id, unit_code, grid_id, person_id, name = row
-            people = {} if person_id is None else {person_id: name}
-            found[household_id, unit_id] = Home(
-                household_id, household_code, unit_id, unit_code, grid_id, people
+    listed: list[Home] = []
+    # An outer join may find no row, which the types do not say.
+    row: tuple[Household, PropertyUnit | None, Node | None, Person | None]
+    for row in households:
+        household, unit, entrance, representative = row
+        listed.append(
+            Home(
+                household_id=household.id,
+                household_code=household.code,
+                unit_id=unit and unit.id,
+                unit_code=unit and unit.code,
+                grid_id=household.grid_id or (entrance and entrance.grid_id),
+                people={}
+                if representative is None
+                else {representative.id: representative.masked_name},
             )
-    listed = list(found.values())[:limit]
+        )
+    listed += [
+        Home(None, None, unit.id, unit.code, entrance.grid_id, {}) for unit, entrance in empty_units
+    ]
+    listed = listed[:limit]
     owners = await tx.session.exec(
         select(Ownership.unit_id, Person.id, Person.masked_name)
         .join(Person, col(Person.id) == Ownership.person_id)
