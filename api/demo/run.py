@@ -1,0 +1,159 @@
+"""``minyi demo``: builds the demo community from nothing and serves it; ``--check`` plays the
+walked topics against the running server and stops at the first difference."""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+
+from api import logs
+from api.app import build_app
+from api.demo.fixtures import check_numbers
+from api.demo.people import People, Session, SignIn
+from api.demo.places import Places
+from api.demo.playbill import THE_END, WALKED, WHOLE, Story
+from api.demo.registers import phones, write_registers
+from api.demo.stage import Stage, StoryClock, at
+from api.demo.welcome import welcome
+from api.dependencies import Services
+from api.fake_wechat.server import build_fake
+from api.fake_wechat.state import APP_ID, SECRET
+from api.migrations import runner
+from api.registers import take_register
+from api.server import Server, configure, serving
+from api.settings import Settings
+from consultation.community.register_queries import people_by_phone
+from consultation.ids import seeded_ids
+
+SEED = 20260311
+FIELD_SECRET = "the demo holds invented people only, and no secret"  # noqa: S105
+TOKEN_KEY = "20260311" * 8
+
+
+class RunningClock:
+    """From the end of the stories, time runs on as everywhere."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+        self._since = time.monotonic()
+
+    def __call__(self) -> datetime:
+        return self._start + timedelta(seconds=time.monotonic() - self._since)
+
+
+def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: int = 0) -> Settings:
+    return Settings(
+        database_url=f"sqlite+aiosqlite:///{folder}/demo.sqlite3",
+        field_secret=SecretStr(FIELD_SECRET),
+        token_key=SecretStr(TOKEN_KEY),
+        wechat_base_url=wechat,
+        wechat_app_id=APP_ID,
+        wechat_secret=SecretStr(SECRET),
+        host=host,
+        port=port,
+        run_worker=False,  # the stage moves the clock and does what falls due, at its own time
+    )
+
+
+async def load_registers(services: Services, folder: Path, tell: Callable[[str], None]) -> None:
+    """The files that a city would hand over, through the same import."""
+    for community, kind, path in write_registers(folder / "registers"):
+        report = await take_register(services.db, kind, path.read_bytes(), community_code=community)
+        tell(f"     登记册  {path.parent.name}/{path.name}: {report.rows} 行")
+
+
+@asynccontextmanager
+async def stage_for(
+    settings: Settings, *, tell: Callable[[str], None], served: bool
+) -> AsyncGenerator[Stage]:
+    """A fresh database with the registers in it, and people at their phones. ``served``: over
+    real HTTP, everybody logs in through WeChat; else in process, the crowd takes a short way."""
+    await runner.upgrade(settings.database_url)
+    clock, new_id = StoryClock(), seeded_ids(SEED)
+    app = build_app(settings, clock=clock, new_id=new_id)
+    services: Services = app.state.services
+    async with _reach(app, served=served) as http:
+        async with httpx.AsyncClient(base_url=settings.wechat_base_url) as wechat:
+            await load_registers(services, Path(settings.database_url.split("///")[1]).parent, tell)
+            people = People(
+                http, wechat, new_id, phones(), None if served else _short_way(services)
+            )
+            yield Stage(services, clock, people, Places(http), tell)
+
+
+@asynccontextmanager
+async def _reach(app: object, *, served: bool) -> AsyncGenerator[httpx.AsyncClient]:
+    from fastapi import FastAPI
+
+    assert isinstance(app, FastAPI)
+    if served:
+        async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
+            yield http
+    else:
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://demo") as http,
+        ):
+            yield http
+
+
+def _short_way(services: Services) -> SignIn:
+    async def sign_in(phone: str) -> Session:
+        async with services.db.read() as tx:
+            lookup = tx.vault.lookup("phone", phone)
+            found = await people_by_phone(tx, [lookup])
+        person_id = found[lookup].id
+        new_id = services.db.new_id
+        return Session(services.tokens.issue(person_id, new_id(), new_id()))
+
+    return sign_in
+
+
+async def play(stage: Stage, bill: tuple[Story, ...], *, until: datetime) -> None:
+    await stage.play([story(stage) for story in bill])
+    await stage.move_to(until)
+
+
+async def check(tell: Callable[[str], None]) -> int:
+    """Play the walked topics through the running server; the number of steps."""
+    with tempfile.TemporaryDirectory(prefix="minyi-check-") as name:
+        async with serving(build_fake()) as wechat:
+            settings = demo_settings(Path(name), wechat)
+            async with stage_for(settings, tell=tell, served=True) as stage:
+                await play(stage, WALKED, until=at("2026-11-20"))
+                check_numbers(stage)
+                return stage.steps
+
+
+async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None]) -> None:
+    """Build the community anew in ``folder`` and serve it until a signal says stop."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with (folder / "server.log").open("w", encoding="utf-8", buffering=1) as stream:
+        logs.configure(stream)
+        async with serving(build_fake(), port + 1) as wechat:
+            settings = demo_settings(folder, wechat, host=host, port=port)
+            started = time.monotonic()
+            async with stage_for(settings, tell=tell, served=False) as stage:
+                await play(stage, WHOLE, until=THE_END)
+            running = settings.model_copy(update={"run_worker": True})
+            app = build_app(running, clock=RunningClock(stage.clock()))
+            tell("")
+            tell(welcome(stage, f"http://{host}:{port}", wechat, time.monotonic() - started))
+            await Server(configure(app, host=host, port=port)).serve()
+
+
+def run_check(tell: Callable[[str], None]) -> int:
+    return asyncio.run(check(tell))
+
+
+def run_demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None]) -> None:
+    asyncio.run(demo(folder, host=host, port=port, tell=tell))
