@@ -148,6 +148,38 @@ def verify_journal(env_file: EnvFile = None) -> None:
     typer.echo("Every digest follows from the one before it.")
 
 
+@cli.command("import")
+def import_register(
+    kind: Annotated[
+        str, typer.Argument(help="tree, organisations, units, households, residents or roles.")
+    ],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or XLSX.")],
+    community: Annotated[str, typer.Option(help="The code of the community or village.")],
+    language: Annotated[str, typer.Option(help="zh-CN or en.")] = "zh-CN",
+    env_file: EnvFile = None,
+) -> None:
+    """Take over a register, whole or not at all; every bad row is named."""
+    settings = settings_or_stop(env_file)
+    from api import registers
+    from api.words import pick_locale
+    from consultation.community.registers import RegisterKind
+
+    if kind not in set(RegisterKind):
+        stop(f"There is no register of {kind}; there are {', '.join(RegisterKind)}.")
+    done, lines = asyncio.run(
+        registers.import_file(
+            settings,
+            RegisterKind(kind),
+            file.read_bytes(),
+            community_code=community,
+            locale=pick_locale(language),
+        )
+    )
+    if not done:
+        stop("\n".join(lines))
+    typer.echo("\n".join(lines))
+
+
 @migrate.command()
 def up(
     env_file: EnvFile = None, to: Annotated[str, typer.Argument(help="A revision.")] = "head"

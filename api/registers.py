@@ -7,6 +7,8 @@ from datetime import date, datetime, time, timedelta
 
 from python_calamine import CalamineError, load_workbook
 
+from api.app import build_database
+from api.settings import Settings
 from api.words import say
 from consultation.community.commands.registers import ImportReport, import_register
 from consultation.community.registers import (
@@ -17,6 +19,7 @@ from consultation.community.registers import (
     Sheet,
     read_register,
 )
+from consultation.community.rules import CommunityUnknown
 from consultation.database import Database
 from consultation.permissions import SYSTEM
 
@@ -137,3 +140,19 @@ def explain(refused: RegisterRefused, locale: str) -> list[str]:
     kind = say(locale, f"words.register_kind.{refused.kind}")
     facts = {"kind": kind, "count": len(refused.cells)}
     return [*lines, say(locale, "registers.refused", facts)]
+
+
+async def import_file(
+    settings: Settings, kind: RegisterKind, content: bytes, *, community_code: str, locale: str
+) -> tuple[bool, list[str]]:
+    """Whether the file was taken over, and what to say about it."""
+    db = build_database(settings)
+    try:
+        report = await take_register(db, kind, content, community_code=community_code)
+    except RegisterRefused as refused:
+        return False, explain(refused, locale)
+    except CommunityUnknown as unknown:
+        return False, [say(locale, "problems.community-unknown.detail", unknown.facts)]
+    finally:
+        await db.dispose()
+    return True, describe(report, locale)

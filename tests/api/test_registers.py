@@ -1,5 +1,6 @@
 """Register files as the command line takes them over, on both databases."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Sequence
@@ -9,11 +10,22 @@ from typing import Any
 import pytest
 import xlsxwriter
 from sqlmodel import col, func, select
+from typer.testing import CliRunner
 
+from api.cli import cli
 from api.registers import describe, explain, take_register
+from api.words import catalogue
 from consultation.community.commands.registers import ImportReport
+from consultation.community.register_words import (
+    NODE_WORDS,
+    ORG_WORDS,
+    RESIDENCE_WORDS,
+    ROLE_WORDS,
+    UNIT_WORDS,
+    plain_word,
+)
 from consultation.community.registers import COLUMNS, Reason, RegisterKind, RegisterRefused
-from consultation.community.rules import CommunityUnknown
+from consultation.community.rules import GRANTABLE, CommunityUnknown
 from consultation.community.tables import (
     Household,
     Node,
@@ -30,6 +42,7 @@ from consultation.community.tables import (
 from consultation.database import Database, statements
 from consultation.journal import JournalEntry
 from consultation.permissions import Role
+from tests.conftest import SECRET
 
 Line = Sequence[str]
 
@@ -562,3 +575,61 @@ async def test_a_register_needs_its_community(db: Database) -> None:
         await take(db, RegisterKind.ORGANISATIONS, ORGS)
     no_community = [TREE[0], TREE[2]]
     assert await refused(db, RegisterKind.TREE, no_community) == [(1, "编码", Reason.PLACE_UNKNOWN)]
+
+
+async def test_the_command_line_takes_a_register_over_or_says_what_is_wrong(
+    database_url: str, tmp_path: Path
+) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        environment = {
+            "MINYI_DATABASE_URL": database_url,
+            "MINYI_FIELD_SECRET": SECRET,
+            "MINYI_TOKEN_KEY": "11" * 32,
+        }
+        done = CliRunner().invoke(cli, ["import", *arguments], env=environment)
+        return done.exit_code, done.output
+
+    tree, units = tmp_path / "tree.csv", tmp_path / "units.csv"
+    tree.write_bytes(as_csv(TREE))
+    units.write_bytes(as_csv([UNITS[0], (*UNITS[1][:5], "68.355", *UNITS[1][6:])]))
+
+    async def in_a_thread(*arguments: str) -> tuple[int, str]:
+        return await asyncio.to_thread(run, *arguments)
+
+    code, said = await in_a_thread("units", str(units), "--community", "home")
+    assert (code, "home" in said) == (1, True)
+    code, said = await in_a_thread("tree", str(tree), "--community", "home")
+    assert (code, "新增 9" in said) == (0, True)
+    code, said = await in_a_thread("tree", str(tree), "--community", "home", "--language", "en")
+    assert (code, "9 unchanged" in said) == (0, True)
+    code, said = await in_a_thread("units", str(units), "--community", "home")
+    assert code == 1
+    assert "第 2 行 专有面积" in said
+    code, said = await in_a_thread("nonsense", str(units), "--community", "home")
+    assert (code, "households" in said) == (1, True)
+
+
+def test_every_word_that_people_read_may_be_written_in_a_register() -> None:
+    texts = catalogue("zh-CN")
+    for group, words in (
+        ("node_kind", NODE_WORDS),
+        ("unit_kind", UNIT_WORDS),
+        ("org_kind", ORG_WORDS),
+        ("residence_kind", RESIDENCE_WORDS),
+    ):
+        members = {str(member): member for member in words.values()}
+        for value, member in members.items():
+            assert words[plain_word(texts[f"words.{group}.{value}"])] is member
+            assert words[value] is member
+    for role in GRANTABLE[Role.SYSTEM]:
+        assert ROLE_WORDS[plain_word(texts[f"words.role.{role}"])] is role
+
+
+def test_every_reason_has_words() -> None:
+    for locale in ("zh-CN", "en"):
+        reasons = {
+            key.rsplit(".", 1)[1]
+            for key in catalogue(locale)
+            if key.startswith("words.register_reason.")
+        }
+        assert reasons == {reason.value for reason in Reason}
