@@ -10,12 +10,14 @@ from api.body_limit import BodyLimit
 from api.dependencies import Services
 from api.live import LiveSockets
 from api.logs import RequestLog
+from api.pages import routes as pages
 from api.problems import PROBLEMS
 from api.routes import ROUTERS
 from api.settings import Settings
 from api.tokens import Tokens
 from api.worker import Worker
 from consultation.database import Clock, Database, system_clock
+from consultation.deliberation.commands.marking import marks_of
 from consultation.ids import NewId, random_id
 from consultation.vault import Vault
 from notifications.hub import Hub
@@ -52,6 +54,7 @@ def build_app(
         live=LiveSockets(settings, db, tokens, hub),
         relay=Relay(db, hub, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
+        marks=marks_of(db),
     )
 
     @asynccontextmanager
@@ -86,6 +89,7 @@ def build_app(
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(live.router)
+    app.include_router(pages.router)
     openapi.describe(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)

@@ -12,7 +12,9 @@ from api.settings import Settings
 from api.tokens import Tokens
 from api.words import pick_locale
 from api.worker import Worker
+from consultation.batching import Batch
 from consultation.database import Database
+from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from notifications.relay import Relay
 from notifications.wechat import Wechat
@@ -29,14 +31,18 @@ class Services:
     live: LiveSockets
     relay: Relay
     worker: Worker
+    marks: Batch[MarkRequest, Marked]
 
 
-def services(request: Request) -> Services:
+# These wait for nothing; they are async because a plain function would cost a hop to a thread.
+
+
+async def services(request: Request) -> Services:
     return request.app.state.services
 
 
-def database(request: Request) -> Database:
-    return services(request).db
+async def database(request: Request) -> Database:
+    return request.app.state.services.db
 
 
 def bearer(authorization: str | None) -> str | None:
@@ -46,7 +52,7 @@ def bearer(authorization: str | None) -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
-def actor_or_nobody(
+async def actor_or_nobody(
     request: Request,
     authorization: Annotated[str | None, Header()] = None,
     minyi_role: Annotated[
@@ -59,23 +65,23 @@ def actor_or_nobody(
     token = bearer(authorization)
     if token is None:
         raise NotLoggedIn()
-    claims = services(request).tokens.read(token)
+    claims = request.app.state.services.tokens.read(token)
     request.scope["person_id"] = claims.person_id
     request.scope["session_id"] = claims.session_id
     return Actor(person_id=claims.person_id, assignment_id=minyi_role)
 
 
-def actor(who: Annotated[Actor, Depends(actor_or_nobody)]) -> Actor:
+async def actor(who: Annotated[Actor, Depends(actor_or_nobody)]) -> Actor:
     if who.person_id is None:
         raise NotLoggedIn()
     return who
 
 
-def session_id(request: Request, who: Annotated[Actor, Depends(actor)]) -> UUID:
+async def session_id(request: Request, who: Annotated[Actor, Depends(actor)]) -> UUID:
     return request.scope["session_id"]
 
 
-def locale(accept_language: Annotated[str | None, Header()] = None) -> str:
+async def locale(accept_language: Annotated[str | None, Header()] = None) -> str:
     return pick_locale(accept_language)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from api.logs import log
 from consultation import jobs
 from consultation.database import Database, Transaction
-from consultation.deliberation.commands import statements
+from consultation.deliberation.commands import marking
 from consultation.jobs import Job, JobKind
 from consultation.meetings.commands import minutes
 from consultation.outcomes.commands import adoption, tasks
@@ -27,7 +27,7 @@ Handler = Callable[[Transaction, UUID], Awaitable[None]]
 HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.OPEN_DELIBERATION: system.open_deliberation,
     JobKind.TOPIC_OVERDUE: system.note_overdue,
-    JobKind.TELL_MARKS: statements.tell_marks,
+    JobKind.TELL_MARKS: marking.tell_marks,
     JobKind.SETTLE_MINUTES: minutes.settle_minutes,
     JobKind.POLL_OPEN: opening.open_due_poll,
     JobKind.POLL_CLOSE: closing.close_poll,

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header
 from pydantic import Field
 
-from api.dependencies import AnyActor, CurrentActor, Db, Locale
+from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.idempotency import Once
 from api.pagination import BadCursor, CursorParam, Limit, Page, decode_cursor, encode_cursor
 from api.wire import WireIn, WireOut
@@ -15,6 +15,7 @@ from api.words import say
 from consultation.database import Transaction
 from consultation.deliberation import queries, rules
 from consultation.deliberation.commands import statements
+from consultation.deliberation.commands.marking import MarkRequest
 from consultation.deliberation.rules import HidingReason, Mark, StatementState
 from consultation.deliberation.tables import Statement, StatementMark
 from consultation.permissions import Deed
@@ -157,14 +158,20 @@ def _number(cursor: str | None) -> int | None:
 
 @router.put("/statements/{statement_id}/mark")
 async def mark_statement(
-    statement_id: UUID, body: MarkIn, db: Db, actor: CurrentActor, idempotency_key: MarkKey = None
+    statement_id: UUID, body: MarkIn, app: App, actor: CurrentActor, idempotency_key: MarkKey = None
 ) -> MarkOut:
     """Mark a statement; the last mark stands. Marking anew is counted as one more event, a retry
     (same Idempotency-Key, or none and an equal mark) is not."""
-    async with db.begin(actor) as tx:
-        marked = await statements.mark_statement(
-            tx, statement_id, mark=body.mark, once=idempotency_key
+    assert actor.person_id is not None
+    marked = await app.marks.do(
+        MarkRequest(
+            statement_id,
+            actor.person_id,
+            body.mark,
+            once=idempotency_key,
+            under_role=actor.assignment_id is not None,
         )
+    )
     return MarkOut.model_validate(marked)
 
 

@@ -16,6 +16,13 @@ STAKEHOLDERS = frozenset(
 )
 
 
+def residence_role(level: int, kind: ResidenceKind) -> Role:
+    """What somebody is in a community who belongs to it, without a role there."""
+    if level < 2:
+        return Role.VISITOR
+    return Role.STAKEHOLDER if kind in STAKEHOLDERS else Role.RESIDENT
+
+
 async def standing_at(tx: Transaction, community_id: UUID | None, node_path: str) -> Standing:
     """What the actor is at a node, in at most one statement; also kept as ``tx.standing``.
 
@@ -55,11 +62,7 @@ async def standings(tx: Transaction) -> Callable[[UUID | None, str], Standing]:
         home = None if community_id is None else homes.get(community_id)
         if home is None:
             return Standing(Role.VISITOR)
-        if home.level < 2:
-            return Standing(Role.VISITOR, level=home.level)
-        return Standing(
-            Role.STAKEHOLDER if home.kind in STAKEHOLDERS else Role.RESIDENT, level=home.level
-        )
+        return Standing(residence_role(home.level, home.kind), level=home.level)
 
     return at
 

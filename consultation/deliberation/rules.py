@@ -6,6 +6,8 @@ short posts, a bounded rate, no attack on a person; every hiding has a reason th
 learns and may appeal against once.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -186,7 +188,7 @@ class StatementNotRejected(NotNow):
 
 
 class ResidentsOnly(NotPermitted):
-    """Statements and marks are the residents': staff who live here act without their role."""
+    """Statements and marks are the residents': who holds a role and lives here acts without it."""
 
     code = "residents-only"
 
@@ -214,7 +216,7 @@ def longest_post(role: Role) -> int:
 
 
 def check_resident(role: Role) -> None:
-    if role not in RESIDENTS:
+    if role not in (Role.RESIDENT, Role.STAKEHOLDER):
         raise ResidentsOnly()
 
 
@@ -335,11 +337,22 @@ def is_retry(before: Mark, last_key: str | None, *, mark: Mark, once: str | None
     return before == mark if once is None else once == last_key
 
 
-def standing_column(mark: Mark) -> str:
-    """The statement's column that counts the marks of a kind that stand."""
-    return {Mark.AGREE: "agrees", Mark.DISAGREE: "disagrees", Mark.PASS: "passes"}[mark]
+STANDING: Mapping[Mark, str] = {
+    Mark.AGREE: "agrees",
+    Mark.DISAGREE: "disagrees",
+    Mark.PASS: "passes",
+}
+"""The statement's column that counts the marks of a kind that stand."""
+COUNTS = tuple(STANDING.values())
+EVENTS: Mapping[Mark, str] = {mark: f"{mark.value}_events" for mark in Mark}
+"""The statement's column that counts how often a mark of a kind was made."""
 
 
-def event_column(mark: Mark) -> str:
-    """The statement's column that counts how often a mark of a kind was made."""
-    return f"{mark.value}_events"
+def change(before: Mark | None, mark: Mark) -> Counter[str]:
+    """By how much a mark, in place of the one before, changes the columns of its statement."""
+    by = Counter({EVENTS[mark]: 1})
+    if before is not mark:
+        by[STANDING[mark]] = 1
+        if before is not None:
+            by[STANDING[before]] = -1
+    return by

@@ -1,29 +1,16 @@
-"""Statements 观点: one sentence each, which people mark agree, disagree or pass.
+"""Statements 观点: one sentence each, which people mark (``commands/marking.py``)."""
 
-Marks come in bursts, so a mark writes two rows and no journal entry. A job tells the counts: at
-most one telling of a topic a second, each statement with its counts as they then stand, and the
-last counts of a burst are always told.
-"""
-
-from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from consultation.database import Transaction
 from consultation.deliberation import queries, rules
 from consultation.deliberation.queries import access_statement, speaker
-from consultation.deliberation.rules import HidingReason, Mark, StatementState
+from consultation.deliberation.rules import HidingReason, StatementState
 from consultation.deliberation.tables import Statement
-from consultation.events import StatementAdded, StatementMarked, StatementModerated, UserNotified
-from consultation.jobs import JobKind, schedule
+from consultation.events import StatementAdded, StatementModerated, UserNotified
 from consultation.permissions import Deed
 from consultation.topics.gates import check_subject
 from consultation.topics.queries import access_topic
-
-TELL_AFTER = timedelta(seconds=1)
-TOLD_AT_ONCE = 50
-FORGOTTEN = timedelta(seconds=10)
-"""Counts untold for so long have lost their telling: the next mark asks for another."""
 
 
 async def add_statement(tx: Transaction, topic_id: UUID, *, text: str) -> Statement:
@@ -105,79 +92,6 @@ async def restore_statement(tx: Transaction, statement_id: UUID, *, opinion: str
 
     _tell_moderated(tx, statement)
     return statement
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """The mark that stands, and the counts after it."""
-
-    mark: Mark
-    agrees: int
-    disagrees: int
-    passes: int
-
-
-async def mark_statement(
-    tx: Transaction, statement_id: UUID, *, mark: Mark, once: str | None = None
-) -> Marked:
-    """Mark a statement, or mark it anew: the last mark of a person stands, and every mark counts
-    as an event. A retry is not a mark: one with the same ``once`` as the person's last mark
-    here, or, without ``once``, one that says what already stands, changes nothing.
-
-    Refuses with NotDeliberating, ResidentsOnly, SpeakerUnderAge or StatementIsRejected.
-    """
-    target = await queries.access_to_mark(tx, statement_id)
-    rules.check_open(target.topic_state)
-    rules.check_resident(tx.standing.role)
-    rules.check_age(target.born_on, tx.now)
-    rules.check_markable(target.state)
-
-    before: Mark | None = None
-    if not await queries.insert_mark(tx, statement_id, target.community_id, mark=mark, once=once):
-        standing = await queries.locked_mark(tx, statement_id)
-        before = standing.mark
-        if rules.is_retry(before, standing.last_key, mark=mark, once=once):
-            return Marked(before, target.agrees, target.disagrees, target.passes)
-        standing.mark, standing.last_key, standing.at = mark, once, tx.now
-        standing.events += 1
-    counts = await queries.count_mark(tx, statement_id, mark=mark, before=before)
-
-    if not tx.now - FORGOTTEN < counts.untold_since < tx.now:
-        await _tell_later(tx, target.topic_id, target.community_id)
-    return Marked(mark, counts.agrees, counts.disagrees, counts.passes)
-
-
-async def tell_marks(tx: Transaction, topic_id: UUID) -> None:
-    """By the worker: tell the counts that changed, the longest untold first, at most
-    ``TOLD_AT_ONCE`` now and the rest a second later."""
-    changed = await queries.untold_statements(tx, topic_id, limit=TOLD_AT_ONCE + 1)
-    if len(changed) > TOLD_AT_ONCE:
-        await _tell_later(tx, topic_id, changed[0].community_id)
-
-    for statement in changed[:TOLD_AT_ONCE]:
-        statement.untold_since = None
-        tx.emit(
-            StatementMarked(
-                community_id=statement.community_id,
-                topic_id=topic_id,
-                statement_id=statement.id,
-                agrees=statement.agrees,
-                disagrees=statement.disagrees,
-                passes=statement.passes,
-            )
-        )
-
-
-async def _tell_later(tx: Transaction, topic_id: UUID, community_id: UUID) -> None:
-    """One telling per topic and second, however many ask for it."""
-    await schedule(
-        tx,
-        JobKind.TELL_MARKS,
-        topic_id,
-        tx.now + TELL_AFTER,
-        community_id=community_id,
-        occasion=str(int(tx.now.timestamp())),
-    )
 
 
 def _tell_moderated(tx: Transaction, statement: Statement) -> None:
