@@ -309,6 +309,7 @@ class Matter:
     async def sign(self, poll: str) -> Any:
         """Two tellers sign, the supervisor witnesses; with that the result is published."""
         counted = await self.tellers[0].get(f"polls/{poll}")
+        signed: Any = None
         for signer in (*self.tellers, self.supervisor):
             signed = await signer.put(
                 f"polls/{poll}/signature", {"result_digest": counted["result_digest"]}

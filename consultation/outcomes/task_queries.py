@@ -166,6 +166,19 @@ async def progress_of(
     return found.all()
 
 
+async def progress_of_topic(
+    tx: Transaction, topic_id: UUID, *, limit: int
+) -> Sequence[ProgressReport]:
+    """Reports on all tasks of a topic, newest first."""
+    found = await tx.session.exec(
+        select(ProgressReport)
+        .where(ProgressReport.topic_id == topic_id)
+        .order_by(col(ProgressReport.at).desc(), col(ProgressReport.id).desc())
+        .limit(limit)
+    )
+    return found.all()
+
+
 async def spending_of(
     tx: Transaction, task_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[Spending]:

@@ -134,7 +134,9 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     yield at("2026-08-31", "09:00")
     await matter.must_be(State.ADOPTION_PENDING)
     await matter.publish_minutes(assembly)
-    await matter.adopt(dict.fromkeys((1, 2), ("adopted", "村民代表会议决议通过,公开期满,予以采纳。")))
+    await matter.adopt(
+        dict.fromkeys((1, 2), ("adopted", "村民代表会议决议通过,公开期满,予以采纳。"))
+    )
     await matter.explain(
         dissent,
         "护栏在您家一侧留出2.4米农具口,铰链门由您家保管钥匙;不方便随时调整位置。",

@@ -1,0 +1,78 @@
+"""The public pages: the boards, a community, a topic. Not part of the API contract."""
+
+from functools import cache
+from importlib import resources
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from api.dependencies import Db, Locale
+from api.pages.views import community_view, home_view, topic_view, words_in
+from api.pagination import CursorParam, read_time_cursor, time_cursor
+from consultation.topics.states import StateGroup
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "cache-control": "no-cache",
+}
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("api.pages", "templates"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _css() -> str:
+    return resources.files("api.pages").joinpath("templates/page.css").read_text("utf-8")
+
+
+def _page(template: str, locale: str, content: dict[str, Any]) -> HTMLResponse:
+    html = (
+        _templates()
+        .get_template(template)
+        .render(content, t=words_in(locale), lang=locale, css=_css())
+    )
+    return HTMLResponse(html, headers=HEADERS | {"content-language": locale})
+
+
+@router.get("/")
+async def home_page(db: Db, locale: Locale) -> HTMLResponse:
+    """The boards of all communities."""
+    async with db.read() as tx:
+        return _page("home.html", locale, {"communities": await home_view(tx)})
+
+
+@router.get("/c/{community_id}")
+async def community_page(
+    community_id: UUID, db: Db, locale: Locale, group: str = "", cursor: CursorParam = None
+) -> HTMLResponse:
+    """The notice board of a community; an unknown group shows all."""
+    wanted = StateGroup(group) if group in StateGroup else None
+    async with db.read() as tx:
+        view = await community_view(
+            tx, community_id, wanted, read_time_cursor(cursor), words_in(locale)
+        )
+    last = view["next"]
+    view["next"] = None if last is None else time_cursor(last.created_at, last.id)
+    return _page("community.html", locale, view)
+
+
+@router.get("/t/{topic_id}")
+async def topic_page(topic_id: UUID, db: Db, locale: Locale) -> HTMLResponse:
+    """A topic with all that is public of it."""
+    async with db.read() as tx:
+        view = await topic_view(tx, topic_id, words_in(locale), locale)
+    return _page("topic.html", locale, view)
