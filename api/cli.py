@@ -91,6 +91,29 @@ def secrets(
     typer.echo(f"Secrets written to {to}. Keep a copy in a safe place.")
 
 
+@cli.command()
+def demo(
+    check: Annotated[
+        bool, typer.Option("--check", help="Play four topics against a server; 1 on a difference.")
+    ] = False,
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The fake WeChat takes the next one.")] = 8000,
+    folder: Annotated[Path, typer.Option(help="Made anew.")] = Path("var/demo"),
+) -> None:
+    """Build the demo community from nothing and serve it, with a fake WeChat beside it."""
+    from api.demo import run
+    from api.demo.stage import Difference
+
+    if not check:
+        run.run_demo(folder, host=host, port=port, tell=typer.echo)
+        return
+    try:
+        steps = run.run_check(typer.echo)
+    except Difference as difference:
+        stop(f"✗ {difference}")
+    typer.echo(f"{steps} 步,全部相符。 {steps} steps, no difference.")
+
+
 @cli.command("fake-wechat")
 def fake_wechat(
     port: Annotated[int, typer.Option(help="On loopback; there is no other address.")] = 8790,

@@ -13,7 +13,7 @@ class Places:
     _orgs: dict[str, dict[str, str]] = field(default_factory=dict)
 
     async def node(self, community: str, code: str) -> str:
-        """The community itself, or a place in it such as 桐荫苑-3-2 (estate, building, entrance)."""
+        """The community itself, or a place in it: 桐荫苑-3-2 (estate, building, entrance)."""
         if not self._communities:
             self._communities = await self._page("/v1/communities", {})
         if code == community:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api import logs
@@ -79,20 +80,18 @@ async def stage_for(
     clock, new_id = StoryClock(), seeded_ids(SEED)
     app = build_app(settings, clock=clock, new_id=new_id)
     services: Services = app.state.services
-    async with _reach(app, served=served) as http:
-        async with httpx.AsyncClient(base_url=settings.wechat_base_url) as wechat:
-            await load_registers(services, Path(settings.database_url.split("///")[1]).parent, tell)
-            people = People(
-                http, wechat, new_id, phones(), None if served else _short_way(services)
-            )
-            yield Stage(services, clock, people, Places(http), tell)
+    async with (
+        _reach(app, served=served) as http,
+        httpx.AsyncClient(base_url=settings.wechat_base_url) as wechat,
+    ):
+        await load_registers(services, Path(settings.database_url.split("///")[1]).parent, tell)
+        crowd = None if served else _short_way(services)
+        people = People(http, wechat, new_id, phones(), crowd)
+        yield Stage(services, clock, people, Places(http), tell)
 
 
 @asynccontextmanager
-async def _reach(app: object, *, served: bool) -> AsyncGenerator[httpx.AsyncClient]:
-    from fastapi import FastAPI
-
-    assert isinstance(app, FastAPI)
+async def _reach(app: FastAPI, *, served: bool) -> AsyncGenerator[httpx.AsyncClient]:
     if served:
         async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
             yield http
@@ -136,7 +135,7 @@ async def check(tell: Callable[[str], None]) -> int:
 async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None]) -> None:
     """Build the community anew in ``folder`` and serve it until a signal says stop."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True)  # noqa: ASYNC240  nothing else runs yet
     with (folder / "server.log").open("w", encoding="utf-8", buffering=1) as stream:
         logs.configure(stream)
         async with serving(build_fake(), port + 1) as wechat:
@@ -144,10 +143,11 @@ async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None
             started = time.monotonic()
             async with stage_for(settings, tell=tell, served=False) as stage:
                 await play(stage, WHOLE, until=THE_END)
+                base, spent = f"http://{host}:{port}", time.monotonic() - started
+                text = await welcome(stage, base, wechat, spent)
             running = settings.model_copy(update={"run_worker": True})
             app = build_app(running, clock=RunningClock(stage.clock()))
-            tell("")
-            tell(welcome(stage, f"http://{host}:{port}", wechat, time.monotonic() - started))
+            tell("\n" + text)
             await Server(configure(app, host=host, port=port)).serve()
 
 
