@@ -2,6 +2,7 @@
 
 ``openapi.json``: the operations. ``problems.json``: every refusal, in both languages, and what a
 client should do about it. ``events.json``: every event of the live stream and of the journal.
+``words.json``: what to call the values of the enums.
 """
 
 import json
@@ -9,12 +10,17 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date, datetime
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from string import Formatter
 from types import NoneType
 from typing import Any, get_args
 from uuid import UUID
 
+import api
+import consultation
+import notifications
 from api.app import build_app
 from api.problems import (
     STATUS,
@@ -39,6 +45,8 @@ from consultation.refusals import (
     Refusal,
     every_refusal,
 )
+
+PACKAGES = (api, notifications, consultation)
 
 
 class Action(StrEnum):
@@ -66,8 +74,11 @@ ACTIONS: Mapping[type[Refusal], Action] = {
     Unavailable: Action.RETRY,
 }
 EXCEPTIONS: Mapping[str, Action] = {
+    "account-joined": Action.LOG_IN,
     "bad-cursor": Action.REFRESH,
     "idempotency-key-reused": Action.GIVE_UP,
+    "login-code-invalid": Action.LOG_IN,
+    "login-code-used": Action.LOG_IN,
     "role-not-held": Action.REFRESH,
 }
 """Codes whose action is not that of their kind."""
@@ -79,10 +90,19 @@ def openapi() -> dict[str, Any]:
     return build_app(settings).openapi()
 
 
+def refusals() -> list[type[Refusal]]:
+    """Every refusal of the program, whether a route or only the command line meets it."""
+    for package in PACKAGES:
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            if ".migrations" not in module.name:
+                import_module(module.name)
+    ours = tuple(f"{package.__name__}." for package in PACKAGES)
+    return [kind for kind in every_refusal() if kind.__module__.startswith(ours)]
+
+
 def problems() -> dict[str, Any]:
     """By code: status, kind, action, facts that may come with it, and the texts."""
-    openapi()  # imports all that can refuse
-    return {kind.code: _problem(kind) for kind in every_refusal()}
+    return {kind.code: _problem(kind) for kind in refusals()}
 
 
 def _problem(kind: type[Refusal]) -> dict[str, Any]:
@@ -109,6 +129,17 @@ def _problem(kind: type[Refusal]) -> dict[str, Any]:
 
 def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def words() -> dict[str, Any]:
+    """By enum, in snake_case, and value: the word in each language."""
+    groups: dict[str, dict[str, dict[str, str]]] = {}
+    for key in catalogue(LOCALES[0]):
+        match key.split("."):
+            case ["words", enum, value]:
+                texts = {locale: catalogue(locale)[key] for locale in LOCALES}
+                groups.setdefault(enum, {})[value] = texts
+    return groups
 
 
 def events() -> dict[str, Any]:
@@ -138,7 +169,12 @@ def _json_type(kind: Any) -> str:
     return " | ".join(JSON_TYPES[one] for one in get_args(kind) or (kind,))
 
 
-DOCUMENTS = {"openapi.json": openapi, "problems.json": problems, "events.json": events}
+DOCUMENTS = {
+    "openapi.json": openapi,
+    "problems.json": problems,
+    "events.json": events,
+    "words.json": words,
+}
 
 
 def written(document: Any) -> str:

@@ -1,6 +1,8 @@
 """The OpenAPI document, with what FastAPI cannot know: one problem for every refusal, who must be
 logged in, and headers written once."""
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +47,10 @@ COMPONENT = {
 }
 
 
+PAGE = re.compile(r'\bPage_(\w+?)(?:Out)?_"')
+"""How a generic model is named: ``Page_TopicOut_`` becomes ``TopicPage``."""
+
+
 def describe(app: FastAPI) -> None:
     """Make ``app.openapi()`` and ``/openapi.json`` answer with the edited document."""
     raw = app.openapi
@@ -66,6 +72,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def _edited(document: dict[str, Any]) -> dict[str, Any]:
+    document = json.loads(PAGE.sub(r'\1Page"', json.dumps(document)))
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
     components["parameters"] = {COMPONENT[name]: HEADERS[name] for name in HEADERS}

@@ -373,8 +373,8 @@ async def _poll(db: Database, world: World, topic: Topic, hidden: Topic) -> dict
                 announced_by_id=world.id("secretary"),
                 text_hash="0" * 64,
                 roll_digest="0" * 64,
-                eligible_heads=1,
-                eligible_area_dm2=6835,
+                eligible_heads=2,
+                eligible_area_dm2=2 * 6835,
                 announced_at=tx.now,
                 opens_at=tx.now,
                 closes_at=tx.now + timedelta(days=10),
@@ -382,18 +382,19 @@ async def _poll(db: Database, world: World, topic: Topic, hidden: Topic) -> dict
             )
         )
         await tx.session.flush()
-        tx.session.add(
-            RollEntry(
-                id=entry,
-                community_id=topic.community_id,
-                poll_id=poll,
-                number=1,
-                person_id=world.id("resident1"),
-                label="3幢 居*",
-                area_dm2=6835,
-                units=[],
+        for number, id, voter in ((1, entry, "resident1"), (2, uuid4(), "resident2")):
+            tx.session.add(
+                RollEntry(
+                    id=id,
+                    community_id=topic.community_id,
+                    poll_id=poll,
+                    number=number,
+                    person_id=world.id(voter),
+                    label="3幢 居*",
+                    area_dm2=6835,
+                    units=[],
+                )
             )
-        )
         tx.session.add(PollTurnout(poll_id=poll, shard=0, community_id=topic.community_id, heads=1))
         await tx.session.flush()
         tx.session.add(

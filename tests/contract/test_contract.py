@@ -12,7 +12,11 @@ from api.openapi import operations
 
 CLIENT_SPEC = Path(__file__).parents[2] / "client-spec"
 
-NATURAL_KEY: Mapping[str, str] = {}
+NATURAL_KEY: Mapping[str, str] = {
+    "log_in_with_wechat": "a code works once; sent again within a minute it answers again",
+    "refresh_session": "a token works once; a second use must end the session (RFC 9700)",
+    "bind_phone": "a code works once; a person has one phone, however often they bind it",
+}
 """POST operations that need no Idempotency-Key, each with the reason why a retry is harmless."""
 
 
@@ -46,6 +50,12 @@ def test_operation_ids_are_good_and_unique_method_names(document: dict[str, Any]
 
     assert len(set(names)) == len(names)
     assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", name)] == []
+
+
+def test_schemas_have_good_and_unique_class_names(document: dict[str, Any]) -> None:
+    names = document["components"]["schemas"]
+
+    assert [name for name in names if not re.fullmatch(r"[A-Z][A-Za-z0-9]+", name)] == []
 
 
 def test_no_operation_needs_patch_which_mini_programs_have_not(document: dict[str, Any]) -> None:
