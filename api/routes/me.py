@@ -11,7 +11,7 @@ from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_curs
 from api.routes.session import Code, SessionOut, never_stored
 from api.wire import WireIn, WireOut
 from consultation.community import residence_queries as queries
-from consultation.community.identity import mask_phone
+from consultation.community.identity import VerificationMethod, mask_phone
 from consultation.community.tables import ResidenceKind
 from consultation.permissions import Role
 
@@ -27,7 +27,7 @@ class OwnResidenceOut(WireOut):
     community_name: str
     kind: ResidenceKind
     level: int
-    method: str | None
+    method: VerificationMethod | None
     claim: str | None
     refusal_reason: str | None
 
@@ -94,7 +94,7 @@ async def get_me(db: Db, actor: CurrentActor) -> MeOut:
                 community_name=name,
                 kind=residence.kind,
                 level=residence.level,
-                method=residence.method,
+                method=None if residence.method is None else VerificationMethod(residence.method),
                 claim=queries.opened_claim(tx, residence),
                 refusal_reason=residence.refusal_reason,
             )

@@ -13,7 +13,7 @@ from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_curs
 from api.wire import WireIn, WireOut
 from consultation.community import residence_queries as queries
 from consultation.community.commands import verification
-from consultation.community.identity import mask_phone
+from consultation.community.identity import VerificationMethod, mask_phone
 from consultation.community.tables import ResidenceKind
 
 router = APIRouter(prefix="/v1", tags=["residence"])
@@ -34,7 +34,7 @@ class ResidenceOut(WireOut):
     community_id: UUID
     kind: ResidenceKind
     level: int
-    method: str | None
+    method: VerificationMethod | None
 
 
 class ClaimOut(WireOut):

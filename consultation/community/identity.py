@@ -12,7 +12,7 @@ from enum import StrEnum
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 
 
-class Method(StrEnum):
+class VerificationMethod(StrEnum):
     """How a residence came to level 2."""
 
     REGISTER = "register"

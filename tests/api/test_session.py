@@ -17,7 +17,7 @@ from api.fake_wechat.state import SECRET
 from api.tables import LoginCode, LoginSession, RefreshToken, WechatAccount
 from consultation.community.tables import Person
 from consultation.database import Database
-from notifications.wechat import LOGIN, TRIES, Identity
+from notifications.wechat import LOGIN, PHONE, TRIES, Identity
 from tests.conftest import ManualClock
 from tests.fake_wechat import FakeWechat, bearer, log_in
 
@@ -181,6 +181,25 @@ async def test_a_wechat_out_of_order_leaves_nothing_behind(
         assert (answer.status_code, answer.json()["code"]) == (503, "wechat-unavailable")
     async with db.read() as tx:
         assert (await tx.session.exec(select(func.count()).select_from(WechatAccount))).one() == 0
+
+
+async def test_nobody_waits_for_wechat_but_the_one_who_logs_in(
+    client: httpx.AsyncClient, fake_wechat: FakeWechat
+) -> None:
+    session = await log_in(client, fake_wechat, "o1", unionid="u1")
+    code = await fake_wechat.login_code("o1")
+    for path, slow in (
+        (LOGIN, exchange(client, code)),
+        (PHONE, client.post("/v1/me/phone", json={"code": "x"}, headers=bearer(session))),
+    ):
+        await fake_wechat.fault(path, "slow", seconds=2)
+        waiting = asyncio.create_task(slow)
+        while await fake_wechat.calls(path) < (2 if path == LOGIN else 1):
+            await asyncio.sleep(0.01)
+        session = (await refresh(client, session["refresh_token"])).json()
+        assert "access_token" in session  # written while the other waits: no lock is held
+        assert not waiting.done()
+        await waiting
 
 
 async def test_a_login_of_another_shape_never_reaches_wechat(

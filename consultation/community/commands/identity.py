@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from consultation.community import residence_queries as queries
-from consultation.community.identity import AccountNotProvisional, Method, PhoneInUse
+from consultation.community.identity import AccountNotProvisional, PhoneInUse, VerificationMethod
 from consultation.community.tables import Person
 from consultation.database import Transaction
 from consultation.events import PersonVerified, UserNotified
@@ -88,13 +88,13 @@ async def _verify_by_phone(tx: Transaction, person: Person) -> None:
         if residence.level >= 2 or residence.claim_sealed is not None:
             continue
         residence.level = 2
-        residence.method = Method.PHONE_MATCH
+        residence.method = VerificationMethod.PHONE_MATCH
         residence.verified_at = tx.now
         tx.emit(
             PersonVerified(
                 community_id=residence.community_id,
                 person_id=person.id,
                 level=2,
-                method=Method.PHONE_MATCH,
+                method=VerificationMethod.PHONE_MATCH,
             )
         )

@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, update
 from sqlmodel import col
 
 from consultation.community.commands.register_people import find_people
-from consultation.community.identity import Method
+from consultation.community.identity import VerificationMethod
 from consultation.community.register_checks import mentions
 from consultation.community.register_queries import (
     HouseholdRow,
@@ -151,7 +151,7 @@ def _at_home(kind: ResidenceKind, household: HouseholdRow) -> dict[str, Any]:
 
 
 def _of_register(residence: ResidenceRow) -> bool:
-    return residence.level < 2 or residence.method == Method.REGISTER
+    return residence.level < 2 or residence.method == VerificationMethod.REGISTER
 
 
 def _must_change(residence: ResidenceRow, wanted: dict[str, Any]) -> bool:
@@ -174,7 +174,7 @@ async def _keep(
 ) -> None:
     """Insert and update residences at level 2: the register itself is the check. An account gets
     nothing of it before it is matched to the registered person."""
-    verified = {"level": 2, "method": Method.REGISTER.value, "verified_at": tx.now}
+    verified = {"level": 2, "method": VerificationMethod.REGISTER.value, "verified_at": tx.now}
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     for person, content in wanted.items():
@@ -200,7 +200,7 @@ async def _keep(
                         community_id=community.id,
                         person_id=person,
                         level=2,
-                        method=Method.REGISTER.value,
+                        method=VerificationMethod.REGISTER.value,
                     )
                 )
     if new:

@@ -8,11 +8,11 @@ from consultation.community.commands.identity import join
 from consultation.community.identity import (
     CannotVerifyOneself,
     HomeNotHere,
-    Method,
     NameMissing,
     NotOfThisHome,
     PhoneNotBound,
     ResidenceAlreadyVerified,
+    VerificationMethod,
 )
 from consultation.community.rules import mask_name
 from consultation.community.tables import Person, Residence, ResidenceKind
@@ -110,7 +110,7 @@ async def verify_claim(
         residence.grid_id = home.grid_id
 
     residence.level = 2
-    residence.method = Method.GRID_WORKER
+    residence.method = VerificationMethod.GRID_WORKER
     residence.verified_by_id = tx.person_id
     residence.verified_at = tx.now
     residence.claim_sealed = None  # checked, and so no longer needed
@@ -122,7 +122,7 @@ async def verify_claim(
             community_id=residence.community_id,
             person_id=residence.person_id,
             level=2,
-            method=Method.GRID_WORKER,
+            method=VerificationMethod.GRID_WORKER,
         )
     )
     _tell(tx, residence, "residence_verified")
