@@ -202,7 +202,7 @@ async def signatures_under(
             AdoptionSignature.round == round,
             AdoptionSignature.replies_digest == digest,
         )
-        .order_by(col(AdoptionSignature.at))
+        .order_by(col(AdoptionSignature.at), col(AdoptionSignature.side).desc())
     )
     return list(found)
 
@@ -263,7 +263,7 @@ async def feedback_documents(tx: Transaction, topic_id: UUID) -> list[Document]:
             ),
             col(Document.public).is_(True),
         )
-        .order_by(col(Document.created_at), col(Document.version))
+        .order_by(col(Document.created_at), col(Document.kind), col(Document.version))
     )
     return list(found)
 

@@ -1,11 +1,12 @@
 """Adoption 采纳: every item is answered with a reason; who answers signs; then the topic moves."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from consultation.database import Transaction
 from consultation.events import AdoptionReplied, AdoptionSigned, ReplyExtended
 from consultation.outcomes import queries, rules
-from consultation.outcomes.rules import Decision, NonAdoption, SignatureSide
+from consultation.outcomes.rules import Answer, Decision, NonAdoption, SignatureSide
 from consultation.outcomes.tables import AdoptionReply, AdoptionSignature, ReplyExtension
 from consultation.oversight.evaluation import set_explanation_deadlines
 from consultation.permissions import Deed, check
@@ -137,12 +138,11 @@ async def sign_adoption(tx: Transaction, topic_id: UUID, *, replies_digest: str)
     )
     tx.emit(AdoptionSigned(community_id=topic.community_id, topic_id=topic.id, side=side.value))
     if {s.side for s in signatures} | {side} >= rules.signatures_needed(topic.track):
-        await _decide(tx, topic)
+        await _decide(tx, topic, answers)
     return topic
 
 
-async def _decide(tx: Transaction, topic: Topic) -> None:
-    answers = await queries.current_answers(tx, topic.id, topic.round)
+async def _decide(tx: Transaction, topic: Topic, answers: Sequence[Answer]) -> None:
     outcome = await queries.latest_outcome(tx, topic.id, topic.round)
     assert outcome is not None
     commissioned = topic.track is Track.COMMISSIONED
