@@ -103,6 +103,7 @@ class Matter:
         )
         self.topic_id = draft["id"]
         self.stage.notes[self.story] = self.topic_id
+        await self.stage.watch(self.office.code, self.topic_id)
         await author.post(self.url("/submission"), {})
         self.said(f"{author.name}提交议题“{proposal['title']}”")
 

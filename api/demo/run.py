@@ -17,11 +17,13 @@ from pydantic import SecretStr
 from api import logs
 from api.app import build_app
 from api.demo.fixtures import check_numbers
-from api.demo.people import People, Session, SignIn
+from api.demo.matter import LIUQIAO, WUTONGLI
+from api.demo.people import People, Person, Session, SignIn
 from api.demo.places import Places
 from api.demo.playbill import THE_END, WALKED, WHOLE, Story
 from api.demo.registers import phones, write_registers
 from api.demo.stage import Stage, StoryClock, at
+from api.demo.watcher import Watcher
 from api.demo.welcome import welcome
 from api.dependencies import Services
 from api.fake_wechat.server import build_fake
@@ -59,6 +61,7 @@ def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: i
         wechat_secret=SecretStr(SECRET),
         host=host,
         port=port,
+        replay_hours=24 * 400,  # a watcher that slept for months of story time still catches up
         run_worker=False,  # the stage moves the clock and does what falls due, at its own time
     )
 
@@ -121,13 +124,29 @@ async def play(stage: Stage, bill: tuple[Story, ...], *, until: datetime) -> Non
     await stage.move_to(until)
 
 
+@asynccontextmanager
+async def watching(stage: Stage) -> AsyncGenerator[None]:
+    """The clerks of both communities follow every topic on the live socket."""
+    url = str(stage.people.http.base_url).replace("http", "ws", 1).rstrip("/") + "/v1/live"
+    for office in (WUTONGLI, LIUQIAO):
+        clerk = Person(office.clerk, stage.people.phones[office.clerk], stage.people, "clerk")
+        stage.watchers[office.code] = Watcher(url, clerk)
+        stage.watchers[office.code].start()
+    try:
+        yield
+    finally:
+        for watcher in stage.watchers.values():
+            await watcher.stop()
+
+
 async def check(tell: Callable[[str], None]) -> int:
     """Play the walked topics through the running server; the number of steps."""
     with tempfile.TemporaryDirectory(prefix="minyi-check-") as name:
         async with serving(build_fake()) as wechat:
             settings = demo_settings(Path(name), wechat)
-            async with stage_for(settings, tell=tell, served=True) as stage:
+            async with stage_for(settings, tell=tell, served=True) as stage, watching(stage):
                 await play(stage, WALKED, until=at("2026-11-20"))
+                await stage.check_watchers()
                 check_numbers(stage)
                 return stage.steps
 

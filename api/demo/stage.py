@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time
 
 from api.demo.people import People
 from api.demo.places import Places
+from api.demo.watcher import Watcher
 from api.dependencies import Services
 from consultation.calendar import SHANGHAI
 from consultation.jobs import next_due
@@ -48,6 +49,8 @@ class Stage:
     people: People
     places: Places
     tell: Callable[[str], None]
+    watchers: dict[str, Watcher] = field(default_factory=dict)
+    """By the code of the community; none while the demo is built."""
     steps: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     """What stories leave for each other and for the reader: names of topics to their ids."""
@@ -63,6 +66,19 @@ class Stage:
         if actual != expected:
             raise Difference(f"{story}: {what}: expected {expected!r}, found {actual!r}")
         self.step(story, f"✓ {what}: {actual}")
+
+    async def watch(self, community: str, topic_id: str) -> None:
+        if community in self.watchers:
+            await self.watchers[community].watch(f"topic:{topic_id}")
+
+    async def check_watchers(self) -> None:
+        """Every event of every topic came over the socket, once and in order."""
+        for watcher in self.watchers.values():
+            for came, whole in (await watcher.has_all()).values():
+                self.expect(
+                    "实时", f"{watcher.person.name}的手机收到 {came} 条,不缺不重", whole, True
+                )
+            self.step("实时", f"其间令牌到期,重新连接 {watcher.connections} 次,从断点续传")
 
     async def move_to(self, moment: datetime) -> None:
         worker, db = self.services.worker, self.services.db

@@ -60,7 +60,7 @@ async def community_page(
     community_id: UUID, db: Db, locale: Locale, group: str = "", cursor: CursorParam = None
 ) -> HTMLResponse:
     """The notice board of a community; an unknown group shows all."""
-    wanted = StateGroup(group) if group in StateGroup else None
+    wanted = StateGroup(group) if group in list(StateGroup) else None
     async with db.read() as tx:
         view = await community_view(
             tx, community_id, wanted, read_time_cursor(cursor), words_in(locale)

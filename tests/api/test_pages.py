@@ -1,0 +1,69 @@
+"""The public pages, as a visitor's phone gets them."""
+
+import httpx
+
+from consultation.database import Database
+from consultation.topics.states import State
+from tests.world import World, a_topic
+
+
+async def test_the_board_lists_public_topics_and_links_to_them(
+    client: httpx.AsyncClient, db: Database, world: World
+) -> None:
+    topic = await a_topic(db, world, state=State.DELIBERATING)
+    hidden = await a_topic(db, world, state=State.SUBMITTED, title="还没有受理的事")
+
+    page = await client.get(f"/c/{world.community.id}")
+
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert f'href="/t/{topic.id}"' in page.text
+    assert "协商中" in page.text
+    assert hidden.title not in page.text
+
+
+async def test_a_topic_is_shown_in_chinese_and_in_english_without_a_script(
+    client: httpx.AsyncClient, db: Database, world: World
+) -> None:
+    topic = await a_topic(db, world, state=State.DELIBERATING)
+
+    chinese = await client.get(f"/t/{topic.id}")
+    english = await client.get(f"/t/{topic.id}", headers={"accept-language": "en"})
+
+    assert "办理进展" in chinese.text
+    assert topic.problem in chinese.text
+    assert 'lang="en"' in english.text
+    assert "Progress" in english.text
+    for page in (chinese, english):
+        assert "<script" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+async def test_what_people_write_is_text_and_never_markup(
+    client: httpx.AsyncClient, db: Database, world: World
+) -> None:
+    topic = await a_topic(db, world, state=State.DELIBERATING, problem="<b>漏水</b>")
+
+    page = await client.get(f"/t/{topic.id}")
+
+    assert "&lt;b&gt;漏水&lt;/b&gt;" in page.text
+
+
+async def test_a_topic_that_is_not_public_is_not_found(
+    client: httpx.AsyncClient, db: Database, world: World
+) -> None:
+    topic = await a_topic(db, world, state=State.SUBMITTED)
+
+    assert (await client.get(f"/t/{topic.id}")).status_code == 404
+    assert (await client.get("/")).text.count('class="topic card"') == 2
+
+
+async def test_no_page_names_a_neighbour_in_full(
+    client: httpx.AsyncClient, db: Database, world: World
+) -> None:
+    topic = await a_topic(db, world, state=State.DELIBERATING)
+
+    page = await client.get(f"/t/{topic.id}")
+
+    assert "居*" in page.text  # resident1 is 居民1
+    assert "居民1" not in page.text

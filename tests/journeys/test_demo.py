@@ -1,0 +1,67 @@
+"""The demo is the longest story: four topics over a real server, as their people."""
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator
+from datetime import datetime
+
+import pytest
+
+from api import logs
+from api.demo import run
+from api.demo.fixtures import check_numbers
+from api.demo.playbill import WALKED, WHOLE
+from api.demo.stage import Difference, Stage
+from api.demo.voters import choose
+
+
+def test_four_topics_walk_from_submission_to_their_states_without_a_difference() -> None:
+    logs.configure(io.StringIO())
+    told: list[str] = []
+
+    steps = asyncio.run(run.check(told.append))
+
+    assert steps >= 80
+    for story in ("D1 ", "D2 ", "D6 ", "D11", "D12", "8.3", "实时"):
+        assert any(f"  {story}" in line for line in told), story
+
+
+def test_a_number_that_differs_stops_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    from api.demo import fixtures
+
+    monkeypatch.setattr(fixtures, "FLATS", [6835, 7420] * 5 + [6835, 7421])
+    stage = Stage(None, run.StoryClock(), None, None, print)  # type: ignore[arg-type]
+
+    with pytest.raises(Difference):
+        check_numbers(stage)
+
+
+def test_the_bill_has_twelve_topics_of_which_four_are_walked() -> None:
+    assert len(WHOLE) == 11  # D11 is played with D2
+    assert len(WALKED) == 4
+
+
+def test_owners_are_chosen_so_that_heads_and_area_are_exact() -> None:
+    areas = {f"p{n}": 8865 + 5 * (n % 40) for n in range(200)}
+    chosen = choose(areas, 60, sum(sorted(areas.values())[70:130]), seed=1)
+
+    assert len(set(chosen)) == 60
+    assert sum(areas[one] for one in chosen) == sum(sorted(areas.values())[70:130])
+
+
+async def test_stories_take_turns_in_the_order_of_their_moments() -> None:
+    heard: list[str] = []
+
+    async def story(name: str, *days: str) -> AsyncGenerator[datetime]:
+        for day in days:
+            yield run.at(day)
+            heard.append(f"{name} {day}")
+
+    class Quiet(Stage):
+        async def move_to(self, moment: datetime) -> None:
+            self.clock.move_to(moment)
+
+    stage = Quiet(None, run.StoryClock(), None, None, print)  # type: ignore[arg-type]
+    await stage.play([story("a", "2026-03-11", "2026-03-13"), story("b", "2026-03-12")])
+
+    assert heard == ["a 2026-03-11", "b 2026-03-12", "a 2026-03-13"]
