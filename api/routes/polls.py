@@ -14,12 +14,13 @@ from api.words import say
 from consultation.calendar import local_day
 from consultation.database import Transaction
 from consultation.permissions import Deed, grant_of
-from consultation.polls import queries, rules, wording
+from consultation.polls import queries, terms, wording
 from consultation.polls.commands import drafting, opening
 from consultation.polls.counting import Count, Result, ThresholdCheck, turnout_progress
 from consultation.polls.presets import RulePreset, presets
-from consultation.polls.rules import PollDraft, PollItem, PollState, Verdict
+from consultation.polls.rules import PollItem, PollState, Verdict
 from consultation.polls.tables import Poll, SignerRole
+from consultation.polls.terms import PollDraft
 from consultation.topics.queries import access_topic
 
 router = APIRouter(prefix="/v1", tags=["polls"])
@@ -221,7 +222,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         progress = turnout_progress(poll.preset, eligible, turnout)
     signed = await queries.signatures(tx, poll) if over else []
     said = [] if shown is None else wording.result(poll.preset, poll.items, shown)
-    codes = rules.warnings(poll.preset) if poll.state is PollState.DRAFT else []
+    codes = terms.warnings(poll.preset) if poll.state is PollState.DRAFT else []
     return PollOut(
         id=poll.id,
         community_id=poll.community_id,

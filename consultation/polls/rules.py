@@ -1,30 +1,21 @@
-"""THE RULES OF A POLL: states, what may be put to the vote, when it may be held, what a ballot is.
-No I/O. Counting stands in ``counting``, its words in ``wording``, the roll in ``rolls``.
+"""THE RULES OF A POLL: its states, what is voted on, what a ballot is and when it is taken. No I/O.
+
+What may be put to the vote stands in ``terms``, who votes in ``rolls``, counting in ``counting``,
+and the words of a result in ``wording``.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import Field
 
-from consultation.calendar import add_days, local_day
-from consultation.community.tables import NodeKind
-from consultation.polls.presets import (
-    Allocation,
-    Electorate,
-    Frozen,
-    RulePreset,
-    Verification,
-    presets,
-)
+from consultation.polls.presets import Frozen, RulePreset
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
-from consultation.topics.states import Layer, State
 
 
 class PollState(StrEnum):
@@ -61,78 +52,6 @@ class Verdict(StrEnum):
 
 
 # ---- refusals -----------------------------------------------------------------------------------
-
-
-class PollExists(AlreadyDone):
-    """The topic's present round has a poll that is past its draft."""
-
-    code = "poll-exists"
-
-
-class UnknownPreset(Invalid):
-    code = "unknown-preset"
-
-
-class PresetNotEffective(NotNow):
-    """The preset is not the law of the day of the announcement."""
-
-    code = "preset-not-effective"
-
-
-class PresetNotPlanned(Invalid):
-    """The frozen plan of the topic names another preset, or none."""
-
-    code = "preset-not-planned"
-
-
-class PollLayerMismatch(Invalid):
-    """Owners' matters, assembly matters and consultation each have presets of their own: an
-    opinion poll never "passes" what needs an owners' vote (domain 9.1)."""
-
-    code = "poll-layer-mismatch"
-
-
-class PollScopeInvalid(Invalid):
-    """The electorate of the preset does not vote at that kind of place, or the place lies outside
-    the topic."""
-
-    code = "poll-scope-invalid"
-
-
-class PollItemsInvalid(Invalid):
-    """Items, costs and ceiling do not fit the preset; ``problem`` says how."""
-
-    code = "poll-items-invalid"
-
-
-class PollMeetingInvalid(Invalid):
-    """The preset needs a meeting of this topic and round, or needs none."""
-
-    code = "poll-meeting-invalid"
-
-
-class PollWindowInvalid(Invalid):
-    """Opening and closing do not keep the preset's window or notice."""
-
-    code = "poll-window-invalid"
-
-
-class PollTooEarly(NotNow):
-    """The topic is not in a stage in which this can be done."""
-
-    code = "poll-wrong-stage"
-
-
-class SecondPersonNeeded(NotPermitted):
-    """Who drafts a poll does not announce it."""
-
-    code = "poll-needs-second-person"
-
-
-class EmptyRoll(Invalid):
-    """Nobody could vote."""
-
-    code = "empty-roll"
 
 
 class PollNotOpen(NotNow):
@@ -177,12 +96,6 @@ class WrongChannel(Invalid):
     code = "wrong-channel"
 
 
-class CannotExtend(NotNow):
-    """One extension, announced before the original end, for turnout that is not reached yet."""
-
-    code = "cannot-extend"
-
-
 class NotCounted(NotNow):
     """The poll is not closed, or its result is published already."""
 
@@ -221,20 +134,6 @@ class PollItem(Frozen):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PollDraft:
-    """What a clerk proposes to put to the vote. ``preset`` is ``id@version``."""
-
-    preset: str
-    scope_node_id: UUID
-    question: str
-    items: list[PollItem]
-    budget_fen: int | None
-    opens_at: datetime
-    closes_at: datetime
-    meeting_id: UUID | None
-
-
 class RolledUnit(Frozen):
     unit_id: UUID
     code: str
@@ -269,122 +168,6 @@ def digest(content: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-# ---- drafting and announcing --------------------------------------------------------------------
-
-OPEN_TO_DRAFT = frozenset(
-    {State.PREPARING, State.ANNOUNCED, State.DELIBERATING, State.OUTCOME_DRAFTING}
-)
-OPEN_TO_ANNOUNCE = OPEN_TO_DRAFT - {State.PREPARING}
-"""From the frozen plan on: the preset must not change any more."""
-
-_WHOLE_COMMUNITY = frozenset({NodeKind.COMMUNITY, NodeKind.VILLAGE})
-_ANY_PLACE = frozenset(NodeKind) - {
-    NodeKind.CITY,
-    NodeKind.DISTRICT,
-    NodeKind.SUBDISTRICT,
-    NodeKind.TOWN,
-}
-PLACES: Mapping[Electorate, frozenset[NodeKind]] = {
-    Electorate.OWNERS: frozenset({NodeKind.ESTATE}),
-    Electorate.OWNERS_IN_SCOPE: frozenset({NodeKind.BUILDING, NodeKind.ENTRANCE}),
-    Electorate.HOUSEHOLD_REPRESENTATIVES: _ANY_PLACE,
-    Electorate.RESIDENTS_REPRESENTATIVES: frozenset({NodeKind.COMMUNITY}),
-    Electorate.VILLAGERS_REPRESENTATIVES: frozenset({NodeKind.VILLAGE}),
-    Electorate.OPEN_POLL: _WHOLE_COMMUNITY,
-}
-"""Where each electorate votes."""
-OF_WHOLE_COMMUNITY = frozenset(
-    {
-        Electorate.RESIDENTS_REPRESENTATIVES,
-        Electorate.VILLAGERS_REPRESENTATIVES,
-        Electorate.OPEN_POLL,
-    }
-)
-"""Who votes for the whole community, also on a topic that lies in one part of it."""
-
-
-def find_preset(key: str) -> RulePreset:
-    preset = presets().get(key)
-    if preset is None:
-        raise UnknownPreset(preset=key)
-    return preset
-
-
-def check_preset(
-    preset: RulePreset, *, layer: Layer | None, planned: str | None, plan_frozen: bool
-) -> None:
-    """The preset belongs to the topic's legal layer, and is the one that the frozen plan names."""
-    if preset.layer is not layer:
-        raise PollLayerMismatch(preset=preset.key, layer=None if layer is None else layer.value)
-    if plan_frozen and preset.key != planned:
-        raise PresetNotPlanned(preset=preset.key, planned=planned)
-
-
-def check_effective(preset: RulePreset, now: datetime) -> None:
-    """The edition of the rule must be in force on the day of the announcement."""
-    if not preset.effective_on(local_day(now)):
-        raise PresetNotEffective(preset=preset.key)
-
-
-def check_scope(preset: RulePreset, kind: NodeKind, *, in_topic: bool) -> None:
-    """``in_topic``: the place lies in or below the topic's, or is the community of an assembly."""
-    if kind not in PLACES[preset.electorate] or not in_topic:
-        raise PollScopeInvalid(electorate=preset.electorate.value, place=kind.value)
-
-
-def check_items(preset: RulePreset, items: Sequence[PollItem], budget_fen: int | None) -> None:
-    """Each item can be voted against (domain 2.5); a ceiling and costs stand exactly where money
-    is allocated."""
-    allocates = preset.allocation is Allocation.BUDGET_IN_VOTE_ORDER
-    problem = None
-    if not items:
-        problem = "no_items"
-    elif any(Choice.AGAINST not in item.choices for item in items):
-        problem = "no_against"
-    elif len({item.text for item in items}) < len(items):
-        problem = "same_item_twice"
-    elif allocates and (budget_fen is None or any(item.cost_fen is None for item in items)):
-        problem = "costs_missing"
-    elif not allocates and (budget_fen is not None or any(i.cost_fen is not None for i in items)):
-        problem = "costs_not_asked"
-    if problem is not None:
-        raise PollItemsInvalid(problem=problem)
-
-
-def check_window(preset: RulePreset, opens_at: datetime, closes_at: datetime) -> None:
-    window = closes_at - opens_at
-    shortest = timedelta(days=preset.window_days_min)
-    if window <= timedelta(0) or not shortest <= window <= timedelta(days=preset.window_days_max):
-        raise PollWindowInvalid(
-            problem="window", least=preset.window_days_min, most=preset.window_days_max
-        )
-
-
-def check_notice(preset: RulePreset, opens_at: datetime, now: datetime) -> None:
-    """The poll opens when its notice is over at the earliest: ``notice_days`` full days after the
-    day of the announcement; at once if the preset asks for none."""
-    earliest = add_days(now, preset.notice_days) if preset.notice_days else now
-    if opens_at < earliest:
-        raise PollWindowInvalid(
-            problem="notice", least=preset.notice_days, earliest=earliest.isoformat()
-        )
-
-
-def check_late_opening(preset: RulePreset, closes_at: datetime, now: datetime) -> None:
-    """A poll that a person opens after its hour must still be open as long as the preset asks."""
-    if now >= closes_at or closes_at - now < timedelta(days=preset.window_days_min):
-        raise PollWindowInvalid(
-            problem="window", least=preset.window_days_min, most=preset.window_days_max
-        )
-
-
-def warnings(preset: RulePreset) -> list[str]:
-    """Codes of what the drafting person must know; the words stand in the catalogue."""
-    if preset.binding and preset.verification is Verification.TO_CONFIRM:
-        return ["preset_to_confirm"]
-    return []
-
-
 # ---- voting -------------------------------------------------------------------------------------
 
 
@@ -410,30 +193,3 @@ def check_ballot(items: Sequence[PollItem], answers: Iterable[tuple[int, str]]) 
     if missing:
         raise BallotInvalid(missing=missing)
     return {str(number): given[number].value for number in sorted(given)}
-
-
-def check_extension(
-    preset: RulePreset,
-    *,
-    state: PollState,
-    extensions: int,
-    opens_at: datetime,
-    closes_at: datetime,
-    new_closes_at: datetime,
-    turnout_reached: bool,
-    now: datetime,
-) -> None:
-    """Once, before the original end, for turnout only (domain 4.4); nobody has seen a choice."""
-    check_open(state, closes_at, now)
-    problem = None
-    if extensions >= preset.extensions:
-        problem = "no_extension_left"
-    elif turnout_reached:
-        problem = "turnout_reached"
-    if problem is not None:
-        raise CannotExtend(problem=problem)
-    if new_closes_at <= closes_at:
-        raise PollWindowInvalid(
-            problem="window", least=preset.window_days_min, most=preset.window_days_max
-        )
-    check_window(preset, opens_at, new_closes_at)

@@ -14,14 +14,15 @@ from consultation.jobs import JobKind, schedule
 from consultation.meetings.rules import MeetingState
 from consultation.meetings.tables import Meeting
 from consultation.permissions import Deed, Role
-from consultation.polls import rules, wording
+from consultation.polls import rules, terms, wording
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.presets import RulePreset
 from consultation.polls.queries import Hold, access_poll, live_poll, turnout
 from consultation.polls.registers import build_roll, place_name
 from consultation.polls.rolls import Place, roll_digest
-from consultation.polls.rules import PollDraft, PollState
+from consultation.polls.rules import PollState
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
+from consultation.polls.terms import PollDraft
 from consultation.polls.wording import Phrase
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.documents import publish_document
@@ -41,20 +42,20 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     PollScopeInvalid, PollItemsInvalid, PollMeetingInvalid, PollWindowInvalid or ForbiddenSubject.
     """
     topic = await access_topic(tx, topic_id, Deed.CHOOSE_PRESET, lock=True)
-    preset = rules.find_preset(draft.preset)
+    preset = terms.find_preset(draft.preset)
     if tx.standing.role is Role.OWNERS_COMMITTEE and preset.layer is not Layer.OWNERS:
         raise NotPermitted(deed=Deed.CHOOSE_PRESET.value, role=tx.standing.role.value)
-    _check_stage(topic, rules.OPEN_TO_DRAFT)
+    _check_stage(topic, terms.OPEN_TO_DRAFT)
     await _check_preset(tx, topic, preset)
     scope = await _scope(tx, topic, preset, draft.scope_node_id)
-    rules.check_items(preset, draft.items, draft.budget_fen)
+    terms.check_items(preset, draft.items, draft.budget_fen)
     check_subject(draft.question, *(item.text for item in draft.items))
-    rules.check_window(preset, draft.opens_at, draft.closes_at)
+    terms.check_window(preset, draft.opens_at, draft.closes_at)
     if draft.meeting_id is not None:
         await _check_meeting(tx, topic, preset, draft.meeting_id)
     poll = await live_poll(tx, topic)
     if poll is not None and poll.state is not PollState.DRAFT:
-        raise rules.PollExists()
+        raise terms.PollExists()
 
     content = {
         "scope_node_id": scope.id,
@@ -95,20 +96,20 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
     if poll.announced_by_id == tx.person_id:
         return poll
     if poll.state is not PollState.DRAFT or poll.round != topic.round:
-        raise rules.PollExists()
+        raise terms.PollExists()
     if poll.drafted_by_id == tx.person_id:
-        raise rules.SecondPersonNeeded()
-    _check_stage(topic, rules.OPEN_TO_ANNOUNCE)
+        raise terms.SecondPersonNeeded()
+    _check_stage(topic, terms.OPEN_TO_ANNOUNCE)
     await _check_preset(tx, topic, poll.preset)
-    rules.check_effective(poll.preset, tx.now)
-    rules.check_items(poll.preset, poll.items, poll.budget_fen)
-    rules.check_window(poll.preset, poll.opens_at, poll.closes_at)
-    rules.check_notice(poll.preset, poll.opens_at, tx.now)
+    terms.check_effective(poll.preset, tx.now)
+    terms.check_items(poll.preset, poll.items, poll.budget_fen)
+    terms.check_window(poll.preset, poll.opens_at, poll.closes_at)
+    terms.check_notice(poll.preset, poll.opens_at, tx.now)
     await _check_meeting(tx, topic, poll.preset, poll.meeting_id)
     scope = await _scope(tx, topic, poll.preset, poll.scope_node_id)
     roll = await build_roll(tx, poll.preset, scope, closes_at=poll.closes_at)
     if not any(place.person_id for place in roll):
-        raise rules.EmptyRoll()
+        raise terms.EmptyRoll()
 
     poll.state = PollState.ANNOUNCED
     poll.announced_by_id = tx.person_id
@@ -150,7 +151,7 @@ async def extend_poll(
         return poll
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
     progress = turnout_progress(poll.preset, eligible, await turnout(tx, poll.id))
-    rules.check_extension(
+    terms.check_extension(
         poll.preset,
         state=poll.state,
         extensions=poll.extensions,
@@ -192,12 +193,12 @@ async def extend_poll(
 
 def _check_stage(topic: Topic, stages: frozenset[State]) -> None:
     if topic.state not in stages:
-        raise rules.PollTooEarly(state=topic.state.value)
+        raise terms.PollTooEarly(state=topic.state.value)
 
 
 async def _check_preset(tx: Transaction, topic: Topic, preset: RulePreset) -> None:
     plan = await tx.session.get(TopicPlan, (topic.id, topic.round))
-    rules.check_preset(
+    terms.check_preset(
         preset,
         layer=topic.layer,
         planned=None if plan is None else plan.plan.poll_preset,
@@ -209,9 +210,9 @@ async def _scope(tx: Transaction, topic: Topic, preset: RulePreset, node_id: UUI
     scope = await tx.session.get(Node, node_id)
     if scope is None or scope.community_id != topic.community_id:
         raise NotFound(what="node")
-    whole = preset.electorate in rules.OF_WHOLE_COMMUNITY and scope.id == topic.community_id
+    whole = preset.electorate in terms.OF_WHOLE_COMMUNITY and scope.id == topic.community_id
     inside = scope.path.startswith(topic.node_path) or scope.grid_id == topic.node_id
-    rules.check_scope(preset, scope.kind, in_topic=whole or inside)
+    terms.check_scope(preset, scope.kind, in_topic=whole or inside)
     return scope
 
 
@@ -228,7 +229,7 @@ async def _check_meeting(
             and meeting.state is not MeetingState.CANCELLED
         )
     if not fits:
-        raise rules.PollMeetingInvalid()
+        raise terms.PollMeetingInvalid()
 
 
 async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:

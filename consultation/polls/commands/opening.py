@@ -5,7 +5,7 @@ from uuid import UUID
 from consultation.database import Transaction
 from consultation.events import PollOpened
 from consultation.permissions import Deed
-from consultation.polls import rules
+from consultation.polls import terms
 from consultation.polls.queries import Hold, access_poll
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
@@ -34,8 +34,8 @@ async def open_poll(tx: Transaction, poll_id: UUID) -> Poll:
     if poll.state is PollState.OPEN:
         return poll
     if poll.state is not PollState.ANNOUNCED:
-        raise rules.PollTooEarly(state=poll.state.value)
-    rules.check_late_opening(poll.preset, poll.closes_at, tx.now)
+        raise terms.PollTooEarly(state=poll.state.value)
+    terms.check_late_opening(poll.preset, poll.closes_at, tx.now)
     await advance(tx, topic, Act.OPEN_VOTING, consequence=True)
 
     _open(tx, poll, topic)

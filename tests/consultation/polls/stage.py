@@ -33,8 +33,9 @@ from consultation.outcomes.tables import Outcome, OutcomeItem
 from consultation.permissions import Actor, Role
 from consultation.polls.commands import casting, closing, drafting
 from consultation.polls.queries import frozen_roll
-from consultation.polls.rules import PollDraft, PollItem
+from consultation.polls.rules import PollItem
 from consultation.polls.tables import Poll
+from consultation.polls.terms import PollDraft
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
 from tests.conftest import ManualClock
@@ -140,9 +141,9 @@ class Stage:
         await self.homes(estate, entrance, [6835, 7420] * 6, owners)
         return entrance, owners
 
-    async def households(self, count: int) -> tuple[Node, list[UUID]]:
+    async def households(self, count: int, *, name: str = "梧桐新村") -> tuple[Node, list[UUID]]:
         """An estate of occupied households with a representative each."""
-        estate = await self.place(NodeKind.ESTATE, "梧桐新村", self.world.community)
+        estate = await self.place(NodeKind.ESTATE, name, self.world.community)
         people = await self.people(count, self.world.community.id)
         async with self.db.begin() as tx:
             connection = await tx.session.connection()

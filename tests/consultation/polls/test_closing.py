@@ -11,7 +11,7 @@ from consultation.community.tables import Node
 from consultation.events import PollBallotsRead
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
-from consultation.polls import rules
+from consultation.polls import rules, terms
 from consultation.polls.commands import closing, drafting, opening
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import CountSignature, Poll
@@ -81,7 +81,7 @@ async def test_a_poll_opened_too_late_for_its_window_is_refused_and_becomes_void
     topic, entrance = await whereabouts(stage, poll)
     await stage.write_outcome(topic)
     stage.clock.now = poll.closes_at - timedelta(days=4)
-    with pytest.raises(rules.PollWindowInvalid):
+    with pytest.raises(terms.PollWindowInvalid):
         await open_by_hand(stage, poll.id)
 
     assert (await stage.closed(poll.id)).state is PollState.VOIDED
@@ -109,7 +109,7 @@ async def test_a_poll_is_extended_once_with_a_new_notice_and_closes_later(stage:
     extended = await extend(stage, poll, days=3)
     assert extended.closes_at == poll.closes_at + timedelta(days=3)
     await extend(stage, poll, days=3)  # the same again changes nothing
-    with pytest.raises(rules.CannotExtend):
+    with pytest.raises(terms.CannotExtend):
         await extend(stage, poll, days=5)
     async with stage.db.read() as tx:
         notices = (
@@ -133,7 +133,7 @@ async def test_a_poll_that_has_its_turnout_is_not_extended(stage: Stage) -> None
     poll, owners = await stage.lift_poll()
     await stage.vote(poll.id, owners, "f" * 8 + "....")
 
-    with pytest.raises(rules.CannotExtend):
+    with pytest.raises(terms.CannotExtend):
         await extend(stage, poll, days=3)
 
 

@@ -12,7 +12,7 @@ from consultation.community.tables import NodeKind, Ownership, Person
 from consultation.database import statements
 from consultation.events import PollAnnounced
 from consultation.permissions import Actor, Role
-from consultation.polls import rules
+from consultation.polls import rules, terms
 from consultation.polls.commands import drafting
 from consultation.polls.counting import Count
 from consultation.polls.queries import turnout
@@ -40,13 +40,13 @@ async def test_a_draft_is_replaced_until_it_is_announced_by_a_second_person(stag
     assert second.id == first.id
     assert second.question == "改为北侧加装"
 
-    with pytest.raises(rules.SecondPersonNeeded):
+    with pytest.raises(terms.SecondPersonNeeded):
         await announce(stage, first.id, stage.clerk)
     await announce(stage, first.id, stage.secretary)
     await announce(stage, first.id, stage.secretary)  # the same again changes nothing
-    with pytest.raises(rules.PollExists):
+    with pytest.raises(terms.PollExists):
         await announce(stage, first.id, stage.world.as_("owners_chair", Role.OWNERS_COMMITTEE))
-    with pytest.raises(rules.PollExists):
+    with pytest.raises(terms.PollExists):
         await stage.drafted("lift_scope_owners", topic, entrance)
 
 
@@ -113,12 +113,12 @@ async def test_the_database_refuses_to_change_a_roll(stage: Stage) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], type[Refusal]]] = [
-    ({"preset": "civil278_special@1999-01-01"}, rules.UnknownPreset),
-    ({"preset": "civil278_special@2021-01-01"}, rules.PresetNotPlanned),
-    ({"preset": "household_poll@2026-01-01"}, rules.PollLayerMismatch),
-    ({"items": []}, rules.PollItemsInvalid),
-    ({"budget_fen": 100}, rules.PollItemsInvalid),
-    ({"meeting_id": uuid4()}, rules.PollMeetingInvalid),
+    ({"preset": "civil278_special@1999-01-01"}, terms.UnknownPreset),
+    ({"preset": "civil278_special@2021-01-01"}, terms.PresetNotPlanned),
+    ({"preset": "household_poll@2026-01-01"}, terms.PollLayerMismatch),
+    ({"items": []}, terms.PollItemsInvalid),
+    ({"budget_fen": 100}, terms.PollItemsInvalid),
+    ({"meeting_id": uuid4()}, terms.PollMeetingInvalid),
     ({"scope_node_id": uuid4()}, NotFound),
 ]
 
@@ -130,9 +130,9 @@ async def test_a_draft_that_breaks_a_rule_is_refused(stage: Stage, world: World)
 
     for change, refusal in [
         *WRONG,
-        ({"closes_at": poll.opens_at + timedelta(days=4)}, rules.PollWindowInvalid),
-        ({"scope_node_id": world.nodes["entrance"].id}, rules.PollScopeInvalid),
-        ({"scope_node_id": world.nodes["estate"].id}, rules.PollScopeInvalid),
+        ({"closes_at": poll.opens_at + timedelta(days=4)}, terms.PollWindowInvalid),
+        ({"scope_node_id": world.nodes["entrance"].id}, terms.PollScopeInvalid),
+        ({"scope_node_id": world.nodes["estate"].id}, terms.PollScopeInvalid),
         ({"scope_node_id": world.nodes["other"].id}, NotFound),
         ({"scope_node_id": world.nodes["subdistrict"].id}, NotFound),
     ]:
@@ -146,7 +146,7 @@ async def test_an_announcement_before_its_notice_can_run_is_refused(stage: Stage
     poll = await stage.drafted("lift_scope_owners", topic, entrance)
     stage.clock.advance(days=1)
 
-    with pytest.raises(rules.PollWindowInvalid):
+    with pytest.raises(terms.PollWindowInvalid):
         await announce(stage, poll.id, stage.secretary)
 
 
@@ -169,14 +169,14 @@ async def test_polls_are_drafted_and_announced_between_preparing_and_voting(
     topic = await stage.topic("lift_scope_owners", entrance, state=state)
 
     if not may_draft:
-        with pytest.raises(rules.PollTooEarly):
+        with pytest.raises(terms.PollTooEarly):
             await stage.drafted("lift_scope_owners", topic, entrance)
         return
     poll = await stage.drafted("lift_scope_owners", topic, entrance)
     if may_announce:
         await announce(stage, poll.id, stage.secretary)
     else:
-        with pytest.raises(rules.PollTooEarly):
+        with pytest.raises(terms.PollTooEarly):
             await announce(stage, poll.id, stage.secretary)
 
 
@@ -187,7 +187,7 @@ async def test_nobody_can_announce_a_poll_that_nobody_could_vote_in(stage: Stage
     topic = await stage.topic("lift_scope_owners", empty)
     poll = await stage.drafted("lift_scope_owners", topic, empty)
 
-    with pytest.raises(rules.EmptyRoll):
+    with pytest.raises(terms.EmptyRoll):
         await announce(stage, poll.id, stage.secretary)
 
 

@@ -8,7 +8,7 @@ import pytest
 from consultation.community.tables import NodeKind, OrgKind
 from consultation.meetings.rules import AttendanceMode
 from consultation.permissions import Actor, Role
-from consultation.polls import rules
+from consultation.polls import rules, terms
 from consultation.polls.commands import casting
 from consultation.polls.counting import Funding
 from consultation.polls.rules import BallotChannel, PollItem, Verdict
@@ -92,7 +92,7 @@ async def test_only_members_signed_in_vote_and_a_wrong_entry_refuses_all(
             await tx.session.merge(assignment)
     topic = await stage.topic("village_reps", village)
     meeting = await stage.meeting(topic, members[:5])
-    with pytest.raises(rules.PollMeetingInvalid):
+    with pytest.raises(terms.PollMeetingInvalid):
         await stage.announced("village_reps", topic, village)
     poll = await stage.opened("village_reps", topic, village, meeting_id=meeting.id)
     assert poll.eligible_heads == 7  # six and the secretary

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from consultation.polls import rules
+from consultation.polls import terms
 from consultation.polls.presets import RulePreset, Threshold, Verification, presets
 from tests.consultation.polls.counting_cases import preset
 
@@ -94,22 +94,22 @@ def at(text: str) -> datetime:
 def test_a_preset_is_in_force_from_its_day_in_shanghai(moment: str, effective: bool) -> None:
     now = at(moment).astimezone(UTC)
     if effective:
-        rules.check_effective(preset("urban_reps_2026"), now)
+        terms.check_effective(preset("urban_reps_2026"), now)
     else:
-        with pytest.raises(rules.PresetNotEffective):
-            rules.check_effective(preset("urban_reps_2026"), now)
+        with pytest.raises(terms.PresetNotEffective):
+            terms.check_effective(preset("urban_reps_2026"), now)
 
 
 def test_the_last_day_of_a_preset_is_still_in_force() -> None:
     one = preset("village_reps").model_copy(update={"effective_to": date(2025, 12, 31)})
 
-    rules.check_effective(one, at("2025-12-31T23:59:59"))
-    with pytest.raises(rules.PresetNotEffective):
-        rules.check_effective(one, at("2026-01-01T00:00:00"))
+    terms.check_effective(one, at("2025-12-31T23:59:59"))
+    with pytest.raises(terms.PresetNotEffective):
+        terms.check_effective(one, at("2026-01-01T00:00:00"))
 
 
 def test_a_binding_preset_with_unconfirmed_numbers_warns() -> None:
-    assert {one.id: rules.warnings(one) for one in presets().values() if rules.warnings(one)} == {
+    assert {one.id: terms.warnings(one) for one in presets().values() if terms.warnings(one)} == {
         "urban_reps_2026": ["preset_to_confirm"],
         "fund_allocation": ["preset_to_confirm"],
     }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from consultation.community.tables import NodeKind
-from consultation.polls import rules
+from consultation.polls import rules, terms
 from consultation.polls.presets import Electorate
 from consultation.polls.rules import Choice, PollItem, PollState
 from consultation.refusals import Refusal
@@ -97,10 +97,10 @@ def test_items_fit_the_preset(
     name: str, items: list[PollItem], budget: int | None, problem: str | None
 ) -> None:
     if problem is None:
-        rules.check_items(preset(name), items, budget)
+        terms.check_items(preset(name), items, budget)
     else:
-        with pytest.raises(rules.PollItemsInvalid) as caught:
-            rules.check_items(preset(name), items, budget)
+        with pytest.raises(terms.PollItemsInvalid) as caught:
+            terms.check_items(preset(name), items, budget)
         assert caught.value.facts["problem"] == problem
 
 
@@ -117,10 +117,10 @@ def test_items_fit_the_preset(
 )
 def test_the_window_keeps_the_preset_s_bounds(window: timedelta, fits: bool) -> None:
     if fits:
-        rules.check_window(SPECIAL, CLOSES - window, CLOSES)
+        terms.check_window(SPECIAL, CLOSES - window, CLOSES)
     else:
-        with pytest.raises(rules.PollWindowInvalid):
-            rules.check_window(SPECIAL, CLOSES - window, CLOSES)
+        with pytest.raises(terms.PollWindowInvalid):
+            terms.check_window(SPECIAL, CLOSES - window, CLOSES)
 
 
 @pytest.mark.parametrize(
@@ -133,16 +133,16 @@ def test_a_notice_of_fifteen_days_given_on_may_25_is_over_on_june_10(
     now = datetime.fromisoformat("2026-05-25T18:30:00+08:00").astimezone(UTC)
     opens_at = datetime.fromisoformat(opens + "+08:00").astimezone(UTC)
     if over:
-        rules.check_notice(SPECIAL, opens_at, now)
+        terms.check_notice(SPECIAL, opens_at, now)
     else:
-        with pytest.raises(rules.PollWindowInvalid):
-            rules.check_notice(SPECIAL, opens_at, now)
+        with pytest.raises(terms.PollWindowInvalid):
+            terms.check_notice(SPECIAL, opens_at, now)
 
 
 def test_an_opinion_poll_may_open_at_once_and_not_in_the_past() -> None:
-    rules.check_notice(preset("open_poll"), CLOSES, CLOSES)
-    with pytest.raises(rules.PollWindowInvalid):
-        rules.check_notice(preset("open_poll"), CLOSES - TICK, CLOSES)
+    terms.check_notice(preset("open_poll"), CLOSES, CLOSES)
+    with pytest.raises(terms.PollWindowInvalid):
+        terms.check_notice(preset("open_poll"), CLOSES - TICK, CLOSES)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ def test_each_electorate_votes_at_its_kind_of_place(
 ) -> None:
     one = SPECIAL.model_copy(update={"electorate": electorate})
     if fits:
-        rules.check_scope(one, kind, in_topic=True)
-        with pytest.raises(rules.PollScopeInvalid):
-            rules.check_scope(one, kind, in_topic=False)
+        terms.check_scope(one, kind, in_topic=True)
+        with pytest.raises(terms.PollScopeInvalid):
+            terms.check_scope(one, kind, in_topic=False)
     else:
-        with pytest.raises(rules.PollScopeInvalid):
-            rules.check_scope(one, kind, in_topic=True)
+        with pytest.raises(terms.PollScopeInvalid):
+            terms.check_scope(one, kind, in_topic=True)
 
 
 @pytest.mark.parametrize(
@@ -183,21 +183,21 @@ def test_each_electorate_votes_at_its_kind_of_place(
         (Layer.OWNERS, SPECIAL.key, True, None),
         (Layer.OWNERS, None, False, None),
         (Layer.OWNERS, "civil278_general@2021-01-01", False, None),
-        (Layer.OWNERS, "civil278_general@2021-01-01", True, rules.PresetNotPlanned),
-        (Layer.OWNERS, None, True, rules.PresetNotPlanned),
-        (Layer.CONSULTATION, SPECIAL.key, True, rules.PollLayerMismatch),
-        (Layer.ASSEMBLY, SPECIAL.key, True, rules.PollLayerMismatch),
-        (None, SPECIAL.key, True, rules.PollLayerMismatch),
+        (Layer.OWNERS, "civil278_general@2021-01-01", True, terms.PresetNotPlanned),
+        (Layer.OWNERS, None, True, terms.PresetNotPlanned),
+        (Layer.CONSULTATION, SPECIAL.key, True, terms.PollLayerMismatch),
+        (Layer.ASSEMBLY, SPECIAL.key, True, terms.PollLayerMismatch),
+        (None, SPECIAL.key, True, terms.PollLayerMismatch),
     ],
 )
 def test_the_preset_is_that_of_the_layer_and_of_the_frozen_plan(
     layer: Layer | None, planned: str | None, frozen: bool, refusal: type[Refusal] | None
 ) -> None:
     if refusal is None:
-        rules.check_preset(SPECIAL, layer=layer, planned=planned, plan_frozen=frozen)
+        terms.check_preset(SPECIAL, layer=layer, planned=planned, plan_frozen=frozen)
     else:
         with pytest.raises(refusal):
-            rules.check_preset(SPECIAL, layer=layer, planned=planned, plan_frozen=frozen)
+            terms.check_preset(SPECIAL, layer=layer, planned=planned, plan_frozen=frozen)
 
 
 EXTENDABLE: dict[str, Any] = {
@@ -218,35 +218,35 @@ EXTENDABLE: dict[str, Any] = {
         ({"now": CLOSES}, rules.PollClosed),
         ({"state": PollState.CLOSED}, rules.PollClosed),
         ({"state": PollState.ANNOUNCED}, rules.PollNotOpen),
-        ({"extensions": 1}, rules.CannotExtend),
-        ({"turnout_reached": True}, rules.CannotExtend),
-        ({"new_closes_at": CLOSES}, rules.PollWindowInvalid),
-        ({"new_closes_at": CLOSES - timedelta(days=1)}, rules.PollWindowInvalid),
+        ({"extensions": 1}, terms.CannotExtend),
+        ({"turnout_reached": True}, terms.CannotExtend),
+        ({"new_closes_at": CLOSES}, terms.PollWindowInvalid),
+        ({"new_closes_at": CLOSES - timedelta(days=1)}, terms.PollWindowInvalid),
         ({"new_closes_at": CLOSES + timedelta(days=53)}, None),
-        ({"new_closes_at": CLOSES + timedelta(days=53) + TICK}, rules.PollWindowInvalid),
+        ({"new_closes_at": CLOSES + timedelta(days=53) + TICK}, terms.PollWindowInvalid),
     ],
 )
 def test_a_poll_is_extended_once_before_its_end_for_turnout(
     change: dict[str, Any], refusal: type[Refusal] | None
 ) -> None:
     if refusal is None:
-        rules.check_extension(SPECIAL, **(EXTENDABLE | change))
+        terms.check_extension(SPECIAL, **(EXTENDABLE | change))
     else:
         with pytest.raises(refusal):
-            rules.check_extension(SPECIAL, **(EXTENDABLE | change))
+            terms.check_extension(SPECIAL, **(EXTENDABLE | change))
 
 
 def test_a_preset_without_extension_is_never_extended() -> None:
-    with pytest.raises(rules.CannotExtend):
-        rules.check_extension(preset("open_poll"), **EXTENDABLE)
+    with pytest.raises(terms.CannotExtend):
+        terms.check_extension(preset("open_poll"), **EXTENDABLE)
 
 
 def test_a_late_opening_leaves_the_shortest_window() -> None:
-    rules.check_late_opening(SPECIAL, CLOSES, CLOSES - timedelta(days=5))
-    with pytest.raises(rules.PollWindowInvalid):
-        rules.check_late_opening(SPECIAL, CLOSES, CLOSES - timedelta(days=5) + TICK)
-    with pytest.raises(rules.PollWindowInvalid):
-        rules.check_late_opening(preset("village_reps"), CLOSES, CLOSES)
+    terms.check_late_opening(SPECIAL, CLOSES, CLOSES - timedelta(days=5))
+    with pytest.raises(terms.PollWindowInvalid):
+        terms.check_late_opening(SPECIAL, CLOSES, CLOSES - timedelta(days=5) + TICK)
+    with pytest.raises(terms.PollWindowInvalid):
+        terms.check_late_opening(preset("village_reps"), CLOSES, CLOSES)
 
 
 class Text:
