@@ -13,8 +13,11 @@ from consultation.append_only import APPEND_ONLY, GUARDED, JOURNAL, protect, unp
 from consultation.columns import EnumText, UtcDateTime, ValueObject
 from consultation.database import Database, metadata
 from consultation.events import RegisterImported
+from consultation.topics.states import DocumentKind
+from consultation.topics.tables import Document
 from notifications.hub import Hub
 from notifications.relay import Relay
+from tests.world import World, a_topic
 
 SAMPLES: dict[type, Any] = {UUID: UUID(int=7), date: date(2026, 3, 11), int: 1, bool: False}
 
@@ -108,3 +111,42 @@ async def test_the_guards_can_be_taken_off_and_put_back_by_a_migration(db: Datab
         await add_a_row(session, JOURNAL)
         with pytest.raises(IntegrityError, match="journal_entry is append-only"):
             await (await session.connection()).exec_driver_sql("DELETE FROM journal_entry")
+
+
+async def test_a_filed_document_may_be_published_and_then_stays_so(
+    db: Database, world: World
+) -> None:
+    topic = await a_topic(db, world)
+    async with db.begin() as tx:
+        row = Document(
+            id=uuid4(),
+            community_id=topic.community_id,
+            topic_id=topic.id,
+            series_id=uuid4(),
+            kind=next(iter(DocumentKind)),
+            round=1,
+            title="方案",
+            body="正文",
+            content_hash="0" * 64,
+            public=False,
+            created_at=tx.now,
+        )
+        tx.session.add(row)
+
+    await run(db, "UPDATE document SET public = TRUE")
+    with pytest.raises(IntegrityError, match="document is append-only"):
+        await run(db, "UPDATE document SET public = FALSE")
+
+
+@pytest.mark.parametrize(
+    ("table", "may_change"), [("document", {"public"}), (JOURNAL, {"seq", "digest"})]
+)
+async def test_no_column_of_a_row_with_exceptions_was_forgotten(
+    db: Database, table: str, may_change: set[str]
+) -> None:
+    for column in set(metadata.tables[table].columns.keys()) - may_change:
+        async with AsyncSession(db.writer) as session:
+            await add_a_row(session, table)
+            connection = await session.connection()
+            with pytest.raises(IntegrityError, match=f"{table} is append-only"):
+                await connection.exec_driver_sql(f"UPDATE {table} SET {column} = {column}")
