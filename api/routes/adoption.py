@@ -40,7 +40,7 @@ class ReplyOut(WireOut):
     at: datetime
 
 
-class AnswerOut(WireOut):
+class ItemAnswerOut(WireOut):
     """One item with its reply as it stands. ``answered`` says whether there is one; the reply
     itself is public once it is signed."""
 
@@ -55,7 +55,7 @@ class AnswerOut(WireOut):
     at: datetime | None
 
 
-class SignatureOut(WireOut):
+class AdoptionSignatureOut(WireOut):
     side: SignatureSide
     org: str
     at: datetime
@@ -77,19 +77,19 @@ class AdoptionOut(WireOut):
     state: State
     due_at: datetime | None
     overdue_since: datetime | None
-    items: list[AnswerOut]
+    items: list[ItemAnswerOut]
     replies_digest: str | None
-    signatures: list[SignatureOut]
+    signatures: list[AdoptionSignatureOut]
     extension: ExtensionOut | None
 
 
-class SignatureIn(WireIn):
+class AdoptionSignatureIn(WireIn):
     """The digest of the replies that were read, from ``get_adoption``."""
 
     replies_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class ReasonIn(WireIn):
+class ExtensionIn(WireIn):
     reason: str = Field(min_length=1, max_length=1000)
 
 
@@ -113,7 +113,7 @@ async def _adoption_out(tx: Transaction, topic: Topic, round: int) -> AdoptionOu
         due_at=topic.due_at if present and topic.state is State.ADOPTION_PENDING else None,
         overdue_since=topic.overdue_since if present else None,
         items=[
-            AnswerOut(
+            ItemAnswerOut(
                 number=answer.number,
                 item=answer.item,
                 answered=answer.decision is not None,
@@ -127,7 +127,7 @@ async def _adoption_out(tx: Transaction, topic: Topic, round: int) -> AdoptionOu
             for answer in answers
         ],
         replies_digest=digest if visible and answers else None,
-        signatures=[SignatureOut(side=s.side, org=org, at=s.at) for s, org in signatures],
+        signatures=[AdoptionSignatureOut(side=s.side, org=org, at=s.at) for s, org in signatures],
         extension=None if extension is None else ExtensionOut.model_validate(extension),
     )
 
@@ -169,7 +169,7 @@ async def reply_to_item(topic_id: UUID, number: ItemNumber, body: ReplyIn, once:
 
 @router.put("/topics/{topic_id}/adoption/signature")
 async def sign_adoption(
-    topic_id: UUID, body: SignatureIn, db: Db, actor: CurrentActor
+    topic_id: UUID, body: AdoptionSignatureIn, db: Db, actor: CurrentActor
 ) -> TopicStateOut:
     """Sign for one's organisation: party organisation and committee on Track A, by two people; the
     commissioner on Track B. The last signature decides the topic."""
@@ -179,7 +179,9 @@ async def sign_adoption(
 
 
 @router.put("/topics/{topic_id}/adoption/extension")
-async def extend_reply(topic_id: UUID, body: ReasonIn, db: Db, actor: CurrentActor) -> ExtensionOut:
+async def extend_reply(
+    topic_id: UUID, body: ExtensionIn, db: Db, actor: CurrentActor
+) -> ExtensionOut:
     """Ten more working days for a commissioner's reply: once, with a reason, before the
     deadline."""
     async with db.begin(actor) as tx:

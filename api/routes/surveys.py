@@ -44,7 +44,7 @@ class SurveyOut(WireOut):
     answered: bool
 
 
-class RatingIn(WireIn):
+class SurveyRatingIn(WireIn):
     """``score``: 1 very dissatisfied to 5 very satisfied. ``themes`` are shown with how often each
     was named; ``remark`` is for the community only."""
 
@@ -53,7 +53,7 @@ class RatingIn(WireIn):
     remark: str | None = Field(default=None, min_length=1, max_length=500)
 
 
-class EnteredRatingIn(RatingIn):
+class EnteredSurveyRatingIn(SurveyRatingIn):
     """From paper, or taken down for somebody by telephone or at the door."""
 
     person_id: UUID
@@ -110,7 +110,7 @@ async def get_survey(topic_id: UUID, db: Db, actor: AnyActor) -> SurveyOut:
 
 @router.put("/surveys/{survey_id}/answer")
 async def answer_survey(
-    survey_id: UUID, body: RatingIn, db: Db, actor: CurrentActor
+    survey_id: UUID, body: SurveyRatingIn, db: Db, actor: CurrentActor
 ) -> AnsweredOut:
     """Rate what was done, once, anonymously: that you answered is kept apart from what."""
     async with db.begin(actor) as tx:
@@ -121,7 +121,9 @@ async def answer_survey(
 
 
 @router.post("/surveys/{survey_id}/entered-answers", status_code=201)
-async def enter_survey_answer(survey_id: UUID, body: EnteredRatingIn, once: Once) -> AnsweredOut:
+async def enter_survey_answer(
+    survey_id: UUID, body: EnteredSurveyRatingIn, once: Once
+) -> AnsweredOut:
     """Clerk and grid worker enter a rating from paper, or for somebody who told them."""
     async with once.begin() as tx:
         await surveys.enter_survey_answer(
