@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -130,6 +131,17 @@ async def test_one_signature_decides_nothing(db: Database, world: World) -> None
 
     assert (await topic_now(db, topic.id)).state is PENDING
     assert await documents(db, topic, DocumentKind.ADOPTION_DECISION) == []
+
+
+async def test_two_signatures_at_once_decide_once(db: Database, world: World) -> None:
+    topic = await with_outcome(db, world, PENDING)
+    await reply(db, world, topic, 1)
+    await reply(db, world, topic, 2)
+
+    await asyncio.gather(sign(db, world, topic, PARTY), sign(db, world, topic, COMMITTEE))
+
+    assert (await topic_now(db, topic.id)).state is State.ADOPTED
+    assert len(await documents(db, topic, DocumentKind.ADOPTION_DECISION)) == 1
 
 
 async def test_one_person_does_not_sign_for_both(db: Database, world: World) -> None:

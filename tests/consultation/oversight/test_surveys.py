@@ -1,3 +1,4 @@
+import asyncio
 from datetime import date, timedelta
 from uuid import uuid4
 
@@ -165,6 +166,20 @@ async def test_everybody_answers_once_and_the_answer_does_not_know_whose_it_is(
     ]
     assert not {"person_id", "at"} & set(SurveyAnswer.model_fields)
     assert after == before  # nor does the journal say who answered when
+
+
+async def test_of_two_answers_at_once_one_counts(
+    db: Database, world: World, clock: ManualClock
+) -> None:
+    _, survey = await opened(db, world, clock)
+
+    tries = await asyncio.gather(
+        *(rate(db, world, survey, "resident1", score) for score in (1, 5)), return_exceptions=True
+    )
+
+    assert sorted(type(each).__name__ for each in tries) == ["NoneType", "SurveyAlreadyAnswered"]
+    async with db.read() as tx:
+        assert len((await tx.session.exec(select(SurveyAnswer))).all()) == 1
 
 
 async def enter(
