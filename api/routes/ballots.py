@@ -133,10 +133,10 @@ async def my_ballot(poll_id: UUID, actor: CurrentActor, db: Db) -> MyBallotOut:
     """What the reader voted. Nobody else sees it before the close."""
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
-        place = await queries.place_of(tx, poll.id, tx.person_id)
-        if place is None:
+        found = await queries.place_and_ballot(tx, poll.id, tx.person_id)
+        if found is None:
             raise NotOnRoll()
-        ballot = await queries.ballot_of(tx, poll.id, place.id)
+        ballot = found[1]
         if ballot is None:
             raise NotFound(what="ballot")
         return MyBallotOut(
@@ -152,10 +152,10 @@ async def my_eligibility(poll_id: UUID, actor: CurrentActor, db: Db) -> Eligibil
     """Whether and with what the reader stands on the roll."""
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
-        place = await queries.place_of(tx, poll.id, tx.person_id)
-        if place is None:
+        found = await queries.place_and_ballot(tx, poll.id, tx.person_id)
+        if found is None:
             return EligibilityOut(on_roll=False)
-        ballot = await queries.ballot_of(tx, poll.id, place.id)
+        place, ballot = found
         return EligibilityOut(
             on_roll=True,
             number=place.number,

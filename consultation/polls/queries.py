@@ -103,6 +103,18 @@ async def place_of(tx: Transaction, poll_id: UUID, person_id: UUID) -> RollEntry
     return rows.first()
 
 
+async def place_and_ballot(
+    tx: Transaction, poll_id: UUID, person_id: UUID
+) -> tuple[RollEntry, Ballot | None] | None:
+    """A person's place on the roll and what they cast from it, or None without a place."""
+    rows = await tx.session.exec(
+        select(RollEntry, Ballot)
+        .outerjoin(Ballot, col(Ballot.roll_entry_id) == col(RollEntry.id))
+        .where(RollEntry.poll_id == poll_id, RollEntry.person_id == person_id)
+    )
+    return rows.first()
+
+
 async def places_numbered(tx: Transaction, poll_id: UUID, numbers: list[int]) -> list[RollEntry]:
     """Places by number, in the order of their numbers."""
     rows = await tx.session.exec(
