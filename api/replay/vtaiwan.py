@@ -114,7 +114,10 @@ async def _served(settings: Settings, log_path: Path) -> AsyncGenerator[httpx.As
     limits = httpx.Limits(max_connections=LANES + 2, max_keepalive_connections=LANES + 2)
     try:
         async with httpx.AsyncClient(
-            base_url=f"http://{settings.host}:{settings.port}", limits=limits, timeout=60
+            base_url=f"http://{settings.host}:{settings.port}",
+            limits=limits,
+            timeout=60,
+            trust_env=False,  # loopback needs no proxy
         ) as http:
             await _ready(http, process)
             yield http
