@@ -22,20 +22,16 @@ from consultation.permissions import Deed, Role, check
 from consultation.refusals import NotFound
 
 
-async def access_place(
-    tx: Transaction, community_id: UUID, node_id: UUID, deed: Deed
-) -> tuple[Node, Node]:
-    """The place and its community, if the actor may do ``deed`` at the place."""
+async def access_place(tx: Transaction, community_id: UUID, node_id: UUID, deed: Deed) -> Node:
+    """A place of the community, if the actor may do ``deed`` there."""
     place = await access_node(tx, node_id, deed)
     if place.community_id != community_id:
         raise NotFound(what="node")
-    community = await tx.session.get(Node, community_id)
-    assert community is not None
-    return place, community
+    return place
 
 
-async def access_proposal(tx: Transaction, proposal_id: UUID) -> RoleProposal:
-    """A proposal, locked, if the actor may grant roles where it is for."""
+async def access_proposal(tx: Transaction, proposal_id: UUID) -> tuple[RoleProposal, Node]:
+    """A proposal, locked, and the place it is for, if the actor may grant roles there."""
     proposal = (
         await tx.session.exec(
             select(RoleProposal).where(RoleProposal.id == proposal_id).with_for_update()
@@ -43,8 +39,7 @@ async def access_proposal(tx: Transaction, proposal_id: UUID) -> RoleProposal:
     ).first()
     if proposal is None:
         raise NotFound(what="role")
-    await access_node(tx, proposal.node_id, Deed.GRANT_ROLE)
-    return proposal
+    return proposal, await access_node(tx, proposal.node_id, Deed.GRANT_ROLE)
 
 
 async def access_assignment(tx: Transaction, assignment_id: UUID) -> RoleAssignment | None:
@@ -83,17 +78,20 @@ async def person_for_role(
     return person
 
 
-async def organisation_near(tx: Transaction, org_id: UUID, community: Node) -> Organisation:
-    """An organisation in the community or on a level above it; OrganisationElsewhere."""
+async def organisation_near(tx: Transaction, org_id: UUID, place: Node) -> Organisation:
+    """An organisation in the place's community or on a level above it; OrganisationElsewhere."""
     found = await tx.session.exec(
         select(Organisation, Node.path)
         .join(Node, col(Node.id) == Organisation.node_id)
         .where(Organisation.id == org_id)
     )
     row = found.first()
-    if row is None or not (row[1].startswith(community.path) or community.path.startswith(row[1])):
+    if row is None:
         raise OrganisationElsewhere()
-    return row[0]
+    org, path = row
+    if org.community_id != place.community_id and not place.path.startswith(path):
+        raise OrganisationElsewhere()
+    return org
 
 
 async def roles_of(tx: Transaction, person_id: UUID) -> list[tuple[RoleAssignment, OrgKind]]:

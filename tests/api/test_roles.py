@@ -174,6 +174,10 @@ async def test_a_role_is_for_a_known_person_an_organisation_near_and_a_term_to_c
     assert code(await office.propose(SECRETARY, Role.TELLER, last_day="2026-03-10")) == (
         "role-period-empty"
     )
+    far = {"org_id": str(world.orgs["hotline"].id)}  # of a level above: near enough
+    assert (await office.propose(SECRETARY, Role.HOST, "tenant", **far)).status_code == 201
+    nowhere = {"org_id": str(uuid4())}
+    assert code(await office.propose(SECRETARY, Role.HOST, **nowhere)) == "organisation-elsewhere"
     today = await office.propose(SECRETARY, Role.TELLER, last_day="2026-03-11")
     assert today.json()["valid_to"] == "2026-03-11T16:00:00Z"
 

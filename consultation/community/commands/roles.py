@@ -53,10 +53,10 @@ async def propose_role(
     What could not be confirmed is refused here already: RoleNotYours, PeriodEmpty,
     OrganisationElsewhere, PersonUnknown, RoleAlreadyHeld, and the separation rules.
     """
-    place, community = await queries.access_place(tx, community_id, node_id, Deed.GRANT_ROLE)
+    place = await queries.access_place(tx, community_id, node_id, Deed.GRANT_ROLE)
     await _check_grantable(tx, role, place.id)
     check_period(valid_from, valid_to, tx.now)
-    org = await queries.organisation_near(tx, org_id, community)
+    org = await queries.organisation_near(tx, org_id, place)
     person = await queries.person_for_role(tx, person_id=person_id, phone=phone)
     office = Office(
         role=role,
@@ -70,7 +70,7 @@ async def propose_role(
 
     proposal = RoleProposal(
         id=tx.new_id(),
-        community_id=community.id,
+        community_id=community_id,
         person_id=person.id,
         role=role,
         org_id=org.id,
@@ -91,12 +91,9 @@ async def propose_role(
 async def confirm_role(tx: Transaction, proposal_id: UUID) -> RoleAssignment:
     """The second person gives the role; all rules are looked at again. From the next request on
     the person can act under it, if its time has come."""
-    proposal = await queries.access_proposal(tx, proposal_id)
+    proposal, place = await queries.access_proposal(tx, proposal_id)
     if proposal.decided_at is not None:
         raise ProposalAlreadyDecided()
-    place, community = await queries.access_place(
-        tx, proposal.community_id, proposal.node_id, Deed.GRANT_ROLE
-    )
     await _check_grantable(tx, proposal.role, place.id)
     check_second_person(
         proposed_by=proposal.proposed_by_id,
@@ -105,7 +102,7 @@ async def confirm_role(tx: Transaction, proposal_id: UUID) -> RoleAssignment:
     )
     if proposal.valid_to is not None and proposal.valid_to <= tx.now:
         raise RoleProposalExpired()
-    org = await queries.organisation_near(tx, proposal.org_id, community)
+    org = await queries.organisation_near(tx, proposal.org_id, place)
     person = await queries.person_for_role(tx, person_id=proposal.person_id)
     assignment = _assignment(tx, proposal, person, org, place.path)
     _check_beside(await queries.roles_of(tx, person.id), office_of(assignment, org.kind), org.id)
@@ -152,7 +149,7 @@ async def end_role(tx: Transaction, role_id: UUID, *, basis: str) -> RoleAssignm
 
 
 async def _decline(tx: Transaction, proposal_id: UUID) -> RoleProposal:
-    proposal = await queries.access_proposal(tx, proposal_id)
+    proposal, _ = await queries.access_proposal(tx, proposal_id)
     if proposal.proposed_by_id != tx.actor.person_id:
         await _check_grantable(tx, proposal.role, proposal.node_id)
     if proposal.decided_at is not None:
