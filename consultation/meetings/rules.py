@@ -92,7 +92,8 @@ class MeetingActNotAllowed(NotNow):
 
 
 class TopicNotReadyForMeeting(NotNow):
-    """Meetings are convened once the topic is announced, and sit while it is deliberated or voted."""
+    """Meetings are convened once the topic is announced, and sit while it is deliberated or
+    voted."""
 
     code = "topic-not-ready-for-meeting"
 
