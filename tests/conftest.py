@@ -1,5 +1,6 @@
 """Fixtures: an injected clock, a fresh database on SQLite and on PostgreSQL, the application."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncGenerator, Generator
@@ -10,11 +11,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-import api.tables  # noqa: F401  its rows belong to the schema
-import consultation.schema  # noqa: F401
 from api.app import build_app
 from api.fake_wechat.server import build_fake
 from api.fake_wechat.state import APP_ID
@@ -22,7 +19,7 @@ from api.fake_wechat.state import SECRET as FAKE_SECRET
 from api.migrations import runner
 from api.server import serving
 from api.settings import Settings
-from consultation.database import Database, metadata
+from consultation.database import Database
 from consultation.vault import Vault
 from tests import servers
 from tests.fake_wechat import FakeWechat
@@ -61,17 +58,8 @@ def clock() -> ManualClock:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "empty.sqlite3"
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        _create_schema(connection)
-    engine.dispose()
+    asyncio.run(runner.upgrade(f"sqlite+aiosqlite:///{path}"))
     return path
-
-
-def _create_schema(connection: Connection) -> None:
-    metadata.create_all(connection)
-    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": runner.head()})
 
 
 @pytest.fixture(scope="session")
@@ -93,10 +81,7 @@ async def _postgres_database(address: str) -> str:
     try:
         if address not in _templates:
             await admin.execute("CREATE DATABASE template_minyi")
-            engine = create_async_engine(f"postgresql+asyncpg://{address}/template_minyi")
-            async with engine.begin() as connection:
-                await connection.run_sync(_create_schema)
-            await engine.dispose()
+            await runner.upgrade(f"postgresql+asyncpg://{address}/template_minyi")
             _templates.add(address)
         name = f"t_{uuid4().hex}"
         await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template_minyi')

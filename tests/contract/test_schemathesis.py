@@ -25,6 +25,7 @@ from consultation.database import Database
 from consultation.permissions import Role
 from tests.contract.seeded import seed
 from tests.contract.test_access_matrix import Findings
+from tests.fake_wechat import FakeWechat
 from tests.world import World
 
 CHECKS = [
@@ -75,7 +76,7 @@ def request_of(case: Case, addresses: dict[str, str] | None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_every_answer_is_one_that_the_contract_promises(
-    client: httpx.AsyncClient, world: World, db: Database
+    client: httpx.AsyncClient, fake_wechat: FakeWechat, world: World, db: Database
 ) -> None:
     seeded = await seed(db, world)
     wrong = Findings()
