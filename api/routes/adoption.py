@@ -89,7 +89,7 @@ class AdoptionSignatureIn(WireIn):
     replies_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class ExtensionIn(WireIn):
+class ReplyExtensionIn(WireIn):
     reason: str = Field(min_length=1, max_length=1000)
 
 
@@ -180,7 +180,7 @@ async def sign_adoption(
 
 @router.put("/topics/{topic_id}/adoption/extension")
 async def extend_reply(
-    topic_id: UUID, body: ExtensionIn, db: Db, actor: CurrentActor
+    topic_id: UUID, body: ReplyExtensionIn, db: Db, actor: CurrentActor
 ) -> ExtensionOut:
     """Ten more working days for a commissioner's reply: once, with a reason, before the
     deadline."""

@@ -23,12 +23,12 @@ from consultation.refusals import NotFound
 router = APIRouter(prefix="/v1", tags=["ballots"])
 
 
-class AnswerIn(WireIn):
+class BallotAnswerIn(WireIn):
     item: int = Field(ge=1)
     choice: Choice
 
 
-Answers = Annotated[list[AnswerIn], Field(min_length=1, max_length=50)]
+Answers = Annotated[list[BallotAnswerIn], Field(min_length=1, max_length=50)]
 
 
 class BallotIn(WireIn):
@@ -243,7 +243,7 @@ async def sign_count(
         return await poll_out(tx, poll, locale)
 
 
-def _given(answers: list[AnswerIn]) -> list[tuple[int, str]]:
+def _given(answers: list[BallotAnswerIn]) -> list[tuple[int, str]]:
     return [(answer.item, answer.choice.value) for answer in answers]
 
 

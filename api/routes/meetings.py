@@ -128,7 +128,7 @@ class AbsenceIn(WireIn):
     note: str = Field(min_length=1, max_length=500)
 
 
-class ReasonIn(WireIn):
+class CancellationIn(WireIn):
     reason: str = Field(min_length=1, max_length=500)
 
 
@@ -285,7 +285,7 @@ async def close_meeting(meeting_id: UUID, db: Db, actor: CurrentActor) -> Meetin
 
 @router.put("/meetings/{meeting_id}/cancellation")
 async def cancel_meeting(
-    meeting_id: UUID, body: ReasonIn, db: Db, actor: CurrentActor
+    meeting_id: UUID, body: CancellationIn, db: Db, actor: CurrentActor
 ) -> MeetingOut:
     """Call a notified meeting off, with a public reason."""
     async with db.begin(actor) as tx:

@@ -31,7 +31,7 @@ class ReceiptIn(WireIn):
     ticket: str | None = Field(default=None, max_length=60)
 
 
-class AnswerIn(WireIn):
+class TransferAnswerIn(WireIn):
     answer: str = Field(min_length=1, max_length=8000)
     ticket: str | None = Field(default=None, max_length=60)
 
@@ -152,7 +152,7 @@ async def handle_transfer(transfer_id: UUID, once: Once, locale: Locale) -> Tran
 
 @router.post("/transfers/{transfer_id}/answer")
 async def answer_transfer(
-    transfer_id: UUID, body: AnswerIn, once: Once, locale: Locale
+    transfer_id: UUID, body: TransferAnswerIn, once: Once, locale: Locale
 ) -> TransferOut:
     """The receiver answers; for a body that has nobody here, community staff enter its answer."""
     async with once.begin() as tx:
