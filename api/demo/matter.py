@@ -301,10 +301,14 @@ class Matter:
 
     async def vote(self, poll: str, votes: Mapping[str, str]) -> None:
         """Phone to choice on a poll of one item."""
+        crowd = self.stage.people.crowd
         for phone, choice in votes.items():
-            await self.stage.people.by_phone(phone).put(
-                f"polls/{poll}/ballot", {"answers": [{"item": 1, "choice": choice}]}
-            )
+            if crowd is not None:
+                await crowd.cast(poll, phone, choice)
+            else:
+                await self.stage.people.by_phone(phone).put(
+                    f"polls/{poll}/ballot", {"answers": [{"item": 1, "choice": choice}]}
+                )
         self.said(f"{len(votes)} 人(户)在手机上投票")
 
     async def sign(self, poll: str) -> Any:

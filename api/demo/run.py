@@ -11,14 +11,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
+import uvloop
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api import logs
 from api.app import build_app
+from api.demo.crowd import Crowd
 from api.demo.fixtures import check_numbers
 from api.demo.matter import LIUQIAO, WUTONGLI
-from api.demo.people import People, Person, Session, SignIn
+from api.demo.people import People, Person
 from api.demo.places import Places
 from api.demo.playbill import THE_END, WALKED, WHOLE, Story
 from api.demo.registers import phones, write_registers
@@ -32,7 +34,6 @@ from api.migrations import runner
 from api.registers import take_register
 from api.server import Server, configure, serving
 from api.settings import Settings
-from consultation.community.register_queries import people_by_phone
 from consultation.ids import seeded_ids
 
 SEED = 20260311
@@ -88,7 +89,7 @@ async def stage_for(
         httpx.AsyncClient(base_url=settings.wechat_base_url) as wechat,
     ):
         await load_registers(services, Path(settings.database_url.split("///")[1]).parent, tell)
-        crowd = None if served else _short_way(services)
+        crowd = None if served else await Crowd.of(services)
         people = People(http, wechat, new_id, phones(), crowd)
         yield Stage(services, clock, people, Places(http), tell)
 
@@ -105,18 +106,6 @@ async def _reach(app: FastAPI, *, served: bool) -> AsyncGenerator[httpx.AsyncCli
             httpx.AsyncClient(transport=transport, base_url="http://demo") as http,
         ):
             yield http
-
-
-def _short_way(services: Services) -> SignIn:
-    async def sign_in(phone: str) -> Session:
-        async with services.db.read() as tx:
-            lookup = tx.vault.lookup("phone", phone)
-            found = await people_by_phone(tx, [lookup])
-        person_id = found[lookup].id
-        new_id = services.db.new_id
-        return Session(services.tokens.issue(person_id, new_id(), new_id()))
-
-    return sign_in
 
 
 async def play(stage: Stage, bill: tuple[Story, ...], *, until: datetime) -> None:
@@ -171,8 +160,10 @@ async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None
 
 
 def run_check(tell: Callable[[str], None]) -> int:
-    return asyncio.run(check(tell))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        return loop.run(check(tell))
 
 
 def run_demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None]) -> None:
-    asyncio.run(demo(folder, host=host, port=port, tell=tell))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        loop.run(demo(folder, host=host, port=port, tell=tell))

@@ -3,6 +3,7 @@
 import httpx
 
 from consultation.database import Database
+from consultation.outcomes.tables import Outcome, OutcomeItem
 from consultation.topics.states import State
 from tests.world import World, a_topic
 
@@ -67,3 +68,39 @@ async def test_no_page_names_a_neighbour_in_full(
 
     assert "居*" in page.text  # resident1 is 居民1
     assert "居民1" not in page.text
+
+
+async def test_an_outcome_is_shown_with_its_minority_view(
+    client: httpx.AsyncClient, db: Database, world: World
+) -> None:
+    topic = await a_topic(db, world, state=State.OUTCOME_DRAFTING)
+    async with db.begin() as tx:
+        tx.session.add(
+            Outcome(
+                topic_id=topic.id,
+                round=1,
+                version=1,
+                community_id=topic.community_id,
+                minority_view="一层两户担心采光",
+                adverse_impacts=[],
+                drafted_by_id=world.id("clerk"),
+                at=tx.now,
+            )
+        )
+        tx.session.add(
+            OutcomeItem(
+                id=tx.new_id(),
+                community_id=topic.community_id,
+                topic_id=topic.id,
+                round=1,
+                number=1,
+                text="加装电梯一台",
+                created_at=tx.now,
+            )
+        )
+
+    page = await client.get(f"/t/{topic.id}")
+
+    assert page.status_code == 200
+    assert "一层两户担心采光" in page.text
+    assert "加装电梯一台" in page.text
