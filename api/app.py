@@ -34,9 +34,9 @@ def build_database(
     return Database(settings.database_url, vault=vault, clock=clock, new_id=new_id)
 
 
-def build_app(
+def build_services(
     settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
-) -> FastAPI:
+) -> Services:
     db = build_database(settings, clock=clock, new_id=new_id)
     wechat = Wechat(
         settings.wechat_base_url,
@@ -46,7 +46,7 @@ def build_app(
         clock=clock,
     )
     tokens, hub = Tokens(settings, clock), Hub()
-    services = Services(
+    return Services(
         settings=settings,
         db=db,
         tokens=tokens,
@@ -57,19 +57,32 @@ def build_app(
         marks=marks_of(db),
     )
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        if settings.run_relay:
-            await services.relay.start()
-        if settings.run_worker:
-            services.worker.start()
-        yield
-        await services.live.close()
-        await services.worker.stop()
-        await services.relay.stop()
-        await wechat.close()
-        await db.dispose()
 
+def build_app(
+    settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
+) -> FastAPI:
+    app = build_surface()
+    app.state.services = build_services(settings, clock=clock, new_id=new_id)
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    services: Services = app.state.services
+    if services.settings.run_relay:
+        await services.relay.start()
+    if services.settings.run_worker:
+        services.worker.start()
+    yield
+    await services.live.close()
+    await services.worker.stop()
+    await services.relay.stop()
+    await services.wechat.close()
+    await services.db.dispose()
+
+
+def build_surface() -> FastAPI:
+    """Routes and handlers, still without the services that they ask for."""
     app = FastAPI(
         title="Minyi 民议",
         version="0.1.0",
@@ -83,7 +96,6 @@ def build_app(
         responses=PROBLEMS,
         telemetry={"operation_spans": False},
     )
-    app.state.services = services
     problems.install(app)
     idempotency.install(app)
     for router in ROUTERS:

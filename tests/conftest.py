@@ -5,14 +5,16 @@ import os
 import shutil
 from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from api.app import build_app
+from api.app import build_services, build_surface
 from api.fake_wechat.server import build_fake
 from api.fake_wechat.state import APP_ID
 from api.fake_wechat.state import SECRET as FAKE_SECRET
@@ -146,12 +148,19 @@ def settings(request: pytest.FixtureRequest, database_url: str) -> Settings:
     )
 
 
+@cache
+def surface() -> FastAPI:
+    """The routes, built once a process: they take a second, and hold nothing of a test."""
+    return build_surface()
+
+
 @pytest.fixture
 async def client(
     settings: Settings, clock: ManualClock, world: World
 ) -> AsyncGenerator[httpx.AsyncClient]:
     """The application over ASGI, in process, with the ``world`` in its database."""
-    app = build_app(settings, clock=clock)
+    app = surface()
+    app.state.services = build_services(settings, clock=clock)
     async with app.router.lifespan_context(app):
         world.tokens = app.state.services.tokens
         async with httpx.AsyncClient(transport=Measured(app), base_url="http://minyi.test") as http:
