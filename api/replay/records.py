@@ -111,7 +111,7 @@ def read_records(folder: Path) -> Records:
         matrix = folder / "participants-votes.csv"
         return Records(statements, marks, _matrix(matrix) if matrix.is_file() else None)
     except (OSError, KeyError, ValueError) as error:
-        raise RecordsUnreadable(f"{folder} does not hold the records: {error!r}") from None
+        raise RecordsUnreadable(f"{folder} does not hold the records: {error}") from None
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

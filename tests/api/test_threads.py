@@ -60,6 +60,7 @@ async def test_neighbours_talk_and_everybody_reads_along(
     await say(
         client, world, thread, "resident2", "有盖反而更干净", stance="for", parent_id=first["id"]
     )
+    clock.advance(seconds=1)
     await say(client, world, thread, "clerk", "对比表已上传", role=CLERK, stance="neutral")
     clock.advance(seconds=1)
     await say(

@@ -178,8 +178,8 @@ async def test_a_meeting_is_called_with_a_public_notice_to_the_groups_of_the_pla
     assert "一层业主、其他业主" in notice.body
 
 
-@pytest.mark.parametrize("state", [State.PREPARING, State.OUTCOME_DRAFTING])
-async def test_no_meeting_is_called_before_the_announcement_or_after_the_deliberation(
+@pytest.mark.parametrize("state", [State.PREPARING, State.OUTCOME_PUBLIC])
+async def test_no_meeting_is_called_before_the_announcement_or_after_the_decision(
     db: Database, world: World, state: State
 ) -> None:
     topic = await a_topic(db, world, state=state)
