@@ -74,6 +74,8 @@ class Person:
         headers = {"authorization": f"Bearer {self.session.access_token}"}
         if self.role is not None:
             if self.assignment_id is None:
+                self.session = await self.people.log_in(self)
+                headers["authorization"] = f"Bearer {self.session.access_token}"
                 self.assignment_id = await self.people.assignment_of(self)
             headers["minyi-role"] = self.assignment_id
         if method == "POST":
