@@ -30,4 +30,4 @@ class Crowd:
 
     async def cast(self, poll: str, phone: str, choice: str) -> None:
         async with self.services.db.begin(Actor(person_id=self.ids[phone])) as tx:
-            await cast_ballot(tx, UUID(poll), [(1, choice)])
+            await cast_ballot(tx, UUID(poll), [(1, [choice])])

@@ -307,7 +307,7 @@ class Matter:
                 await crowd.cast(poll, phone, choice)
             else:
                 await self.stage.people.by_phone(phone).put(
-                    f"polls/{poll}/ballot", {"answers": [{"item": 1, "choice": choice}]}
+                    f"polls/{poll}/ballot", {"answers": [{"item": 1, "choices": [choice]}]}
                 )
         self.said(f"{len(votes)} 人(户)在手机上投票")
 

@@ -16,16 +16,23 @@ from api.wire import WireIn, WireOut
 from consultation.permissions import Deed
 from consultation.polls import queries
 from consultation.polls.commands import casting, closing
-from consultation.polls.rules import BallotChannel, Choice, NotOnRoll
+from consultation.polls.presets import BallotChannel
+from consultation.polls.rules import NotOnRoll
 from consultation.polls.tables import Ballot
 from consultation.refusals import NotFound
 
 router = APIRouter(prefix="/v1", tags=["ballots"])
 
 
+Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,20}$")]
+"""for, against, abstain or none; or the code of an option, candidate or grade."""
+
+
 class BallotAnswerIn(WireIn):
+    """``choices``: one code, or several where the item takes several."""
+
     item: int = Field(ge=1)
-    choice: Choice
+    choices: list[Code] = Field(min_length=1, max_length=50)
 
 
 Answers = Annotated[list[BallotAnswerIn], Field(min_length=1, max_length=50)]
@@ -73,7 +80,7 @@ class ReceiptOut(WireOut):
 
 class AnswerOut(WireOut):
     item: int
-    choice: Choice
+    choices: list[str]
 
 
 class MyBallotOut(WireOut):
@@ -133,7 +140,7 @@ async def my_ballot(poll_id: UUID, actor: CurrentActor, db: Db) -> MyBallotOut:
     """What the reader voted. Nobody else sees it before the close."""
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
-        found = await queries.place_and_ballot(tx, poll.id, tx.person_id)
+        found = await queries.place_and_ballot(tx, poll, tx.person_id)
         if found is None:
             raise NotOnRoll()
         ballot = found[1]
@@ -152,7 +159,7 @@ async def my_eligibility(poll_id: UUID, actor: CurrentActor, db: Db) -> Eligibil
     """Whether and with what the reader stands on the roll."""
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
-        found = await queries.place_and_ballot(tx, poll.id, tx.person_id)
+        found = await queries.place_and_ballot(tx, poll, tx.person_id)
         if found is None:
             return EligibilityOut(on_roll=False)
         place, ballot = found
@@ -174,7 +181,7 @@ async def list_roll(
     after = 0 if cursor is None else int(decode_cursor(cursor, 1)[0])
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
-        found = await queries.roll_page(tx, poll.id, after=after, limit=limit + 1)
+        found = await queries.roll_page(tx, poll, after=after, limit=limit + 1)
     places = [PlaceOut(number=number, label=label) for number, label in found]
     return _page(places, limit)
 
@@ -243,13 +250,13 @@ async def sign_count(
         return await poll_out(tx, poll, locale)
 
 
-def _given(answers: list[BallotAnswerIn]) -> list[tuple[int, str]]:
-    return [(answer.item, answer.choice.value) for answer in answers]
+def _given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:
+    return [(answer.item, list(answer.choices)) for answer in answers]
 
 
 def _answers(ballot: Ballot) -> list[AnswerOut]:
     return [
-        AnswerOut(item=int(item), choice=Choice(choice)) for item, choice in ballot.choices.items()
+        AnswerOut(item=int(item), choices=codes) for item, codes in (ballot.choices or {}).items()
     ]
 
 

@@ -17,8 +17,8 @@ from consultation.permissions import Deed, grant_of
 from consultation.polls import queries, terms, wording
 from consultation.polls.commands import drafting, opening
 from consultation.polls.counting import Count, Result, ThresholdCheck, turnout_progress
-from consultation.polls.presets import RulePreset, presets
-from consultation.polls.rules import PollItem, PollState, Verdict
+from consultation.polls.presets import BallotMode, QuestionKind, RulePreset, presets
+from consultation.polls.rules import Option, PollItem, PollState, Verdict
 from consultation.polls.tables import Poll, SignerRole
 from consultation.polls.terms import PollDraft
 from consultation.topics.queries import access_topic
@@ -36,9 +36,14 @@ class PresetOut(WireOut):
 
 
 class PollItemIn(WireIn):
-    """``cost_fen`` exactly when the preset allocates money."""
+    """``options`` for every kind but a motion, ``most`` marks on a ballot, ``seats`` of an
+    election; ``cost_fen`` exactly when the preset allocates money."""
 
     text: str = Field(min_length=1, max_length=400)
+    kind: QuestionKind = QuestionKind.MOTION
+    options: list[Option] = Field(default_factory=list, max_length=50)
+    most: int = Field(default=1, ge=1, le=50)
+    seats: int | None = Field(default=None, ge=1, le=50)
     cost_fen: int | None = Field(default=None, ge=0, le=10**13)
 
 
@@ -55,6 +60,7 @@ class PollIn(WireIn):
     opens_at: AwareDatetime
     closes_at: AwareDatetime
     meeting_id: UUID | None = None
+    mode: BallotMode | None = None
 
 
 class PollExtensionIn(WireIn):
@@ -103,6 +109,7 @@ class PollOut(WireOut):
     items: list[PollItem]
     budget_fen: int | None
     preset: PresetOut
+    mode: BallotMode
     scope_node_id: UUID
     scope_name: str
     meeting_id: UUID | None
@@ -139,8 +146,7 @@ async def draft_poll(
     """Draft the poll of the topic's present round, or replace the draft. ``warnings`` says what to
     check before announcing."""
     items = [
-        PollItem(number=number, text=item.text, cost_fen=item.cost_fen)
-        for number, item in enumerate(body.items, 1)
+        PollItem(number=number, **item.model_dump()) for number, item in enumerate(body.items, 1)
     ]
     draft = PollDraft(**body.model_dump(exclude={"items"}), items=items)
     async with db.begin(actor) as tx:
@@ -233,6 +239,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         items=poll.items,
         budget_fen=poll.budget_fen,
         preset=_preset(poll.preset, locale, tx.now),
+        mode=poll.mode,
         scope_node_id=poll.scope_node_id,
         scope_name=poll.scope_name,
         meeting_id=poll.meeting_id,

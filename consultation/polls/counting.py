@@ -79,10 +79,10 @@ def result_digest(result: Result, *, poll_id: UUID, text_hash: str, roll_digest:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A ballot as it is counted: whose place on the roll, and item number → choice."""
+    """A ballot as it is counted: whose place on the roll, and item number → codes."""
 
     voter: UUID
-    choices: Mapping[str, str]
+    choices: Mapping[str, Sequence[str]]
 
 
 def count(
@@ -177,7 +177,7 @@ def _count_item(
     quorum: bool,
 ) -> ItemResult:
     def of(choice: Choice) -> Count:
-        return _sum([v for v in votes if v.choices[str(item.number)] == choice], roll)
+        return _sum([v for v in votes if choice in v.choices[str(item.number)]], roll)
 
     votes_for = of(Choice.FOR)
     approval = [check_threshold(threshold, votes_for, bases) for threshold in preset.approval]

@@ -36,6 +36,66 @@ class Measure(StrEnum):
     AREA = "area"  # in 0.01 m²
 
 
+class QuestionKind(StrEnum):
+    """What kind of answer an item asks for."""
+
+    MOTION = "motion"  # for, against or abstain
+    SINGLE_CHOICE = "single_choice"  # one option, or none of these
+    MULTIPLE_CHOICE = "multiple_choice"  # up to ``most`` options, or none of these
+    ELECTION = "election"  # approval of up to ``seats`` candidates, or none of these
+    RATING = "rating"  # one grade of a scale
+
+
+class BallotMode(StrEnum):
+    """Who can link a voter with a choice (ADR 0008). ``secret`` (nobody can) is not built."""
+
+    NAMED = "named"  # the voter, tellers and supervisor see it after the close
+    CONFIDENTIAL = "confidential"  # double envelope; the operator promises not to look
+
+
+class BallotChannel(StrEnum):
+    ELECTRONIC = "electronic"
+    PAPER = "paper"
+    SHOW_OF_HANDS = "show_of_hands"
+    ASSISTED = "assisted"  # typed by staff for a voter who asked for it
+    HOME_VISIT = "home_visit"  # the box came to the voter's door, with two staff
+    PROXY = "proxy"  # by the holder of a written mandate
+
+
+class Revote(StrEnum):
+    NONE = "none"
+    LAST_VALID_BEFORE_CLOSE = "last_valid_before_close"
+
+
+class Duplicates(StrEnum):
+    """Which ballot stands when one voter voted by phone and on paper."""
+
+    ELECTRONIC_PREVAILS = "electronic_prevails"
+    PAPER_PREVAILS = "paper_prevails"
+
+
+class Silent(StrEnum):
+    NOT_PARTICIPATING = "not_participating"
+    DEEMED_MAJORITY = "deemed_majority"  # off unless the four conditions of domain 2.5 are met
+
+
+class InvalidBallots(StrEnum):
+    """Whether an invalid ballot counts as taking part."""
+
+    NOT_PARTICIPATING = "not_participating"
+    PARTICIPATING = "participating"  # elections: it belongs to the votes collected
+
+
+class Proxies(BaseModel):
+    """Written mandates: none when ``max_principals`` is 0 (domain 4.4)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_principals: int = Field(default=0, ge=0)
+    relatives_only: bool = False
+    instructions_binding: bool = True
+
+
 class Base(StrEnum):
     """The denominators, named; there is no "total"."""
 
@@ -128,6 +188,19 @@ class RulePreset(Frozen):
     extensions: int = Field(ge=0, le=1)
     notice_days: int = Field(ge=0)
     objection_days: int = Field(ge=0)
+    questions: list[QuestionKind] = Field(default=[QuestionKind.MOTION], min_length=1)
+    modes: list[BallotMode] = Field(default=[BallotMode.NAMED], min_length=1)  # first: the default
+    channels: list[BallotChannel] = Field(
+        default=[BallotChannel.ELECTRONIC, BallotChannel.PAPER, BallotChannel.ASSISTED],
+        min_length=1,
+    )
+    revote: Revote = Revote.NONE
+    duplicates: Duplicates = Duplicates.ELECTRONIC_PREVAILS
+    silent: Silent = Silent.NOT_PARTICIPATING
+    invalid: InvalidBallots = InvalidBallots.NOT_PARTICIPATING
+    proxies: Proxies = Proxies()
+    roll_objection_days: int = Field(default=0, ge=0)  # 0: the roll is not open to objections
+    roll_ruling_days: int = Field(default=3, ge=0)
     legal_basis: list[str] = Field(min_length=1)
     verification: Verification
     note_zh: str = ""

@@ -6,7 +6,8 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, func, select
+from sqlalchemy.orm import aliased
+from sqlmodel import and_, col, exists, func, select
 
 from consultation.database import Transaction
 from consultation.meetings.rules import AttendanceMode
@@ -96,47 +97,61 @@ async def turnout(tx: Transaction, poll_id: UUID) -> Count:
     return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0))
 
 
-async def place_of(tx: Transaction, poll_id: UUID, person_id: UUID) -> RollEntry | None:
+def on_roll(poll: Poll) -> tuple[Any, Any]:
+    """Entries of the poll's present roll."""
+    return (col(RollEntry.poll_id) == poll.id, col(RollEntry.roll_version) == poll.roll_version)
+
+
+async def place_of(tx: Transaction, poll: Poll, person_id: UUID) -> RollEntry | None:
     rows = await tx.session.exec(
-        select(RollEntry).where(RollEntry.poll_id == poll_id, RollEntry.person_id == person_id)
+        select(RollEntry).where(*on_roll(poll), RollEntry.person_id == person_id)
     )
     return rows.first()
 
 
 async def place_and_ballot(
-    tx: Transaction, poll_id: UUID, person_id: UUID
+    tx: Transaction, poll: Poll, person_id: UUID
 ) -> tuple[RollEntry, Ballot | None] | None:
-    """A person's place on the roll and what they cast from it, or None without a place."""
+    """A person's place on the roll and their cast that stands, or None without a place."""
     rows = await tx.session.exec(
         select(RollEntry, Ballot)
-        .outerjoin(Ballot, col(Ballot.roll_entry_id) == col(RollEntry.id))
-        .where(RollEntry.poll_id == poll_id, RollEntry.person_id == person_id)
+        .outerjoin(
+            Ballot,
+            and_(
+                col(Ballot.poll_id) == poll.id,
+                col(Ballot.roll_entry_id) == col(RollEntry.id),
+                col(Ballot.set_aside).is_(False),
+            ),
+        )
+        .where(*on_roll(poll), RollEntry.person_id == person_id)
+        .order_by(col(Ballot.cast_no).desc())
+        .limit(1)
     )
     return rows.first()
 
 
-async def places_numbered(tx: Transaction, poll_id: UUID, numbers: list[int]) -> list[RollEntry]:
+async def places_numbered(tx: Transaction, poll: Poll, numbers: list[int]) -> list[RollEntry]:
     """Places by number, in the order of their numbers."""
     rows = await tx.session.exec(
         select(RollEntry)
-        .where(RollEntry.poll_id == poll_id, col(RollEntry.number).in_(numbers))
+        .where(*on_roll(poll), col(RollEntry.number).in_(numbers))
         .order_by(col(RollEntry.number))
     )
     return list(rows)
 
 
-async def roll_page(tx: Transaction, poll_id: UUID, *, after: int, limit: int) -> list[Any]:
+async def roll_page(tx: Transaction, poll: Poll, *, after: int, limit: int) -> list[Any]:
     """(number, label) of the places after a number."""
     rows = await tx.session.exec(
         select(RollEntry.number, RollEntry.label)
-        .where(RollEntry.poll_id == poll_id, col(RollEntry.number) > after)
+        .where(*on_roll(poll), col(RollEntry.number) > after)
         .order_by(col(RollEntry.number))
         .limit(limit)
     )
     return list(rows)
 
 
-async def frozen_roll(tx: Transaction, poll_id: UUID) -> dict[UUID, Place]:
+async def frozen_roll(tx: Transaction, poll: Poll) -> dict[UUID, Place]:
     """The whole roll, by the id of its entries."""
     rows = await tx.session.exec(
         select(
@@ -147,7 +162,7 @@ async def frozen_roll(tx: Transaction, poll_id: UUID) -> dict[UUID, Place]:
             RollEntry.household_id,
             RollEntry.area_dm2,
             RollEntry.units,
-        ).where(RollEntry.poll_id == poll_id)  # type: ignore[call-overload]
+        ).where(*on_roll(poll))  # type: ignore[call-overload]
     )
     return {
         id: Place(
@@ -162,33 +177,55 @@ async def frozen_roll(tx: Transaction, poll_id: UUID) -> dict[UUID, Place]:
     }
 
 
-async def ballot_of(tx: Transaction, poll_id: UUID, entry_id: UUID) -> Ballot | None:
-    return await tx.session.get(Ballot, (poll_id, entry_id))
-
-
-async def ballots_of(tx: Transaction, poll_id: UUID, entry_ids: list[UUID]) -> list[Ballot]:
+async def casts_of(
+    tx: Transaction, poll_id: UUID, entry_ids: list[UUID]
+) -> dict[UUID, list[Ballot]]:
+    """All casts of these voters, by entry, in the order in which they came."""
     rows = await tx.session.exec(
-        select(Ballot).where(Ballot.poll_id == poll_id, col(Ballot.roll_entry_id).in_(entry_ids))
+        select(Ballot)
+        .where(Ballot.poll_id == poll_id, col(Ballot.roll_entry_id).in_(entry_ids))
+        .order_by(col(Ballot.cast_no))
     )
-    return list(rows)
+    casts: dict[UUID, list[Ballot]] = {}
+    for ballot in rows:
+        casts.setdefault(ballot.roll_entry_id, []).append(ballot)
+    return casts
+
+
+def _later_cast_stands() -> Any:
+    later = aliased(Ballot)
+    return exists().where(
+        col(later.poll_id) == col(Ballot.poll_id),
+        col(later.roll_entry_id) == col(Ballot.roll_entry_id),
+        col(later.cast_no) > col(Ballot.cast_no),
+        col(later.set_aside).is_(False),
+    )
 
 
 async def votes_cast(tx: Transaction, poll_id: UUID) -> list[Vote]:
-    """All ballots, as they are counted. Only the close may ask, with the poll held alone."""
+    """The ballots that stand, as they are counted. Only the close may ask, with the poll held
+    alone."""
     rows = await tx.session.exec(
-        select(Ballot.roll_entry_id, Ballot.choices).where(Ballot.poll_id == poll_id)
+        select(Ballot.roll_entry_id, Ballot.choices).where(
+            Ballot.poll_id == poll_id, col(Ballot.set_aside).is_(False), ~_later_cast_stands()
+        )
     )
-    return [Vote(voter=voter, choices=choices) for voter, choices in rows]
+    return [Vote(voter=voter, choices=choices) for voter, choices in rows if choices is not None]
 
 
 async def ballots_page(
-    tx: Transaction, poll_id: UUID, *, after: int, limit: int
+    tx: Transaction, poll: Poll, *, after: int, limit: int
 ) -> list[tuple[int, str, Ballot]]:
-    """(number, masked label, ballot) after a place on the roll."""
+    """(number, masked label, ballot that stands) after a place on the roll."""
     rows = await tx.session.exec(
         select(RollEntry.number, RollEntry.label, Ballot)
         .join(Ballot, col(Ballot.roll_entry_id) == col(RollEntry.id))
-        .where(Ballot.poll_id == poll_id, col(RollEntry.number) > after)
+        .where(
+            Ballot.poll_id == poll.id,
+            col(Ballot.set_aside).is_(False),
+            ~_later_cast_stands(),
+            col(RollEntry.number) > after,
+        )
         .order_by(col(RollEntry.number))
         .limit(limit)
     )
@@ -229,7 +266,7 @@ async def members_present(tx: Transaction, poll: Poll) -> int:
         select(func.count())
         .select_from(Attendance)
         .join(RollEntry, col(RollEntry.person_id) == col(Attendance.person_id))
-        .where(*_attending(poll), RollEntry.poll_id == poll.id)
+        .where(*_attending(poll), *on_roll(poll))
     )
     return rows.one()
 

@@ -14,7 +14,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from consultation.polls.presets import Frozen, RulePreset
+from consultation.polls.presets import (
+    BallotChannel,
+    Duplicates,
+    Frozen,
+    QuestionKind,
+    Revote,
+    RulePreset,
+)
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 
 
@@ -28,16 +35,12 @@ class PollState(StrEnum):
 
 
 class Choice(StrEnum):
+    """The answers that have a name of their own; options, candidates and grades have codes."""
+
     FOR = "for"
     AGAINST = "against"
     ABSTAIN = "abstain"
-
-
-class BallotChannel(StrEnum):
-    ELECTRONIC = "electronic"
-    PAPER = "paper"
-    SHOW_OF_HANDS = "show_of_hands"
-    ASSISTED = "assisted"  # typed by staff for a voter who asked for it
+    NONE = "none"  # none of these
 
 
 class Verdict(StrEnum):
@@ -123,15 +126,32 @@ class SignedDigestDiffers(Invalid):
 # ---- what is voted on ---------------------------------------------------------------------------
 
 
+class Option(Frozen):
+    """An option, candidate or grade. ``code`` is what ballots hold."""
+
+    code: str = Field(pattern=r"^[a-z0-9_]{1,20}$")
+    text: str = Field(min_length=1, max_length=200)
+
+
 class PollItem(Frozen):
-    """One item 表决事项, voted for, against or abstained. ``cost_fen`` for budget allocation."""
+    """One item 表决事项. ``options`` for all kinds but a motion; ``most`` is how many of them a
+    ballot may name; ``seats`` is how many an election fills; ``cost_fen`` for budget allocation."""
 
     number: int = Field(ge=1)
     text: str = Field(min_length=1, max_length=400)
+    kind: QuestionKind = QuestionKind.MOTION
+    options: list[Option] = Field(default_factory=list)
+    most: int = Field(default=1, ge=1)
+    seats: int | None = Field(default=None, ge=1)
     cost_fen: int | None = Field(default=None, ge=0)
-    choices: list[Choice] = Field(
-        default_factory=lambda: [Choice.FOR, Choice.AGAINST, Choice.ABSTAIN]
-    )
+
+    @property
+    def choices(self) -> list[str]:
+        """Everything a ballot may say about this item."""
+        if self.kind is QuestionKind.MOTION:
+            return [Choice.FOR.value, Choice.AGAINST.value, Choice.ABSTAIN.value]
+        none = [] if self.kind is QuestionKind.RATING else [Choice.NONE.value]
+        return [*(option.code for option in self.options), *none, Choice.ABSTAIN.value]
 
 
 class RolledUnit(Frozen):
@@ -181,15 +201,67 @@ def check_open(state: PollState, closes_at: datetime, now: datetime) -> None:
         raise PollNotOpen(state=state.value)
 
 
-def check_ballot(items: Sequence[PollItem], answers: Iterable[tuple[int, str]]) -> dict[str, str]:
-    """Every item answered exactly once with an allowed choice; the ballot as it is stored."""
-    allowed = {item.number: item.choices for item in items}
-    given: dict[int, Choice] = {}
+Choices = dict[str, list[str]]
+"""A ballot as it is stored: item number → codes, sorted."""
+
+
+def check_ballot(
+    items: Sequence[PollItem], answers: Iterable[tuple[int, Sequence[str]]]
+) -> Choices:
+    """Every item answered exactly once: one or, where the item takes several, up to ``most`` of its
+    choices; "none" and "abstain" stand alone. The ballot as it is stored."""
+    asked = {item.number: item for item in items}
+    given: Choices = {}
     for number, answer in answers:
-        if number not in allowed or number in given or answer not in allowed[number]:
+        item = asked.get(number)
+        if item is None or str(number) in given or not _fits(item, answer):
             raise BallotInvalid(item=number)
-        given[number] = Choice(answer)
-    missing = [str(number) for number in sorted(allowed.keys() - given.keys())]
+        given[str(number)] = sorted(answer)
+    missing = [str(number) for number in sorted(asked) if str(number) not in given]
     if missing:
         raise BallotInvalid(missing=missing)
-    return {str(number): given[number].value for number in sorted(given)}
+    return {str(number): given[str(number)] for number in sorted(asked)}
+
+
+_ALONE = frozenset({Choice.ABSTAIN.value, Choice.NONE.value})
+
+
+def _fits(item: PollItem, answer: Sequence[str]) -> bool:
+    if not 1 <= len(answer) <= item.most or len(set(answer)) < len(answer):
+        return False
+    if len(answer) > 1 and not _ALONE.isdisjoint(answer):
+        return False
+    return set(answer) <= set(item.choices)
+
+
+# ---- one voter, several casts -------------------------------------------------------------------
+
+
+class Precedence(StrEnum):
+    """What becomes of a cast of a voter of whom one stands already."""
+
+    REFUSED = "refused"
+    REPLACES = "replaces"
+    SET_ASIDE = "set_aside"  # recorded, reconciled, not counted
+
+
+_ON_PAPER = frozenset({BallotChannel.PAPER, BallotChannel.HOME_VISIT})
+
+
+def precedence(preset: RulePreset, stands: BallotChannel, comes: BallotChannel) -> Precedence:
+    """The rule on several casts of one voter (domain 4.4).
+
+    A voter's own vote revokes the proxy's, and a proxy's never replaces the voter's own. Between
+    phone and paper the preset says which prevails. Within one channel a re-vote needs
+    ``last_valid_before_close``, and the last one counts. Anything else is refused.
+    """
+    if stands is BallotChannel.PROXY and comes is not BallotChannel.PROXY:
+        return Precedence.REPLACES
+    if comes is BallotChannel.PROXY and stands is not BallotChannel.PROXY:
+        return Precedence.SET_ASIDE
+    if (stands in _ON_PAPER) != (comes in _ON_PAPER):
+        paper = preset.duplicates is Duplicates.PAPER_PREVAILS
+        return Precedence.REPLACES if (comes in _ON_PAPER) == paper else Precedence.SET_ASIDE
+    if preset.revote is Revote.LAST_VALID_BEFORE_CLOSE and comes not in _ON_PAPER:
+        return Precedence.REPLACES
+    return Precedence.REFUSED

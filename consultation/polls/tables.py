@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, UniqueConstraint, text
+from sqlalchemy import JSON, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field
 
 from consultation.columns import (
@@ -20,8 +20,8 @@ from consultation.columns import (
     when,
 )
 from consultation.polls.counting import Result
-from consultation.polls.presets import RulePreset
-from consultation.polls.rules import BallotChannel, PollItem, PollState, RolledUnit
+from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
+from consultation.polls.rules import Choices, PollItem, PollState, RolledUnit
 
 TURNOUT_SHARDS = 16
 
@@ -53,11 +53,13 @@ class Poll(Row, table=True):
     items: list[PollItem] = value(list[PollItem])
     budget_fen: int | None = None
     preset: RulePreset = value(RulePreset)
+    mode: BallotMode = choice(BallotMode)
     state: PollState = choice(PollState)
     drafted_by_id: UUID = ref("person.id", index=False)
     announced_by_id: UUID | None = maybe_ref("person.id")
     notice_id: UUID | None = maybe_ref("document.id")
     text_hash: str | None = Field(default=None, max_length=64)
+    roll_version: int = 1
     roll_digest: str | None = Field(default=None, max_length=64)
     eligible_heads: int = 0
     eligible_area_dm2: int = 0
@@ -77,16 +79,18 @@ class Poll(Row, table=True):
 class RollEntry(Row, table=True):
     """One eligible voter of one poll, frozen. ``person_id`` is null where a household has named
     nobody yet: it counts in the base and cannot vote. ``units`` are the parts that make up the
-    area, so that one owner of three homes is one head with three areas."""
+    area, so that one owner of three homes is one head with three areas. The entries of the poll's
+    present ``roll_version`` are its roll; an upheld objection makes a new version."""
 
     __table_args__ = (
-        UniqueConstraint("poll_id", "number"),
-        UniqueConstraint("poll_id", "person_id"),
+        UniqueConstraint("poll_id", "roll_version", "number"),
+        UniqueConstraint("poll_id", "roll_version", "person_id"),
     )
 
     id: UUID = key()
     community_id: UUID = ref("node.id")
-    poll_id: UUID = ref("poll.id")
+    poll_id: UUID = ref("poll.id", index=False)
+    roll_version: int = 1
     number: int
     person_id: UUID | None = maybe_ref("person.id", index=True)
     household_id: UUID | None = maybe_ref("household.id")
@@ -96,18 +100,28 @@ class RollEntry(Row, table=True):
 
 
 class Ballot(Row, table=True):
-    """One voter's ballot in one poll. The primary key refuses the second one. Staff who entered it
-    are named, with how the voter agreed (``consent_note``)."""
+    """One cast of one voter in a ``named`` poll, never changed. The primary key refuses a second
+    cast number 1; where the preset lets a later cast stand (``rules.precedence``) it is the next
+    number. Of a voter's casts the last that was not set aside stands. ``choices`` is null of an
+    invalid ballot. Staff who entered it are named, with how the voter agreed (``consent_note``).
+    ``leaf_hash`` and ``salt`` put it on the board (``polls/leaves.py``)."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     roll_entry_id: UUID = ref("roll_entry.id", primary_key=True)
-    community_id: UUID = ref("node.id")
-    choices: dict[str, str] = Field(sa_type=JSON, nullable=False)  # item number → choice
+    cast_no: int = Field(default=1, primary_key=True)
+    community_id: UUID = ref("node.id", index=False)
+    choices: Choices | None = Field(default=None, sa_type=JSON(none_as_null=True))
     channel: BallotChannel = choice(BallotChannel)
+    set_aside: bool = False
     entered_by_id: UUID | None = maybe_ref("person.id")
     consent_note: str | None = maybe_text()
-    receipt: str = Field(max_length=32)
+    salt: bytes = Field(sa_type=LargeBinary, nullable=False)
+    leaf_hash: bytes = Field(sa_type=LargeBinary, nullable=False)
     cast_at: datetime = when()
+
+    @property
+    def receipt(self) -> str:
+        return self.leaf_hash.hex()
 
 
 class PollTurnout(Row, table=True):

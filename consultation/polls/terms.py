@@ -7,8 +7,16 @@ from uuid import UUID
 
 from consultation.calendar import add_days, local_day
 from consultation.community.tables import NodeKind
-from consultation.polls.presets import Allocation, Electorate, RulePreset, Verification, presets
-from consultation.polls.rules import Choice, PollItem, PollState, check_open
+from consultation.polls.presets import (
+    Allocation,
+    BallotMode,
+    Electorate,
+    QuestionKind,
+    RulePreset,
+    Verification,
+    presets,
+)
+from consultation.polls.rules import PollItem, PollState, check_open
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 from consultation.topics.states import Layer, State
 
@@ -53,6 +61,12 @@ class PollItemsInvalid(Invalid):
     """Items, costs and ceiling do not fit the preset; ``problem`` says how."""
 
     code = "poll-items-invalid"
+
+
+class PollModeInvalid(Invalid):
+    """The preset does not allow ballots of that mode."""
+
+    code = "poll-mode-invalid"
 
 
 class PollMeetingInvalid(Invalid):
@@ -103,6 +117,7 @@ class PollDraft:
     opens_at: datetime
     closes_at: datetime
     meeting_id: UUID | None
+    mode: BallotMode | None = None  # None: the preset's first
 
 
 OPEN_TO_DRAFT = frozenset(
@@ -166,6 +181,11 @@ def check_scope(preset: RulePreset, kind: NodeKind, *, in_topic: bool) -> None:
         raise PollScopeInvalid(electorate=preset.electorate.value, place=kind.value)
 
 
+def check_mode(preset: RulePreset, mode: BallotMode | None) -> None:
+    if mode is not None and mode not in preset.modes:
+        raise PollModeInvalid(mode=mode.value, allowed=[one.value for one in preset.modes])
+
+
 def check_items(preset: RulePreset, items: Sequence[PollItem], budget_fen: int | None) -> None:
     """Each item can be voted against (domain 2.5); a ceiling and costs stand exactly where money
     is allocated."""
@@ -173,8 +193,10 @@ def check_items(preset: RulePreset, items: Sequence[PollItem], budget_fen: int |
     problem = None
     if not items:
         problem = "no_items"
-    elif any(Choice.AGAINST not in item.choices for item in items):
-        problem = "no_against"
+    elif any(item.kind not in preset.questions for item in items):
+        problem = "kind_not_of_preset"
+    elif any(not _options_fit(item) for item in items):
+        problem = "options"
     elif len({item.text for item in items}) < len(items):
         problem = "same_item_twice"
     elif allocates and (budget_fen is None or any(item.cost_fen is None for item in items)):
@@ -183,6 +205,24 @@ def check_items(preset: RulePreset, items: Sequence[PollItem], budget_fen: int |
         problem = "costs_not_asked"
     if problem is not None:
         raise PollItemsInvalid(problem=problem)
+
+
+def _options_fit(item: PollItem) -> bool:
+    """A motion has no options; any other kind has two or more that differ (an election one or
+    more), with no more marks than options, and seats exactly where there is an election."""
+    codes = [option.code for option in item.options]
+    if item.kind is QuestionKind.MOTION:
+        return not codes and item.most == 1 and item.seats is None
+    if len(set(codes)) < len(codes) or not {"none", "abstain"}.isdisjoint(codes):
+        return False
+    if len({option.text for option in item.options}) < len(codes):
+        return False
+    if (item.seats is None) == (item.kind is QuestionKind.ELECTION):
+        return False
+    if item.kind in (QuestionKind.SINGLE_CHOICE, QuestionKind.RATING):
+        return len(codes) >= 2 and item.most == 1
+    least = 1 if item.kind is QuestionKind.ELECTION else 2
+    return len(codes) >= least and item.most <= len(codes)
 
 
 def check_window(preset: RulePreset, opens_at: datetime, closes_at: datetime) -> None:

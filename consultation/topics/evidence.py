@@ -30,6 +30,7 @@ from consultation.outcomes.tables import (
 from consultation.outcomes.task_rules import TaskState
 from consultation.oversight.rules import DissentState
 from consultation.oversight.tables import DissentRecord, Survey
+from consultation.polls.presets import QuestionKind
 from consultation.polls.rules import Choice, PollState, text_hash
 from consultation.polls.tables import CountSignature, Poll, SignerRole
 from consultation.topics.facts import (
@@ -272,7 +273,11 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
         preset_id=poll.preset.key,
         opens_at=poll.opens_at,
         text_unchanged=poll.text_hash == text_hash(poll),
-        items_have_against=all(Choice.AGAINST in item.choices for item in poll.items),
+        items_have_against=all(
+            not {Choice.AGAINST, Choice.NONE}.isdisjoint(item.choices)
+            or item.kind is QuestionKind.RATING
+            for item in poll.items
+        ),
         verdict=None if poll.result is None else poll.result.verdict.value,
         teller_signatures=signatures.get(SignerRole.TELLER, 0),
         supervisor_signatures=signatures.get(SignerRole.SUPERVISOR, 0),

@@ -7,14 +7,16 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import func
+from sqlalchemy import func, text
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import select
 
 from api.migrations import runner
 from consultation.community.tables import Person
 from consultation.database import Database, metadata
 from consultation.vault import Vault
-from tests.conftest import SECRET
+from tests.conftest import SECRET, ManualClock
+from tests.contract.seeded import seed
 from tests.world import build_world
 
 
@@ -98,3 +100,30 @@ def test_migrations_never_name_our_own_types() -> None:
         text = file.read_text("utf-8")
         assert "consultation" not in text, file
         assert "sqlmodel" not in text, file
+
+
+async def test_ballots_and_rolls_survive_the_change_to_casts(empty_url: str) -> None:
+    """Down to where a voter had one row and up again: the same roll, the same choices, guarded."""
+    await runner.upgrade(empty_url)
+    db = Database(empty_url, vault=Vault(SECRET.encode()), clock=ManualClock())
+    world = await build_world(db)
+    made = await seed(db, world)
+    await db.dispose()
+
+    async def ballots() -> list[tuple[str, object]]:
+        engine = create_async_engine(empty_url)
+        async with engine.connect() as connection:
+            rows = await connection.execute(text("SELECT channel, choices FROM ballot"))
+            found = [(channel, str(choices)) for channel, choices in rows]
+        await engine.dispose()
+        return found
+
+    before = await ballots()
+    await runner.downgrade(empty_url, "0001")
+    assert [(c, str(w).replace("[", "").replace("]", "")) for c, w in before] == await ballots()
+    await runner.upgrade(empty_url)
+
+    assert await ballots() == before
+    assert len(before) == 1
+    assert made.addresses["poll_id"]
+    assert await runner.differences(empty_url) == []

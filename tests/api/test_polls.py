@@ -46,7 +46,7 @@ def draft_body(stage: Stage, scope: Node, **change: Any) -> dict[str, Any]:
 
 
 def answers(choice: str) -> dict[str, Any]:
-    return {"answers": [{"item": 1, "choice": choice}]}
+    return {"answers": [{"item": 1, "choices": [choice]}]}
 
 
 async def lift(stage: Stage) -> tuple[Node, list[UUID], Topic]:
@@ -122,7 +122,7 @@ async def test_a_poll_from_draft_to_published_result(
     )
     assert (other.status_code, other.json()["code"]) == (409, "already-voted")
     mine = (await client.get(f"{home}/ballot", headers=bearer(world, owners[0]))).json()
-    assert mine["answers"] == [{"item": 1, "choice": "against"}]
+    assert mine["answers"] == [{"item": 1, "choices": ["against"]}]
 
     shown = (await client.get(home)).json()
     assert (shown["state"], shown["result"], shown["wording"]) == ("open", None, [])
@@ -178,7 +178,7 @@ async def test_the_named_ballots_are_paged_for_a_teller_after_the_close(
     ballots = first["items"] + second["items"]
     assert (len(first["items"]), len(second["items"]), second["next_cursor"]) == (10, 2, None)
     assert [one["number"] for one in ballots] == list(range(1, 13))
-    assert [one["answers"][0]["choice"] for one in ballots].count("against") == 2
+    assert [one["answers"][0]["choices"] for one in ballots].count(["against"]) == 2
     assert {one["label"] for one in ballots} == {"3幢 王*"}
 
 

@@ -19,7 +19,13 @@ from notifications.hub import Hub
 from notifications.relay import Relay
 from tests.world import World, a_topic
 
-SAMPLES: dict[type, Any] = {UUID: UUID(int=7), date: date(2026, 3, 11), int: 1, bool: False}
+SAMPLES: dict[type, Any] = {
+    UUID: UUID(int=7),
+    date: date(2026, 3, 11),
+    int: 1,
+    bool: False,
+    bytes: b"x",
+}
 
 
 def sample(column: Column[Any]) -> Any:

@@ -31,7 +31,7 @@ from consultation.oversight.tables import (
     SurveyInvitation,
 )
 from consultation.permissions import Role
-from consultation.polls.presets import presets
+from consultation.polls.presets import BallotMode, presets
 from consultation.polls.rules import BallotChannel, PollItem, PollState
 from consultation.polls.tables import Ballot, Poll, PollTurnout, RollEntry
 from consultation.topics.states import (
@@ -368,6 +368,7 @@ async def _poll(db: Database, world: World, topic: Topic, hidden: Topic) -> dict
                 question="是否加装电梯",
                 items=[PollItem(number=1, text="加装电梯")],
                 preset=next(iter(presets().values())),
+                mode=BallotMode.NAMED,
                 state=PollState.OPEN,
                 drafted_by_id=world.id("clerk"),
                 announced_by_id=world.id("secretary"),
@@ -402,11 +403,12 @@ async def _poll(db: Database, world: World, topic: Topic, hidden: Topic) -> dict
                 poll_id=poll,
                 roll_entry_id=entry,
                 community_id=topic.community_id,
-                choices={"1": "against"},
+                choices={"1": ["against"]},
                 channel=BallotChannel.ASSISTED,
                 entered_by_id=world.id("clerk"),
                 consent_note=f"{SECRET}委托",
-                receipt=f"{SECRET}回执",
+                salt=bytes(16),
+                leaf_hash=bytes(32),
                 cast_at=tx.now,
             )
         )

@@ -80,11 +80,11 @@ async def test_personal_data_is_in_no_log_line_no_problem_and_no_journal_entry(
     post = {"body": WORDS, "stance": "against"}
     await ask(done, "POST", f"/v1/threads/{thread}/posts", headers=resident, json=post)
     ballot = f"/v1/polls/{made.addresses['poll_id']}/ballot"
-    vote = {"answers": [{"item": 1, "choice": "against"}]}
+    vote = {"answers": [{"item": 1, "choices": ["against"]}]}
     await ask(done, "PUT", ballot, headers=resident, json=vote)
 
     # all of it again in requests that are refused, each for another reason
-    other_vote = {"answers": [{"item": 1, "choice": "for"}]}
+    other_vote = {"answers": [{"item": 1, "choices": ["for"]}]}
     await ask(refused, "PUT", ballot, headers=resident, json=other_vote)
     await ask(refused, "PUT", ballot, headers=mine, json=vote)
     await ask(refused, "POST", f"/v1/threads/{thread}/posts", headers=mine, json=post)

@@ -84,9 +84,10 @@ async def grow(db: Database, made: Seed, rows: int, *, first: int) -> None:
                     Ballot(
                         poll_id=UUID(ids["poll_id"]),
                         roll_entry_id=entry,
-                        choices={"1": "for"},
+                        choices={"1": ["for"]},
                         channel=BallotChannel.ELECTRONIC,
-                        receipt=entry.hex,
+                        salt=entry.bytes,
+                        leaf_hash=entry.bytes * 2,
                         cast_at=tx.now,
                         **at,
                     ),

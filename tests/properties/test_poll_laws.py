@@ -69,7 +69,7 @@ def test_one_more_agreement_never_defeats_an_item(case: Case, data: st.DataObjec
         return
     index = data.draw(st.integers(0, len(votes) - 1))
     turned = list(votes)
-    turned[index] = Vote(votes[index].voter, {**votes[index].choices, "1": "for"})
+    turned[index] = Vote(votes[index].voter, {**votes[index].choices, "1": ["for"]})
 
     before, after = counted(case), counted(case, turned)
     assert (before.items[0].verdict not in GOOD) or (after.items[0].verdict in GOOD)
@@ -80,7 +80,7 @@ def test_one_more_agreement_never_defeats_an_item(case: Case, data: st.DataObjec
 def test_abstaining_decides_like_objecting_and_is_counted_apart(case: Case) -> None:
     votes = case[2]
     abstaining = [
-        Vote(v.voter, {k: "abstain" if c == "against" else c for k, c in v.choices.items()})
+        Vote(v.voter, {k: ["abstain"] if c == ["against"] else c for k, c in v.choices.items()})
         for v in votes
     ]
 

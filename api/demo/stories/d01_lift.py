@@ -161,7 +161,7 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     hidden = await matter.supervisor.get(f"polls/{poll}")
     stage.expect("D1", "截止前监督委员会也看不到结果", hidden["result"], None)
     await matter.person("何建军").put(
-        f"polls/{poll}/ballot", {"answers": [{"item": 1, "choice": "against"}]}, expect=409
+        f"polls/{poll}/ballot", {"answers": [{"item": 1, "choices": ["against"]}]}, expect=409
     )
     matter.said("何建军想改投,数据库拒绝第二张票(409 already-voted)")
 

@@ -100,7 +100,7 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     await matter.must_be(State.VOTING)
     for place, someone in enumerate(people):
         answers = [
-            {"item": number, "choice": "for" if place < agree else "against"}
+            {"item": number, "choices": ["for" if place < agree else "against"]}
             for number, (_, _, agree) in enumerate(FUND, 1)
         ]
         await someone.put(f"polls/{poll}/ballot", {"answers": answers})

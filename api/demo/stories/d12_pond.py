@@ -199,7 +199,7 @@ async def _hands(matter: Matter, poll: str, people: list[Person]) -> None:
     votes = []
     for someone, choice in zip(people, choices, strict=True):
         place = await someone.get(f"polls/{poll}/eligibility")
-        votes.append({"number": place["number"], "answers": [{"item": 1, "choice": choice}]})
+        votes.append({"number": place["number"], "answers": [{"item": 1, "choices": [choice]}]})
     teller = matter.tellers[0]
     await teller.put(f"polls/{poll}/meeting-votes", {"channel": "show_of_hands", "votes": votes})
     matter.said("74名到会代表举手表决,由计票人登记")

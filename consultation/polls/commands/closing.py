@@ -52,7 +52,7 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
         tx.emit(PollVoided(**_about(poll, topic)))
     if poll.state is not PollState.OPEN:
         return
-    roll = await frozen_roll(tx, poll.id)
+    roll = await frozen_roll(tx, poll)
     if roll_digest(list(roll.values())) != poll.roll_digest:
         raise RuntimeError("the roll is not the one that was announced")
 
@@ -131,7 +131,7 @@ async def read_ballots(
         raise rules.ChoicesSealed()
 
     tx.emit(PollBallotsRead(**_about(poll, topic), role=tx.standing.role.value))
-    return await ballots_page(tx, poll.id, after=after, limit=limit)
+    return await ballots_page(tx, poll, after=after, limit=limit)
 
 
 async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> None:

@@ -48,6 +48,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     _check_stage(topic, terms.OPEN_TO_DRAFT)
     await _check_preset(tx, topic, preset)
     scope = await _scope(tx, topic, preset, draft.scope_node_id)
+    terms.check_mode(preset, draft.mode)
     terms.check_items(preset, draft.items, draft.budget_fen)
     check_subject(draft.question, *(item.text for item in draft.items))
     terms.check_window(preset, draft.opens_at, draft.closes_at)
@@ -65,6 +66,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "items": draft.items,
         "budget_fen": draft.budget_fen,
         "preset": preset,
+        "mode": draft.mode or preset.modes[0],
         "drafted_by_id": tx.person_id,
         "drafted_at": tx.now,
         "opens_at": draft.opens_at,
@@ -243,6 +245,7 @@ async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
                 "id": tx.new_id(),
                 "community_id": poll.community_id,
                 "poll_id": poll.id,
+                "roll_version": poll.roll_version,
                 "number": place.number,
                 "person_id": place.person_id,
                 "household_id": place.household_id,

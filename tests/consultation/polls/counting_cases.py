@@ -27,7 +27,7 @@ def tally(name: str, roll: Sequence[int], answers: str, *, present: int | None =
         ONE_ITEM,
         {voter(index): area for index, area in enumerate(roll)},
         [
-            Vote(voter=voter(index), choices={"1": words[letter]})
+            Vote(voter=voter(index), choices={"1": [words[letter]]})
             for index, letter in enumerate(answers)
             if letter in words
         ],

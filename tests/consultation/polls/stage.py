@@ -330,7 +330,7 @@ class Stage:
     async def cast(self, poll_id: UUID, person: UUID, choice: str) -> str:
         """The receipt of a ballot with the same choice for every item."""
         poll = await self.load(poll_id)
-        answers = [(item.number, choice) for item in poll.items]
+        answers = [(item.number, [choice]) for item in poll.items]
         async with self.db.begin(Actor(person_id=person)) as tx:
             return (await casting.cast_ballot(tx, poll_id, answers)).receipt
 
@@ -343,7 +343,7 @@ class Stage:
             for person, letter in zip(people, answers, strict=True):
                 if letter in words:
                     tx.actor = Actor(person_id=person)
-                    given = [(item.number, words[letter]) for item in poll.items]
+                    given = [(item.number, [words[letter]]) for item in poll.items]
                     await casting.cast_ballot(tx, poll_id, given)
 
     async def closed(self, poll_id: UUID) -> Poll:
@@ -385,7 +385,9 @@ class Stage:
 
     async def roll(self, poll_id: UUID) -> dict[UUID, Any]:
         async with self.db.read() as tx:
-            return await frozen_roll(tx, poll_id)
+            poll = await tx.session.get(Poll, poll_id)
+            assert poll is not None
+            return await frozen_roll(tx, poll)
 
     @property
     def clerk(self) -> Actor:

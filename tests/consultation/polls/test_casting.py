@@ -37,7 +37,7 @@ async def test_a_retry_gets_the_receipt_and_a_different_ballot_is_refused(stage:
     assert await stage.cast(poll.id, owners[0], "against") == receipt
     with pytest.raises(rules.AlreadyVoted):
         await stage.cast(poll.id, owners[0], "for")
-    assert [ballot.choices for ballot in await ballots(stage, poll.id)] == [{"1": "against"}]
+    assert [ballot.choices for ballot in await ballots(stage, poll.id)] == [{"1": ["against"]}]
     assert await counted(stage, poll.id) == Count(heads=1, area_dm2=6835)
 
     stage.clock.now = poll.closes_at
@@ -55,7 +55,7 @@ async def test_the_database_itself_refuses_the_second_ballot(stage: Stage) -> No
 
     with pytest.raises(IntegrityError):
         async with stage.db.begin() as tx:
-            tx.session.add(Ballot(**(first.model_dump() | {"choices": {"1": "for"}})))
+            tx.session.add(Ballot(**(first.model_dump() | {"choices": {"1": ["for"]}})))
     for deed in ("UPDATE ballot SET choices = '{}'", "DELETE FROM ballot"):
         with pytest.raises(IntegrityError, match="ballot is append-only"):
             async with stage.db.begin() as tx:
@@ -75,7 +75,7 @@ async def test_only_people_on_the_roll_vote_and_only_as_themselves(
     for name, role in (("clerk", Role.CLERK), ("teller1", Role.TELLER)):
         with pytest.raises(NotPermitted):
             async with stage.db.begin(world.as_(name, role)) as tx:
-                await casting.cast_ballot(tx, poll.id, [(1, "for")])
+                await casting.cast_ballot(tx, poll.id, [(1, ["for"])])
 
 
 async def test_no_ballot_is_taken_before_the_opening(stage: Stage) -> None:
@@ -84,7 +84,7 @@ async def test_no_ballot_is_taken_before_the_opening(stage: Stage) -> None:
     draft = await stage.drafted("lift_scope_owners", topic, entrance)
     with pytest.raises(NotFound):
         async with stage.db.begin(Actor(person_id=owners[0])) as tx:
-            await casting.cast_ballot(tx, draft.id, [(1, "for")])
+            await casting.cast_ballot(tx, draft.id, [(1, ["for"])])
 
     poll = await stage.announced("lift_scope_owners", topic, entrance)
     with pytest.raises(rules.PollNotOpen):
@@ -148,7 +148,7 @@ async def test_the_close_waits_for_a_ballot_under_way(stage: Stage) -> None:
 
     async def cast() -> None:
         async with stage.db.begin(Actor(person_id=owners[0])) as tx:
-            await casting.cast_ballot(tx, poll.id, [(1, "for")])
+            await casting.cast_ballot(tx, poll.id, [(1, ["for"])])
             begun.set()
             await go_on.wait()
 
@@ -187,7 +187,7 @@ async def enter(
 ) -> Ballot:
     async with stage.db.begin(stage.world.as_(name, role)) as tx:
         return await casting.record_ballot(
-            tx, poll_id, number, [(1, choice)], channel=channel, consent_note="本人口述,家属在场"
+            tx, poll_id, number, [(1, [choice])], channel=channel, consent_note="本人口述,家属在场"
         )
 
 
@@ -236,6 +236,6 @@ async def test_who_may_not_enter_a_ballot_for_another(stage: Stage, world: World
     with pytest.raises(NotPermitted):
         async with stage.db.begin(Actor(person_id=owners[0])) as tx:
             await casting.record_ballot(
-                tx, poll.id, 2, [(1, "for")], channel=BallotChannel.PAPER, consent_note="x"
+                tx, poll.id, 2, [(1, ["for"])], channel=BallotChannel.PAPER, consent_note="x"
             )
     assert await ballots(stage, poll.id) == []

@@ -176,22 +176,22 @@ def test_each_item_is_counted_by_itself_and_the_poll_says_so() -> None:
     items = [PollItem(number=1, text="甲"), PollItem(number=2, text="乙")]
     roll = {voter(index): 100 for index in range(4)}
     votes = [
-        Vote(voter=voter(index), choices={"1": "for", "2": "for" if index else "against"})
+        Vote(voter=voter(index), choices={"1": ["for"], "2": ["for" if index else "against"]})
         for index in range(4)
     ]
     result = count(preset("civil278_special"), items, roll, votes)
     assert [item.verdict for item in result.items] == [V.PASSED, V.PASSED]
     assert result.verdict is V.PASSED
 
-    against = [Vote(vote.voter, {**vote.choices, "2": "against"}) for vote in votes]
+    against = [Vote(vote.voter, {**vote.choices, "2": ["against"]}) for vote in votes]
     result = count(preset("civil278_special"), items, roll, against)
     assert [item.verdict for item in result.items] == [V.PASSED, V.NOT_PASSED]
     assert result.verdict is V.PARTLY_PASSED
 
 
 def test_a_ballot_counted_twice_or_from_outside_is_a_fault() -> None:
-    vote = Vote(voter=voter(0), choices={"1": "for"})
-    stranger = Vote(voter=voter(9), choices={"1": "for"})
+    vote = Vote(voter=voter(0), choices={"1": ["for"]})
+    stranger = Vote(voter=voter(9), choices={"1": ["for"]})
     roll = {voter(0): 100, voter(1): 100}
 
     with pytest.raises(ValueError, match="two ballots"):

@@ -113,7 +113,7 @@ def test_d7_funds_a_d_c_and_keeps_b_in_reserve() -> None:
         Vote(
             voter=voter(index),
             choices={
-                str(number): "for" if index < agree else "against"
+                str(number): ["for" if index < agree else "against"]
                 for number, (_, _, agree) in enumerate(FUND, 1)
             },
         )

@@ -101,7 +101,7 @@ async def record(stage: Stage, poll_id: UUID, people: Sequence[UUID], answers: s
     words = {"f": "for", "a": "against", "o": "abstain"}
     numbers = {place.person_id: place.number for place in (await stage.roll(poll_id)).values()}
     votes = {
-        numbers[person]: [(1, words[letter])]
+        numbers[person]: [(1, [words[letter]])]
         for person, letter in zip(people, answers, strict=True)
     }
     async with stage.db.begin(stage.world.as_("teller1", Role.TELLER)) as tx:

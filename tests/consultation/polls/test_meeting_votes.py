@@ -55,7 +55,7 @@ async def test_d7_allocates_the_fund_among_58_members_present(stage: Stage, worl
     numbers = {place.person_id: place.number for place in (await stage.roll(poll.id)).values()}
     votes = {
         numbers[member]: [
-            (n, "for" if index < agree else "against") for n, (_, _, agree) in enumerate(FUND, 1)
+            (n, ["for" if index < agree else "against"]) for n, (_, _, agree) in enumerate(FUND, 1)
         ]
         for index, member in enumerate(members[:58])
     }
@@ -100,21 +100,21 @@ async def test_only_members_signed_in_vote_and_a_wrong_entry_refuses_all(
     one, absent = numbers[members[0]], numbers[members[5]]
 
     with pytest.raises(rules.NotAtMeeting) as caught:
-        await record(stage, poll.id, {one: [(1, "for")], absent: [(1, "for")]})
+        await record(stage, poll.id, {one: [(1, ["for"])], absent: [(1, ["for"])]})
     assert caught.value.facts == {"numbers": [str(absent)]}
     with pytest.raises(rules.NotAtMeeting):
         await stage.cast(poll.id, members[5], "for")
     with pytest.raises(rules.NotOnRoll):
-        await record(stage, poll.id, {one: [(1, "for")], 99: [(1, "for")]})
+        await record(stage, poll.id, {one: [(1, ["for"])], 99: [(1, ["for"])]})
     with pytest.raises(rules.BallotInvalid):
-        await record(stage, poll.id, {one: [(1, "for")], numbers[members[1]]: []})
+        await record(stage, poll.id, {one: [(1, ["for"])], numbers[members[1]]: []})
     with pytest.raises(rules.WrongChannel):
-        await record(stage, poll.id, {one: [(1, "for")]}, channel=BallotChannel.ASSISTED)
+        await record(stage, poll.id, {one: [(1, ["for"])]}, channel=BallotChannel.ASSISTED)
 
     await stage.cast(poll.id, members[1], "against")  # a member with a phone
-    await record(stage, poll.id, {one: [(1, "for")]})
+    await record(stage, poll.id, {one: [(1, ["for"])]})
     with pytest.raises(rules.AlreadyVoted) as again:
-        await record(stage, poll.id, {one: [(1, "against")], numbers[members[2]]: [(1, "for")]})
+        await record(stage, poll.id, {one: [(1, ["against"])], numbers[members[2]]: [(1, ["for"])]})
     assert again.value.facts == {"numbers": [str(one)]}
 
     closed = await stage.closed(poll.id)
@@ -130,7 +130,7 @@ async def test_doorstep_ballots_have_no_place_in_a_meeting_nor_hands_outside_one
     poll, _ = await stage.lift_poll()
 
     with pytest.raises(rules.WrongChannel):
-        await record(stage, poll.id, {1: [(1, "for")]})
+        await record(stage, poll.id, {1: [(1, ["for"])]})
 
 
 async def test_a_member_signs_in_or_does_not_vote(stage: Stage, world: World) -> None:
@@ -147,4 +147,4 @@ async def test_a_member_signs_in_or_does_not_vote(stage: Stage, world: World) ->
     await stage.sign_in(meeting, [members[1]], AttendanceMode.WRITTEN)
     with pytest.raises(rules.NotAtMeeting):
         async with stage.db.begin(actor) as tx:
-            await casting.cast_ballot(tx, poll.id, [(1, "for")])
+            await casting.cast_ballot(tx, poll.id, [(1, ["for"])])

@@ -7,8 +7,8 @@ import pytest
 
 from consultation.community.tables import NodeKind
 from consultation.polls import rules, terms
-from consultation.polls.presets import Electorate
-from consultation.polls.rules import Choice, PollItem, PollState
+from consultation.polls.presets import BallotChannel, Duplicates, Electorate, QuestionKind, Revote
+from consultation.polls.rules import Option, PollItem, PollState, Precedence, precedence
 from consultation.refusals import Refusal
 from consultation.topics.states import Layer
 from tests.consultation.polls.counting_cases import preset
@@ -45,20 +45,20 @@ def test_the_closing_instant_is_already_too_late(
 @pytest.mark.parametrize(
     ("answers", "valid"),
     [
-        ([(1, "for"), (2, "against")], True),
-        ([(2, "abstain"), (1, "abstain")], True),
-        ([(1, "for")], False),
+        ([(1, ["for"]), (2, ["against"])], True),
+        ([(2, ["abstain"]), (1, ["abstain"])], True),
+        ([(1, ["for"])], False),
         ([], False),
-        ([(1, "for"), (1, "for"), (2, "for")], False),
-        ([(1, "for"), (1, "against"), (2, "for")], False),
-        ([(1, "for"), (2, "for"), (3, "for")], False),
-        ([(1, "for"), (2, "yes")], False),
-        ([(1, "for"), (2, "")], False),
-        ([(0, "for"), (1, "for"), (2, "for")], False),
+        ([(1, ["for"]), (1, ["for"]), (2, ["for"])], False),
+        ([(1, ["for"]), (1, ["against"]), (2, ["for"])], False),
+        ([(1, ["for"]), (2, ["for"]), (3, ["for"])], False),
+        ([(1, ["for"]), (2, ["yes"])], False),
+        ([(1, ["for"]), (2, [""])], False),
+        ([(0, ["for"]), (1, ["for"]), (2, ["for"])], False),
     ],
 )
 def test_a_ballot_answers_every_item_exactly_once(
-    answers: list[tuple[int, str]], valid: bool
+    answers: list[tuple[int, list[str]]], valid: bool
 ) -> None:
     if valid:
         assert rules.check_ballot(TWO, answers) == {str(n): c for n, c in sorted(answers)}
@@ -67,11 +67,92 @@ def test_a_ballot_answers_every_item_exactly_once(
             rules.check_ballot(TWO, answers)
 
 
-def test_a_choice_that_the_item_does_not_offer_is_refused() -> None:
-    item = PollItem(number=1, text="甲", choices=[Choice.FOR, Choice.AGAINST])
+OPTIONS = [
+    Option(code="a", text="东门"),
+    Option(code="b", text="南门"),
+    Option(code="c", text="北门"),
+]
+ONE = PollItem(number=1, text="选址", kind=QuestionKind.SINGLE_CHOICE, options=OPTIONS)
+TWO_OF_THREE = PollItem(
+    number=1, text="评委", kind=QuestionKind.ELECTION, options=OPTIONS, most=2, seats=2
+)
+GRADES = PollItem(number=1, text="评议", kind=QuestionKind.RATING, options=OPTIONS)
 
-    with pytest.raises(rules.BallotInvalid):
-        rules.check_ballot([item], [(1, "abstain")])
+
+@pytest.mark.parametrize(
+    ("item", "answer", "valid"),
+    [
+        (ONE, ["a"], True),
+        (ONE, ["none"], True),
+        (ONE, ["abstain"], True),
+        (ONE, ["a", "b"], False),
+        (ONE, ["for"], False),
+        (ONE, [], False),
+        (TWO_OF_THREE, ["b", "a"], True),
+        (TWO_OF_THREE, ["a"], True),
+        (TWO_OF_THREE, ["a", "a"], False),
+        (TWO_OF_THREE, ["a", "b", "c"], False),
+        (TWO_OF_THREE, ["a", "none"], False),
+        (TWO_OF_THREE, ["none"], True),
+        (GRADES, ["c"], True),
+        (GRADES, ["none"], False),
+    ],
+)
+def test_an_answer_fits_the_kind_of_its_item(
+    item: PollItem, answer: list[str], valid: bool
+) -> None:
+    if valid:
+        assert rules.check_ballot([item], [(1, answer)]) == {"1": sorted(answer)}
+    else:
+        with pytest.raises(rules.BallotInvalid):
+            rules.check_ballot([item], [(1, answer)])
+
+
+E_, P_, A_, V_, X_ = (
+    BallotChannel.ELECTRONIC,
+    BallotChannel.PAPER,
+    BallotChannel.ASSISTED,
+    BallotChannel.HOME_VISIT,
+    BallotChannel.PROXY,
+)
+
+
+@pytest.mark.parametrize(
+    ("stands", "comes", "revote", "paper_first", "outcome"),
+    [
+        (E_, E_, False, False, Precedence.REFUSED),
+        (E_, E_, True, False, Precedence.REPLACES),
+        (E_, P_, False, False, Precedence.SET_ASIDE),
+        (P_, E_, False, False, Precedence.REPLACES),
+        (E_, P_, True, True, Precedence.REPLACES),
+        (P_, E_, True, True, Precedence.SET_ASIDE),
+        (P_, P_, True, False, Precedence.REFUSED),
+        (P_, V_, False, False, Precedence.REFUSED),
+        (A_, V_, False, True, Precedence.REPLACES),
+        (X_, E_, False, False, Precedence.REPLACES),
+        (X_, P_, False, False, Precedence.REPLACES),
+        (E_, X_, True, False, Precedence.SET_ASIDE),
+        (X_, X_, True, False, Precedence.REPLACES),
+        (X_, X_, False, False, Precedence.REFUSED),
+    ],
+)
+def test_which_of_a_voters_casts_stands(
+    stands: BallotChannel,
+    comes: BallotChannel,
+    revote: bool,
+    paper_first: bool,
+    outcome: Precedence,
+) -> None:
+    rule = preset("civil278_special").model_copy(
+        update={
+            "revote": Revote.LAST_VALID_BEFORE_CLOSE if revote else Revote.NONE,
+            "duplicates": (
+                Duplicates.PAPER_PREVAILS if paper_first else Duplicates.ELECTRONIC_PREVAILS
+            ),
+        }
+    )
+
+    assert precedence(rule, stands, comes) is outcome
 
 
 @pytest.mark.parametrize(
@@ -80,12 +161,9 @@ def test_a_choice_that_the_item_does_not_offer_is_refused() -> None:
         ("civil278_special", TWO, None, None),
         ("civil278_special", [], None, "no_items"),
         ("civil278_special", [TWO[0], TWO[0]], None, "same_item_twice"),
-        (
-            "civil278_special",
-            [PollItem(number=1, text="甲", choices=[Choice.FOR, Choice.ABSTAIN])],
-            None,
-            "no_against",
-        ),
+        ("civil278_special", [ONE], None, "kind_not_of_preset"),
+        ("civil278_special", [TWO[0].model_copy(update={"options": OPTIONS})], None, "options"),
+        ("civil278_special", [TWO[0].model_copy(update={"seats": 1})], None, "options"),
         ("civil278_special", TWO, 100, "costs_not_asked"),
         ("civil278_special", [PollItem(number=1, text="甲", cost_fen=1)], None, "costs_not_asked"),
         ("fund_allocation", [PollItem(number=1, text="甲", cost_fen=1)], 100, None),
