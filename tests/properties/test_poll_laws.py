@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from consultation.polls.counting import Result, Vote, count, least_reaching
 from consultation.polls.methods.budget import allocate
-from consultation.polls.presets import Base, Measure, RulePreset, Threshold, presets
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import Base, Measure, RulePreset, Threshold
 from consultation.polls.rolls import OwnedUnit, Owner, owners_roll
 from consultation.polls.rules import PollItem, RolledUnit, Verdict
 
