@@ -25,6 +25,11 @@ APPEND_ONLY: Sequence[str] = (
     "count_signature",
     "roll_entry",
     "ballot",
+    "ballot_assistance",
+    "paper_block",
+    "paper_issue",
+    "paper_entry",
+    "paper_fate",
 )
 JOURNAL = "journal_entry"
 GUARDED: Sequence[str] = (*APPEND_ONLY, JOURNAL)

@@ -322,6 +322,25 @@ class PollVoided(PollEvent):
     type = "poll.voided"
 
 
+# ---- the ledger of a poll: paper, rolls, mandates -----------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFormsPrinted(PollEvent):
+    """One more block of numbered forms."""
+
+    type = "poll.paper_forms_printed"
+    forms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFormsSettled(PollEvent):
+    """What became of forms that did not become ballots is on record."""
+
+    type = "poll.paper_forms_settled"
+    forms: int
+
+
 # ---- after the vote -----------------------------------------------------------------------
 
 
@@ -432,6 +451,16 @@ class PersonVerified(UserEvent):
     type = "user.verified"
     level: int
     method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BallotRecordedForVoter(UserEvent):
+    """Somebody else put in a ballot of this voter: on paper, by a helper or by a proxy. Who did
+    not ask for that learns of it here."""
+
+    type = "user.ballot_recorded"
+    poll_id: UUID
+    channel: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
