@@ -30,6 +30,9 @@ APPEND_ONLY: Sequence[str] = (
     "paper_issue",
     "paper_entry",
     "paper_fate",
+    "mandate",
+    "mandate_withdrawal",
+    "hand_count",
 )
 JOURNAL = "journal_entry"
 GUARDED: Sequence[str] = (*APPEND_ONLY, JOURNAL)

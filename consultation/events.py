@@ -334,6 +334,14 @@ class PaperFormsPrinted(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollHandsCounted(PollEvent):
+    """A show of hands was counted at the meeting; what it showed stays in the box."""
+
+    type = "poll.hands_counted"
+    count_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaperFormsSettled(PollEvent):
     """What became of forms that did not become ballots is on record."""
 
@@ -461,6 +469,15 @@ class BallotRecordedForVoter(UserEvent):
     type = "user.ballot_recorded"
     poll_id: UUID
     channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MandateChanged(UserEvent):
+    """A mandate of this voter was registered or taken back."""
+
+    type = "user.mandate_changed"
+    poll_id: UUID
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

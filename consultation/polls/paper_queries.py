@@ -86,11 +86,7 @@ async def forms_between(
             PaperFate.poll_id == poll.id, col(PaperFate.form).between(first, last)
         )
     )
-    return (
-        {row.form: row for row in issues},
-        set(entered),
-        {row.form: row for row in fates},
-    )
+    return ({row.form: row for row in issues}, set(entered), {row.form: row for row in fates})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ class Electorate(StrEnum):
     RESIDENTS_REPRESENTATIVES = "residents_representatives"
     VILLAGERS_REPRESENTATIVES = "villagers_representatives"
     OPEN_POLL = "open_poll"
+    ADULT_RESIDENTS = "adult_residents"
+    VILLAGERS = "villagers"
+    VILLAGER_HOUSEHOLDS = "villager_households"
+    GROUP_REPRESENTATIVES = "group_representatives"
+    VILLAGERS_GROUP = "villagers_group"
+    COUNCIL_MEMBERS = "council_members"
+    OWNERS_COMMITTEE = "owners_committee"
+    AFFECTED_PEOPLE = "affected_people"
 
 
 class Measure(StrEnum):

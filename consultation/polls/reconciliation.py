@@ -28,10 +28,10 @@ class PollDoesNotReconcile(NotNow):
 
 @dataclass(frozen=True, slots=True)
 class CastFact:
-    """One cast: whose place, its number among the voter's casts, and whether it is valid; never
-    what it says."""
+    """One cast: of which place on the roll, the how many-th of that voter, and whether it is valid;
+    never what it says."""
 
-    place: str
+    place: int
     cast_no: int
     channel: BallotChannel
     valid: bool
@@ -48,29 +48,29 @@ class PaperFacts:
     entered: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MandateFacts:
-    """``principals`` are the places that gave a mandate, ``withdrawn`` those that took it back."""
+@dataclass(frozen=True, slots=True)
+class MandateFact:
+    """The voter in ``place`` gave a mandate, and may have taken it back."""
 
-    principals: frozenset[str] = frozenset()
-    withdrawn: frozenset[str] = frozenset()
+    place: int
+    withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFacts:
-    """All that is compared. ``by_hand`` are votes counted in totals at a meeting, per item;
-    ``counted`` is how many ballots the stored result took as participating, None before."""
+    """All that is compared. ``by_hand`` are hands counted without names at a meeting; ``counted``
+    and ``invalid`` are what the stored result holds, None before the count."""
 
     eligible: int
     casts: Sequence[CastFact]
     assisted: int
     turnout: int
     paper: PaperFacts = PaperFacts()
-    mandates: MandateFacts = MandateFacts()
-    by_hand: Mapping[int, int] = field(default_factory=dict)
+    mandates: Sequence[MandateFact] = ()
+    by_hand: int = 0
     present: int | None = None
     counted: int | None = None
-    invalid_counts: bool = False  # whether the preset lets an invalid ballot take part
+    invalid: int | None = None
 
 
 # ---- the report ---------------------------------------------------------------------------------
@@ -145,10 +145,8 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
         if any(cast.channel is channel for cast in facts.casts)
     ]
     paper, proxies = _paper(facts.paper), _proxies(facts, standing)
-    by_hand = max(facts.by_hand.values(), default=0)
     voters = len(standing)
     valid = sum(cast.valid for cast in standing.values())
-    taking_part = by_hand + (voters if facts.invalid_counts else valid)
 
     on_forms = sum(line.cast for line in channels if line.channel in ON_FORMS)
     assisted = sum(line.cast for line in channels if line.channel is BallotChannel.ASSISTED)
@@ -164,25 +162,26 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
         ("forms_entered_twice", len(returned), len(returned & facts.paper.entered)),
         ("forms_unused", paper.unused, _unissued(facts.paper, FormFate.UNUSED)),
         ("assistance", assisted, facts.assisted),
-        ("mandates", len(by_proxy), len(by_proxy & facts.mandates.principals)),
+        ("mandates", len(by_proxy), len(by_proxy & {one.place for one in facts.mandates})),
     ]
     if facts.counted is not None:
-        wanted.append(("counted", facts.counted, taking_part))
+        wanted.append(("counted", facts.counted, valid + facts.by_hand))
+    if facts.invalid is not None:
+        wanted.append(("invalid", facts.invalid, voters - valid))
     differences = [
         Difference(code=code, expected=expected, found=found)
         for code, expected, found in wanted
         if expected != found
     ]
     most = facts.eligible if facts.present is None else facts.present
-    if voters + by_hand > most:
-        differences.append(
-            Difference(code="more_than_entitled", expected=most, found=voters + by_hand)
-        )
+    taking_part = voters + facts.by_hand
+    if taking_part > most:
+        differences.append(Difference(code="more_than_entitled", expected=most, found=taking_part))
     return Reconciliation(
         eligible=facts.eligible,
         voters=voters,
-        not_voted=max(0, facts.eligible - voters - by_hand),
-        by_hand=by_hand,
+        not_voted=max(0, facts.eligible - taking_part),
+        by_hand=facts.by_hand,
         channels=channels,
         paper=paper,
         proxies=proxies,
@@ -194,15 +193,13 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
 def check_reconciled(report: Reconciliation) -> None:
     if not report.reconciles:
         raise PollDoesNotReconcile(
-            differences=[
-                f"{one.code} {one.expected}/{one.found}" for one in report.differences
-            ]
+            differences=[f"{one.code} {one.expected}/{one.found}" for one in report.differences]
         )
 
 
-def _standing(casts: Collection[CastFact]) -> dict[str, CastFact]:
+def _standing(casts: Collection[CastFact]) -> dict[int, CastFact]:
     """Of each voter's casts, the last that was not set aside."""
-    standing: dict[str, CastFact] = {}
+    standing: dict[int, CastFact] = {}
     for cast in casts:
         known = standing.get(cast.place)
         if not cast.set_aside and (known is None or cast.cast_no > known.cast_no):
@@ -211,7 +208,7 @@ def _standing(casts: Collection[CastFact]) -> dict[str, CastFact]:
 
 
 def _channel(
-    channel: BallotChannel, casts: Collection[CastFact], standing: Mapping[str, CastFact]
+    channel: BallotChannel, casts: Collection[CastFact], standing: Mapping[int, CastFact]
 ) -> ChannelLine:
     became: Counter[str] = Counter()
     for cast in casts:
@@ -251,16 +248,16 @@ def _unissued(facts: PaperFacts, fate: FormFate) -> int:
     return sum(one is fate and form not in facts.issued for form, one in facts.fates.items())
 
 
-def _proxies(facts: LedgerFacts, standing: Mapping[str, CastFact]) -> ProxyLine:
-    mandates = facts.mandates
+def _proxies(facts: LedgerFacts, standing: Mapping[int, CastFact]) -> ProxyLine:
     used = revoked = 0
-    for place in mandates.principals:
-        cast = standing.get(place)
-        if cast is not None and cast.channel is BallotChannel.PROXY:
-            used += 1
-        elif cast is not None or place in mandates.withdrawn:
+    for mandate in facts.mandates:
+        cast = standing.get(mandate.place)
+        by_holder = cast is not None and cast.channel is BallotChannel.PROXY
+        if mandate.withdrawn or (cast is not None and not by_holder):
             revoked += 1
-    registered = len(mandates.principals)
+        elif by_holder:
+            used += 1
+    registered = len(facts.mandates)
     return ProxyLine(
         registered=registered, used=used, revoked=revoked, idle=registered - used - revoked
     )

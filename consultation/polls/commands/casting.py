@@ -10,6 +10,8 @@ from consultation.permissions import Deed
 from consultation.polls import rules
 from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.box import Cast, put_in
+from consultation.polls.hand_queries import last_hand_count
+from consultation.polls.hands import HandsOrBallots
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.people_queries import STAFF, check_disinterested, find_person, holds_a_role
 from consultation.polls.presets import BallotChannel
@@ -52,7 +54,7 @@ async def cast_ballot(tx: Transaction, poll_id: UUID, answers: Answers) -> Ballo
         if equal:
             return equal[-1]
         raise
-    await _check_present(tx, poll, [place])
+    await check_present(tx, poll, [place])
 
     cast = Cast(place=place, choices=choices, channel=BallotChannel.ELECTRONIC)
     return (await put_in(tx, poll, [cast]))[0]
@@ -133,7 +135,7 @@ async def record_meeting_votes(
     await check_impartial(tx, topic)
     choices = {n: rules.check_ballot(poll.items, answers) for n, answers in votes.items()}
     places = await _voters(tx, poll, sorted(choices))
-    await _check_present(tx, poll, places)
+    await check_present(tx, poll, places)
 
     casts = [Cast(place=place, choices=choices[place.number], channel=channel) for place in places]
     return await put_in(tx, poll, casts)
@@ -172,9 +174,11 @@ async def _voters(tx: Transaction, poll: Poll, numbers: list[int]) -> list[RollE
     return places
 
 
-async def _check_present(tx: Transaction, poll: Poll, places: Sequence[RollEntry]) -> None:
+async def check_present(tx: Transaction, poll: Poll, places: Sequence[RollEntry]) -> None:
     if not poll.preset.held_in_meeting:
         return
+    if await last_hand_count(tx, poll) is not None:
+        raise HandsOrBallots()
     voters = [place.person_id for place in places if place.person_id is not None]
     absent = await absent_from_meeting(tx, poll, voters)
     if absent:

@@ -9,12 +9,14 @@ from consultation.events import BallotRecordedForVoter, PaperFormsPrinted, Paper
 from consultation.permissions import Deed, Role, check
 from consultation.polls import leaves, paper, rules
 from consultation.polls.box import Cast, put_in
-from consultation.polls.commands.casting import Answers
+from consultation.polls.commands.casting import Answers, check_present
 from consultation.polls.paper import EntryState, FormFate
 from consultation.polls.paper_queries import (
+    FormRow,
     entries_of,
     fate_of,
     forms_between,
+    forms_page,
     issue_of,
     last_printed,
     live_form,
@@ -22,13 +24,7 @@ from consultation.polls.paper_queries import (
 from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
 from consultation.polls.people_queries import STAFF, holds_a_role
 from consultation.polls.presets import BallotChannel, BallotMode
-from consultation.polls.queries import (
-    Hold,
-    absent_from_meeting,
-    access_poll,
-    check_impartial,
-    places_numbered,
-)
+from consultation.polls.queries import Hold, access_poll, check_impartial, places_numbered
 from consultation.polls.rules import Choices, PollState
 from consultation.polls.tables import Poll, RollEntry
 
@@ -158,8 +154,7 @@ async def enter_form(
     if await fate_of(tx, poll, form) is not None:
         raise paper.FormSettled()
     place = await _voter(tx, poll, issue.number)
-    if poll.preset.held_in_meeting and await absent_from_meeting(tx, poll, [_person(place)]):
-        raise rules.NotAtMeeting(numbers=[str(place.number)])
+    await check_present(tx, poll, [place])
     paper.check_scans(entries, entry.scans)
 
     tx.session.add(
@@ -239,6 +234,14 @@ async def settle_forms(tx: Transaction, poll_id: UUID, settlements: Sequence[Set
             )
         )
     return new
+
+
+async def read_forms(tx: Transaction, poll_id: UUID, *, after: int, limit: int) -> list[FormRow]:
+    """Printed forms after a number, for who enters them and the supervisor."""
+    poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
+    watches = tx.standing.role is Role.SUPERVISOR
+    check(Deed.WITNESS_COUNT if watches else Deed.ENTER_PAPER, tx.standing.role)
+    return await forms_page(tx, poll, after=after, limit=limit)
 
 
 async def _put_in(
