@@ -33,6 +33,7 @@ APPEND_ONLY: Sequence[str] = (
     "mandate",
     "mandate_withdrawal",
     "hand_count",
+    "roll_ruling",
 )
 JOURNAL = "journal_entry"
 GUARDED: Sequence[str] = (*APPEND_ONLY, JOURNAL)

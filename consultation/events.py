@@ -334,6 +334,23 @@ class PaperFormsPrinted(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollObjectionMade(PollEvent):
+    """Somebody objects to the roll; it is to be ruled by ``due_at``."""
+
+    type = "poll.roll_objection_made"
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollCorrected(PollEvent):
+    """An objection was upheld: the roll has a new version."""
+
+    type = "poll.roll_corrected"
+    roll_version: int
+    roll_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollHandsCounted(PollEvent):
     """A show of hands was counted at the meeting; what it showed stays in the box."""
 
@@ -469,6 +486,15 @@ class BallotRecordedForVoter(UserEvent):
     type = "user.ballot_recorded"
     poll_id: UUID
     channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollObjectionAnswered(UserEvent):
+    """This person's objection to a roll was ruled."""
+
+    type = "user.roll_objection_answered"
+    poll_id: UUID
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

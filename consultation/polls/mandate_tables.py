@@ -10,7 +10,7 @@ from consultation.polls.mandates import Relation
 
 
 class Mandate(Row, table=True):
-    """The voter in place ``number`` of one poll lets ``holder_id`` vote for them, until
+    """``principal_id``, the voter in place ``number`` of one poll, lets ``holder_id`` vote for them, until
     ``valid_until``. ``document_sha256`` is of the scanned paper, which staff checked and which
     stays outside. ``instruction`` is a keyed hash of the ballot that the principal wrote down:
     nobody finds a choice here, and the holder's ballot can be compared with it."""
@@ -19,6 +19,7 @@ class Mandate(Row, table=True):
     number: int = Field(primary_key=True)
     mandate_no: int = Field(primary_key=True)
     community_id: UUID = ref("node.id", index=False)
+    principal_id: UUID = ref("person.id", index=False)
     holder_id: UUID = ref("person.id")
     relation: Relation = choice(Relation)
     document_sha256: str = Field(max_length=64)

@@ -24,6 +24,7 @@ class PaperBlock(Row, table=True):
 
 class PaperIssue(Row, table=True):
     """A form went to the voter in place ``number``, who signed: SHA-256 of the scanned signature.
+    If an objection gives the place another voter before the opening, the form is void.
     ``channel`` is paper, or home_visit with ``second_staff_id``, who came along."""
 
     __table_args__ = (Index("ix_paper_issue_place", "poll_id", "number"),)
@@ -32,6 +33,7 @@ class PaperIssue(Row, table=True):
     form: int = Field(primary_key=True)
     community_id: UUID = ref("node.id", index=False)
     number: int
+    voter_id: UUID = ref("person.id", index=False)
     channel: BallotChannel = choice(BallotChannel)
     signature_sha256: str = Field(max_length=64)
     issued_by_id: UUID = ref("person.id", index=False)

@@ -94,6 +94,7 @@ async def register_mandate(
         number=number,
         mandate_no=1 if known is None else known[0].mandate_no + 1,
         community_id=poll.community_id,
+        principal_id=_principal(place),
         holder_id=holder.id,
         relation=relation,
         document_sha256=document_sha256,
@@ -134,7 +135,8 @@ async def cast_as_proxy(tx: Transaction, poll_id: UUID, number: int, answers: An
         valid_until=mandate.valid_until,
         now=tx.now,
     )
-    if state in (MandateState.REVOKED, MandateState.EXPIRED):
+    over = state in (MandateState.REVOKED, MandateState.EXPIRED)
+    if over or mandate.principal_id != place.person_id:  # an objection gave the place to another
         raise mandates.MandateOver()
     mandates.check_instruction(
         poll.preset, mandate.instruction, _content(tx, poll, number, choices)

@@ -98,7 +98,7 @@ async def issue_form(
         raise paper.FormNotPrinted()
     if await fate_of(tx, poll, form) is not None:
         raise paper.FormSettled()
-    await _voter(tx, poll, number, lock=True)
+    place = await _voter(tx, poll, number, lock=True)
     if await live_form(tx, poll, number) is not None:
         raise paper.VoterHasForm()
     if second_staff_id is not None:
@@ -111,6 +111,7 @@ async def issue_form(
         form=form,
         community_id=poll.community_id,
         number=number,
+        voter_id=_person(place),
         channel=channel,
         signature_sha256=signature_sha256,
         issued_by_id=tx.person_id,
@@ -154,6 +155,8 @@ async def enter_form(
     if await fate_of(tx, poll, form) is not None:
         raise paper.FormSettled()
     place = await _voter(tx, poll, issue.number)
+    if place.person_id != issue.voter_id:  # an objection gave the place to another
+        raise rules.NotOnRoll(numbers=[str(issue.number)])
     await check_present(tx, poll, [place])
     paper.check_scans(entries, entry.scans)
 
