@@ -25,6 +25,15 @@ APPEND_ONLY: Sequence[str] = (
     "count_signature",
     "roll_entry",
     "ballot",
+    "ballot_assistance",
+    "paper_block",
+    "paper_issue",
+    "paper_entry",
+    "paper_fate",
+    "mandate",
+    "mandate_withdrawal",
+    "hand_count",
+    "roll_ruling",
 )
 JOURNAL = "journal_entry"
 GUARDED: Sequence[str] = (*APPEND_ONLY, JOURNAL)

@@ -45,11 +45,13 @@ class BallotIn(WireIn):
 
 
 class AssistedBallotIn(WireIn):
-    """``channel`` is paper or assisted. ``consent_note`` says how the voter asked or signed."""
+    """``consent_note`` says how the voter asked. ``helper_id`` is whom the voter chose to write; if
+    that is who enters the ballot, ``witness_id`` names a second member of staff."""
 
     answers: Answers
-    channel: BallotChannel
     consent_note: str = Field(min_length=1, max_length=400)
+    helper_id: UUID
+    witness_id: UUID | None = None
 
 
 class MeetingVoteIn(WireIn):
@@ -60,7 +62,7 @@ class MeetingVoteIn(WireIn):
 
 
 class MeetingVotesIn(WireIn):
-    """``channel`` is paper or show_of_hands."""
+    """``channel`` is show_of_hands, by name; paper goes by its forms."""
 
     channel: BallotChannel
     votes: list[MeetingVoteIn] = Field(min_length=1, max_length=200)
@@ -131,7 +133,7 @@ class SignatureIn(WireIn):
 async def cast_ballot(poll_id: UUID, body: BallotIn, actor: CurrentActor, db: Db) -> ReceiptOut:
     """Cast one's own ballot, once and for good."""
     async with db.begin(actor) as tx:
-        ballot = await casting.cast_ballot(tx, poll_id, _given(body.answers))
+        ballot = await casting.cast_ballot(tx, poll_id, given(body.answers))
         return ReceiptOut.model_validate(ballot)
 
 
@@ -194,15 +196,17 @@ async def record_ballot(
     actor: CurrentActor,
     db: Db,
 ) -> ReceiptOut:
-    """Enter the ballot of a voter who voted on paper or asked for help."""
+    """Enter the ballot of a voter who asked for help. The voter is told."""
     async with db.begin(actor) as tx:
         ballot = await casting.record_ballot(
             tx,
             poll_id,
             number,
-            _given(body.answers),
-            channel=body.channel,
+            given(body.answers),
+            channel=BallotChannel.ASSISTED,
             consent_note=body.consent_note,
+            helper_id=body.helper_id,
+            witness_id=body.witness_id,
         )
         return ReceiptOut.model_validate(ballot)
 
@@ -212,7 +216,7 @@ async def record_meeting_votes(
     poll_id: UUID, body: MeetingVotesIn, actor: CurrentActor, db: Db
 ) -> MeetingVotesOut:
     """Enter how members present at the meeting voted: all of them or none."""
-    votes = {vote.number: _given(vote.answers) for vote in body.votes}
+    votes = {vote.number: given(vote.answers) for vote in body.votes}
     async with db.begin(actor) as tx:
         ballots = await casting.record_meeting_votes(tx, poll_id, votes, channel=body.channel)
     return MeetingVotesOut(recorded=len(ballots))
@@ -250,7 +254,7 @@ async def sign_count(
         return await poll_out(tx, poll, locale)
 
 
-def _given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:
+def given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:
     return [(answer.item, list(answer.choices)) for answer in answers]
 
 

@@ -12,10 +12,11 @@ from consultation.events import (
     PollSigned,
     PollVoided,
 )
-from consultation.permissions import Deed, Grant, Role, check
+from consultation.permissions import Deed, Grant, Role, check, grant_of
 from consultation.polls import result_wording, rules
 from consultation.polls.commands.drafting import Writer
 from consultation.polls.counting import count, result_digest
+from consultation.polls.hand_queries import hands_counted
 from consultation.polls.phrases import Phrase
 from consultation.polls.queries import (
     Hold,
@@ -27,6 +28,8 @@ from consultation.polls.queries import (
     signatures,
     votes_cast,
 )
+from consultation.polls.reconciliation import Reconciliation, check_reconciled
+from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rolls import roll_digest
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Ballot, CountSignature, Poll, SignerRole
@@ -64,6 +67,7 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
         await votes_cast(tx, poll.id),
         present=poll.present,
         budget_fen=poll.budget_fen,
+        hands=await hands_counted(tx, poll),
     )
     poll.result_digest = result_digest(
         poll.result,
@@ -82,8 +86,8 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     the last signature needed the result is published and the topic goes on. Signing again changes
     nothing.
 
-    Refuses with NotCounted, NotImpartial, SignedDigestDiffers, or AlreadyDone for a second
-    signature of one person in another role.
+    Refuses with NotCounted, NotImpartial, SignedDigestDiffers, PollDoesNotReconcile, or AlreadyDone
+    for a second signature of one person in another role.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
     witness = tx.standing.role is Role.SUPERVISOR
@@ -100,6 +104,7 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     await check_impartial(tx, topic)
     if digest != poll.result_digest:
         raise rules.SignedDigestDiffers()
+    check_reconciled(await reconciliation_of(tx, poll))
 
     signature = CountSignature(
         poll_id=poll.id,
@@ -132,6 +137,16 @@ async def read_ballots(
 
     tx.emit(PollBallotsRead(**_about(poll, topic), role=tx.standing.role.value))
     return await ballots_page(tx, poll, after=after, limit=limit)
+
+
+async def read_reconciliation(tx: Transaction, poll_id: UUID) -> Reconciliation:
+    """How the registers of a poll add up: for tellers and supervisor from the announcement on, for
+    everybody once the result is published. Refuses with NotPermitted."""
+    poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
+    signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
+    if poll.state is not PollState.PUBLISHED and not signs:
+        raise NotPermitted(deed=Deed.SIGN_COUNT.value, role=tx.standing.role.value)
+    return await reconciliation_of(tx, poll)
 
 
 async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> None:
