@@ -10,9 +10,9 @@ from consultation.polls.mandates import Relation
 
 
 class Mandate(Row, table=True):
-    """``principal_id``, the voter in place ``number`` of one poll, lets ``holder_id`` vote for them, until
-    ``valid_until``. ``document_sha256`` is of the scanned paper, which staff checked and which
-    stays outside. ``instruction`` is a keyed hash of the ballot that the principal wrote down:
+    """``principal_id``, the voter in place ``number`` of one poll, lets ``holder_id`` vote for them
+    until ``valid_until``. ``document_sha256`` is of the scanned paper, which staff checked and
+    which stays outside. ``instruction`` is a keyed hash of the ballot that the principal wrote down:
     nobody finds a choice here, and the holder's ballot can be compared with it."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
