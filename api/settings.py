@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     run_worker: bool = True
     """Do the jobs that fall due in this process."""
     worker_poll_seconds: float = 1.0
+    presets_dir: Path | None = None
+    """Stricter rules of this place, one TOML each; a looser one stops the start."""
+    owners_system_of_record: bool = False
+    """The law of this place takes this server's count for an owners' vote; otherwise owners' polls
+    are indicative."""
     production: bool = False
     """Real people log in here: the real WeChat only, and no fake beside it."""
 

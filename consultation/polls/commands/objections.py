@@ -27,6 +27,7 @@ from consultation.polls.objections import (
     RollObjectionKind,
     RollObjectionState,
 )
+from consultation.polls.phrases import Phrase
 from consultation.polls.queries import (
     Hold,
     access_poll,
@@ -38,7 +39,6 @@ from consultation.polls.registers import of_age
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import NotOnRoll, PollState
 from consultation.polls.tables import Poll
-from consultation.polls.wording import Phrase
 from consultation.topics.tables import Document, Topic
 
 
