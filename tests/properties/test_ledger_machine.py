@@ -14,7 +14,7 @@ from consultation.permissions import Actor, Role
 from consultation.polls.commands import casting, mandates
 from consultation.polls.commands import paper as forms
 from consultation.polls.commands.paper import Settlement
-from consultation.polls.mandates import Relation
+from consultation.polls.mandates import MandateRelation
 from consultation.polls.paper import FormFate
 from consultation.polls.paper_queries import forms_between
 from consultation.polls.presets import BallotChannel, Duplicates, Revote
@@ -117,7 +117,7 @@ class Machine:
                 source.randint(1, 12),
                 holder_id=source.choice(self.holders),
                 holder_phone=None,
-                relation=Relation.CHILD,
+                relation=MandateRelation.CHILD,
                 document_sha256=SHA,
                 instruction=self.answers(source),
                 valid_until=self.poll.closes_at,

@@ -11,7 +11,7 @@ from consultation.permissions import Actor, Role
 from consultation.polls import mandates as rules_of
 from consultation.polls import rules
 from consultation.polls.commands import mandates
-from consultation.polls.mandates import HolderNotAllowed, MandateState, Relation
+from consultation.polls.mandates import HolderNotAllowed, MandateRelation, MandateState
 from consultation.polls.objections import CorrectionKind, RollObjectionKind
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.presets import BallotChannel, Electorate, Proxies, presets
@@ -39,7 +39,7 @@ async def register(
     content: dict[str, Any] = {
         "holder_id": holder,
         "holder_phone": None,
-        "relation": Relation.SPOUSE,
+        "relation": MandateRelation.SPOUSE,
         "document_sha256": PAPER,
         "instruction": None if instruction is None else [(1, [instruction])],
         "valid_until": poll.closes_at,
@@ -273,6 +273,6 @@ def test_where_relatives_alone_may_others_may_not() -> None:
         "principal_holds": False,
         "held": 0,
     }
-    rules_of.check_holder(lift, relation=Relation.CHILD, **fine)
+    rules_of.check_holder(lift, relation=MandateRelation.CHILD, **fine)
     with pytest.raises(HolderNotAllowed):
-        rules_of.check_holder(lift, relation=Relation.OTHER, **fine)
+        rules_of.check_holder(lift, relation=MandateRelation.OTHER, **fine)
