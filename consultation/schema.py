@@ -8,14 +8,24 @@ from consultation.outcomes import tables as outcomes
 from consultation.oversight import tables as oversight
 from consultation.polls import (
     assistance_tables,
+    designation_tables,
     hand_tables,
     mandate_tables,
     objection_tables,
+    outside_tables,
     paper_tables,
 )
 from consultation.polls import tables as polls
 from consultation.topics import tables as topics
 
 AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, jobs, journal)
-LEDGER = (paper_tables, assistance_tables, mandate_tables, hand_tables, objection_tables)
+LEDGER = (
+    paper_tables,
+    assistance_tables,
+    mandate_tables,
+    hand_tables,
+    objection_tables,
+    designation_tables,
+    outside_tables,
+)
 GUARDS = append_only

@@ -8,9 +8,9 @@ from consultation.polls.hand_queries import hands_counted
 from consultation.polls.mandate_queries import with_withdrawal
 from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
 from consultation.polls.paper import FormFate
-from consultation.polls.paper_queries import last_printed, two_people_entered
-from consultation.polls.paper_tables import PaperFate, PaperIssue
-from consultation.polls.queries import members_present, turnout
+from consultation.polls.paper_queries import two_people_entered
+from consultation.polls.paper_tables import PaperBlock, PaperFate, PaperIssue
+from consultation.polls.queries import members_present
 from consultation.polls.reconciliation import (
     CastFact,
     LedgerFacts,
@@ -19,11 +19,11 @@ from consultation.polls.reconciliation import (
     Reconciliation,
     reconcile,
 )
-from consultation.polls.tables import Ballot, Poll, RollEntry
+from consultation.polls.tables import Ballot, Poll, PollTurnout, RollEntry
 
 
 async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
-    """The report on a poll as its registers stand; at most eleven statements."""
+    """The report on a poll as its registers stand; at most eight statements."""
     casts = await tx.session.exec(
         select(
             RollEntry.number,
@@ -35,11 +35,7 @@ async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
         .join(RollEntry, col(RollEntry.id) == col(Ballot.roll_entry_id))
         .where(Ballot.poll_id == poll.id)
     )
-    assisted = await tx.session.exec(
-        select(func.count())
-        .select_from(BallotAssistance)
-        .where(BallotAssistance.poll_id == poll.id)
-    )
+    assisted, taking_part, printed = await _numbers(tx, poll)
     hands = await hands_counted(tx, poll)
     in_meeting = poll.preset.held_in_meeting and poll.present is None
     return reconcile(
@@ -49,9 +45,9 @@ async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
                 CastFact(place, cast_no, channel, valid, set_aside)
                 for place, cast_no, channel, valid, set_aside in casts
             ],
-            assisted=assisted.one(),
-            turnout=(await turnout(tx, poll.id)).heads,
-            paper=await _paper(tx, poll),
+            assisted=assisted,
+            turnout=taking_part,
+            paper=await _paper(tx, poll, printed),
             mandates=await _mandates(tx, poll),
             by_hand=0 if hands is None else hands.heads,
             present=await members_present(tx, poll) if in_meeting else poll.present,
@@ -61,8 +57,17 @@ async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
     )
 
 
-async def _paper(tx: Transaction, poll: Poll) -> PaperFacts:
-    printed = await last_printed(tx, poll)
+async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int]:
+    """Records of help, heads in the turnout counters, and the highest form printed."""
+    help_ = select(func.count()).where(BallotAssistance.poll_id == poll.id).scalar_subquery()
+    heads = select(func.sum(PollTurnout.heads)).where(PollTurnout.poll_id == poll.id)
+    forms = select(func.max(PaperBlock.last)).where(PaperBlock.poll_id == poll.id)
+    rows = await tx.session.exec(select(help_, heads.scalar_subquery(), forms.scalar_subquery()))
+    assisted, taking_part, printed = rows.one()
+    return assisted, int(taking_part or 0), printed or 0
+
+
+async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
     if not printed:
         return PaperFacts()
     issued = await tx.session.exec(select(PaperIssue.form).where(PaperIssue.poll_id == poll.id))
