@@ -117,6 +117,9 @@ async def test_owners_elect_their_committee_and_two_stand_again(
     assert "当选人数不足,就以下各人另行选举,缺额1名:王、李。" in shown["wording"]
     english = (await client.get(f"/v1/polls/{poll.id}", headers=ENGLISH)).json()["wording"]
     assert "Too few are elected; these stand again for 1 open seats: 王, 李." in english
+    page = (await client.get(f"/t/{topic.id}")).text
+    assert '<td>张</td><td class="n">5</td>' in page
+    assert '<td>以上都不</td><td class="n">1</td>' in page
 
 
 async def test_a_rule_to_be_confirmed_needs_the_word_of_who_announces(
