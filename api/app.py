@@ -14,6 +14,7 @@ from api.pages import routes as pages
 from api.problems import PROBLEMS
 from api.routes import ROUTERS
 from api.settings import Settings
+from api.shared_reads import SharedReads, Shelf
 from api.tokens import Tokens
 from api.worker import Worker
 from consultation.database import Clock, Database, system_clock
@@ -46,6 +47,8 @@ def build_services(
         clock=clock,
     )
     tokens, hub = Tokens(settings, clock), Hub()
+    shelf = Shelf(settings.shared_read_seconds)
+    db.on_events.append(shelf.changed)
     return Services(
         settings=settings,
         db=db,
@@ -55,6 +58,7 @@ def build_services(
         relay=Relay(db, hub, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
         marks=marks_of(db),
+        shelf=shelf,
     )
 
 
@@ -105,4 +109,5 @@ def build_surface() -> FastAPI:
     openapi.describe(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)
+    app.add_middleware(SharedReads, shelf_of=lambda: app.state.services.shelf)
     return app

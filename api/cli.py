@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from api.bench.report import Report
     from api.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -40,6 +41,13 @@ def stop(message: str) -> NoReturn:
     """End the command with a message in place of a traceback."""
     typer.echo(message, err=True)
     raise typer.Exit(1)
+
+
+def conclude(report: "Report", *, as_json: bool) -> None:
+    """Show what a bench has measured; 1 if it missed a goal."""
+    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
+    if not report.ok:
+        raise typer.Exit(1)
 
 
 def settings_or_stop(env_file: Path | None) -> "Settings":
@@ -271,3 +279,11 @@ def vtaiwan(
             stop("Not as it was.")
     except records.RecordsUnreadable as error:
         stop(str(error))
+
+
+@bench.command()
+def read(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Public reads: a topic and a list of 50 at 64 clients, beside a bare answer and the ORM."""
+    from api.bench import read
+
+    conclude(read.run(lambda line: typer.echo(line, err=True)), as_json=as_json)

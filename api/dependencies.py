@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Request
 from api.live import LiveSockets
 from api.problems import NotLoggedIn
 from api.settings import Settings
+from api.shared_reads import Shelf
 from api.tokens import Tokens
 from api.words import pick_locale
 from api.worker import Worker
@@ -32,6 +33,7 @@ class Services:
     relay: Relay
     worker: Worker
     marks: Batch[MarkRequest, Marked]
+    shelf: Shelf
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.

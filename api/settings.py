@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     run_worker: bool = True
     """Do the jobs that fall due in this process."""
     worker_poll_seconds: float = 1.0
+    shared_read_seconds: float = 1.0
+    """How long a public answer may be handed out that another process has changed; 0 keeps none."""
     production: bool = False
     """Real people log in here: the real WeChat only, and no fake beside it."""
 
