@@ -20,6 +20,7 @@ from api.worker import Worker
 from consultation.database import Clock, Database, system_clock
 from consultation.deliberation.commands.marking import marks_of
 from consultation.ids import NewId, random_id
+from consultation.polls.preset_files import use_local
 from consultation.vault import Vault
 from notifications.hub import Hub
 from notifications.relay import Relay
@@ -38,6 +39,7 @@ def build_database(
 def build_services(
     settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
 ) -> Services:
+    use_local(settings.presets_dir)
     db = build_database(settings, clock=clock, new_id=new_id)
     wechat = Wechat(
         settings.wechat_base_url,

@@ -65,6 +65,12 @@ def serve(env_file: EnvFile = None) -> None:
     settings = settings_or_stop(env_file)
     from api import logs, server
     from api.migrations import runner
+    from consultation.polls.preset_files import PresetsUnusable, use_local
+
+    try:
+        use_local(settings.presets_dir)
+    except PresetsUnusable as error:
+        stop(f"The rules in {settings.presets_dir} cannot be used.\n  {error}")
 
     at = asyncio.run(runner.current(settings.database_url))
     if at != runner.head():

@@ -44,6 +44,11 @@ class Settings(BaseSettings):
     worker_poll_seconds: float = 1.0
     shared_read_seconds: float = 1.0
     """How long a public answer may be handed out that another process has changed; 0 keeps none."""
+    presets_dir: Path | None = None
+    """Stricter rules of this place, one TOML each; a looser one stops the start."""
+    owners_system_of_record: bool = False
+    """The law of this place takes this server's count for an owners' vote; otherwise owners' polls
+    are indicative."""
     production: bool = False
     """Real people log in here: the real WeChat only, and no fake beside it."""
 

@@ -175,6 +175,7 @@ def settings(request: pytest.FixtureRequest, database_url: str) -> Settings:
         wechat_base_url=request.getfixturevalue("fake_wechat").url if fake else "http://[::1]:9",
         wechat_app_id=APP_ID,
         wechat_secret=FAKE_SECRET,  # type: ignore[arg-type]
+        owners_system_of_record=True,
         run_relay=False,  # tests say themselves when time moves on:
         run_worker=False,  # services.relay.drain(), services.worker.run_due()
         shared_read_seconds=0,  # rows are inserted behind the application's back

@@ -35,6 +35,7 @@ from consultation.polls.rolls import (
     owners_roll,
 )
 from consultation.polls.rules import RolledUnit
+from consultation.polls.terms import RollNotAvailable
 
 _ASSEMBLY_ROLES = (Role.REPRESENTATIVE, Role.PARTY_SECRETARY, Role.COMMITTEE_HEAD)
 _NOT_THE_ASSEMBLY = (OrgKind.RESIDENTS_COUNCIL, OrgKind.RESIDENTS_BOARD, OrgKind.CONSULTATION_ROOM)
@@ -45,8 +46,11 @@ _ADULT = 18
 async def build_roll(
     tx: Transaction, preset: RulePreset, scope: Node, *, closes_at: datetime
 ) -> list[Place]:
-    """The roll of ``scope`` as the registers stand now."""
-    return await _ROLLS[preset.electorate](tx, preset, scope, closes_at)
+    """The roll of ``scope`` as the registers stand now. Refuses with RollNotAvailable."""
+    build = _ROLLS.get(preset.electorate)
+    if build is None:
+        raise RollNotAvailable(electorate=preset.electorate.value)
+    return await build(tx, preset, scope, closes_at)
 
 
 async def place_name(tx: Transaction, node: Node) -> str:

@@ -27,9 +27,11 @@ TURNOUT_SHARDS = 16
 
 
 class Poll(Row, table=True):
-    """``text_hash`` is SHA-256 of the announced question, items and preset. ``opens_at`` is
-    inclusive, ``closes_at`` exclusive. ``eligible_*`` are sums of the frozen roll; ``present`` and
-    ``result`` are null until the close. A round of a topic has one poll that is not voided."""
+    """``legal_system_of_record`` is false where the law takes another system's count for the vote:
+    the poll is indicative then. ``text_hash`` is SHA-256 of the announced question, items and
+    preset. ``opens_at`` is inclusive, ``closes_at`` exclusive. ``eligible_*`` are sums of the
+    frozen roll; ``present`` and ``result`` are null until the close. A round of a topic has one
+    poll that is not voided."""
 
     __table_args__ = (
         Index(
@@ -54,6 +56,7 @@ class Poll(Row, table=True):
     budget_fen: int | None = None
     preset: RulePreset = value(RulePreset)
     mode: BallotMode = choice(BallotMode)
+    legal_system_of_record: bool = True
     state: PollState = choice(PollState)
     drafted_by_id: UUID = ref("person.id", index=False)
     announced_by_id: UUID | None = maybe_ref("person.id")

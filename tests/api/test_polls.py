@@ -13,7 +13,7 @@ from api import contract
 from consultation.community.tables import Node, OrgKind
 from consultation.database import Database
 from consultation.permissions import Role
-from consultation.polls.presets import presets
+from consultation.polls.preset_files import presets
 from consultation.topics.tables import Topic
 from tests import measuring
 from tests.conftest import ManualClock

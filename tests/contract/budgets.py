@@ -75,6 +75,7 @@ BUDGETS: Mapping[str, int] = {
     "list_survey_waiting": 6,
     "respond_to_survey": 22,
     "list_poll_presets": 0,
+    "list_poll_procedures": 0,
     "draft_poll": 10,
     "announce_poll": 20,
     "open_poll": 20,

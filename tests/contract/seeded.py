@@ -31,7 +31,8 @@ from consultation.oversight.tables import (
     SurveyInvitation,
 )
 from consultation.permissions import Role
-from consultation.polls.presets import BallotMode, presets
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotMode
 from consultation.polls.rules import BallotChannel, PollItem, PollState
 from consultation.polls.tables import Ballot, Poll, PollTurnout, RollEntry
 from consultation.topics.states import (

@@ -31,12 +31,14 @@ async def cast_ballot(tx: Transaction, poll_id: UUID, answers: Answers) -> Ballo
     """The actor's own ballot. An equal one again gets the first one's receipt, also after the
     close; a different one is refused.
 
-    Refuses with NotOnRoll, PollNotOpen, PollClosed, BallotInvalid, NotAtMeeting or AlreadyVoted.
+    Refuses with NotOnRoll, WrongChannel, PollNotOpen, PollClosed, BallotInvalid, NotAtMeeting or
+    AlreadyVoted.
     """
     poll, _ = await access_poll(tx, poll_id, Deed.CAST_BALLOT, hold=Hold.POLL_SHARED)
     place = await place_of(tx, poll, tx.person_id)
     if place is None:
         raise rules.NotOnRoll()
+    rules.check_channel(poll.preset, BallotChannel.ELECTRONIC)
     choices = rules.check_ballot(poll.items, answers)
     try:
         rules.check_open(poll.state, poll.closes_at, tx.now)
@@ -70,6 +72,7 @@ async def record_ballot(
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
     if poll.preset.held_in_meeting or channel not in STAFF_CHANNELS:
         raise rules.WrongChannel(channel=channel.value)
+    rules.check_channel(poll.preset, channel)
     rules.check_open(poll.state, poll.closes_at, tx.now)
     await check_impartial(tx, topic)
     choices = rules.check_ballot(poll.items, answers)
@@ -95,6 +98,7 @@ async def record_meeting_votes(
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
     if not poll.preset.held_in_meeting or channel not in MEETING_CHANNELS:
         raise rules.WrongChannel(channel=channel.value)
+    rules.check_channel(poll.preset, channel)
     rules.check_open(poll.state, poll.closes_at, tx.now)
     await check_impartial(tx, topic)
     choices = {n: rules.check_ballot(poll.items, answers) for n, answers in votes.items()}

@@ -13,9 +13,10 @@ from consultation.events import (
     PollVoided,
 )
 from consultation.permissions import Deed, Grant, Role, check
-from consultation.polls import rules, wording
+from consultation.polls import result_wording, rules
 from consultation.polls.commands.drafting import Writer
 from consultation.polls.counting import count, result_digest
+from consultation.polls.phrases import Phrase
 from consultation.polls.queries import (
     Hold,
     access_poll,
@@ -29,7 +30,6 @@ from consultation.polls.queries import (
 from consultation.polls.rolls import roll_digest
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Ballot, CountSignature, Poll, SignerRole
-from consultation.polls.wording import Phrase
 from consultation.refusals import AlreadyDone, NotPermitted
 from consultation.topics.documents import publish_document
 from consultation.topics.gates import TELLERS_NEEDED
@@ -142,7 +142,7 @@ async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> 
         topic,
         DocumentKind.TALLY_SHEET,
         title=write([Phrase("polls.result.title", {"title": topic.title})]),
-        body=write(wording.result(poll.preset, poll.items, poll.result)),
+        body=write(result_wording.result(poll.preset, poll.items, poll.result)),
     )
     poll.tally_sheet_id = document.id
     poll.state = PollState.PUBLISHED

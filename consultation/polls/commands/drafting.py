@@ -16,6 +16,7 @@ from consultation.meetings.tables import Meeting
 from consultation.permissions import Deed, Role
 from consultation.polls import rules, terms, wording
 from consultation.polls.counting import Count, turnout_progress
+from consultation.polls.phrases import Phrase
 from consultation.polls.presets import RulePreset
 from consultation.polls.queries import Hold, access_poll, live_poll, turnout
 from consultation.polls.registers import build_roll, place_name
@@ -23,7 +24,6 @@ from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
 from consultation.polls.terms import PollDraft
-from consultation.polls.wording import Phrase
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.documents import publish_document
 from consultation.topics.gates import check_subject
@@ -39,7 +39,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     """Draft the poll of the topic's present round, or replace the draft there is.
 
     Refuses with PollTooEarly, PollExists, UnknownPreset, PollLayerMismatch, PresetNotPlanned,
-    PollScopeInvalid, PollItemsInvalid, PollMeetingInvalid, PollWindowInvalid or ForbiddenSubject.
+    PresetNotPolled, PollScopeInvalid, PollItemsInvalid, PollModeInvalid, PollMeetingInvalid,
+    PollWindowInvalid or ForbiddenSubject.
     """
     topic = await access_topic(tx, topic_id, Deed.CHOOSE_PRESET, lock=True)
     preset = terms.find_preset(draft.preset)
@@ -58,6 +59,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     if poll is not None and poll.state is not PollState.DRAFT:
         raise terms.PollExists()
 
+    of_record = terms.system_of_record(preset, draft)
     content = {
         "scope_node_id": scope.id,
         "scope_name": await place_name(tx, scope),
@@ -65,7 +67,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "question": draft.question,
         "items": draft.items,
         "budget_fen": draft.budget_fen,
-        "preset": preset,
+        "preset": terms.as_announced(preset, legal_system_of_record=of_record),
+        "legal_system_of_record": of_record,
         "mode": draft.mode or preset.modes[0],
         "drafted_by_id": tx.person_id,
         "drafted_at": tx.now,
@@ -87,12 +90,15 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     return poll
 
 
-async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Poll:
+async def announce_poll(
+    tx: Transaction, poll_id: UUID, *, write: Writer, confirm_preset: bool = False
+) -> Poll:
     """A second person announces the poll: text, preset and roll are frozen from now on.
+    ``confirm_preset``: they compared the numbers of a rule that is to be confirmed with the law.
 
     Announcing again by the same person changes nothing. Refuses with SecondPersonNeeded,
-    PollTooEarly, PresetNotPlanned, PresetNotEffective, PollMeetingInvalid, PollWindowInvalid or
-    EmptyRoll.
+    PollTooEarly, PresetNotPlanned, PresetNotEffective, PresetNeedsConfirmation,
+    PollMeetingInvalid, PollWindowInvalid, RollNotAvailable or EmptyRoll.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.CHOOSE_PRESET, hold=Hold.TOPIC_AND_POLL)
     if poll.announced_by_id == tx.person_id:
@@ -103,7 +109,8 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
         raise terms.SecondPersonNeeded()
     _check_stage(topic, terms.OPEN_TO_ANNOUNCE)
     await _check_preset(tx, topic, poll.preset)
-    terms.check_effective(poll.preset, tx.now)
+    terms.check_effective(terms.find_preset(poll.preset.key), tx.now)
+    terms.check_confirmed(poll.preset, confirmed=confirm_preset)
     terms.check_items(poll.preset, poll.items, poll.budget_fen)
     terms.check_window(poll.preset, poll.opens_at, poll.closes_at)
     terms.check_notice(poll.preset, poll.opens_at, tx.now)
@@ -282,6 +289,8 @@ async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writ
         opens_at=poll.opens_at,
         closes_at=poll.closes_at,
         text_hash=poll.text_hash or "",
+        mode=poll.mode,
+        legal_system_of_record=poll.legal_system_of_record,
     )
     title = write([Phrase("polls.notice.title", {"title": topic.title})])
     return await publish_document(

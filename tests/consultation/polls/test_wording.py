@@ -7,9 +7,11 @@ import pytest
 from api.phrases import speak, write
 from api.words import LOCALES, catalogue
 from consultation.polls.counting import Count
-from consultation.polls.presets import presets
+from consultation.polls.phrases import Phrase
+from consultation.polls.preset_files import presets
+from consultation.polls.result_wording import result
 from consultation.polls.rules import PollItem
-from consultation.polls.wording import Phrase, extension, notice, result
+from consultation.polls.wording import extension, notice
 from tests.consultation.polls.counting_cases import ONE_ITEM, preset, tally
 
 LIFT = [6835, 7420] * 6
