@@ -75,7 +75,9 @@ class FileBoxKeys:
         if database_folder is not None:
             data = database_folder.resolve()
             if self._folder.is_relative_to(data) or data.is_relative_to(self._folder):
-                raise ValueError("box keys must not lie in the folder of the database, or around it")
+                raise ValueError(
+                    "box keys must not lie in the folder of the database, or around it"
+                )
 
     async def create(self, poll_id: UUID) -> bytes:
         return await asyncio.to_thread(self._create, poll_id)
