@@ -33,7 +33,9 @@ def build_database(
     settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
 ) -> Database:
     vault = Vault(settings.field_secret.get_secret_value().encode())
-    return Database(settings.database_url, vault=vault, clock=clock, new_id=new_id)
+    return Database(
+        settings.database_url, vault=vault, clock=clock, new_id=new_id, box_keys=settings.box_keys()
+    )
 
 
 def build_services(

@@ -25,6 +25,9 @@ APPEND_ONLY: Sequence[str] = (
     "count_signature",
     "roll_entry",
     "ballot",
+    "participation",
+    "opened_ballot",
+    "box_opener",
 )
 JOURNAL = "journal_entry"
 GUARDED: Sequence[str] = (*APPEND_ONLY, JOURNAL)

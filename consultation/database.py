@@ -20,6 +20,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from consultation import journal
+from consultation.box_keys import BoxKeys, NoBoxKeys
 from consultation.events import Event
 from consultation.ids import NewId, random_id
 from consultation.permissions import NOBODY, Actor, Role, Standing
@@ -28,6 +29,8 @@ from consultation.vault import Vault
 metadata: MetaData = SQLModel.metadata
 
 Clock = Callable[[], datetime]
+BUSY_MILLISECONDS = 10_000
+"""How long a writer of SQLite waits for one of another process."""
 
 statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
 """When set to a one-element list, counts the SQL statements of the present task."""
@@ -41,13 +44,21 @@ class Transaction:
     """The unit of work handed to commands and queries."""
 
     def __init__(
-        self, session: AsyncSession, *, now: datetime, actor: Actor, vault: Vault, new_id: NewId
+        self,
+        session: AsyncSession,
+        *,
+        now: datetime,
+        actor: Actor,
+        vault: Vault,
+        new_id: NewId,
+        box_keys: BoxKeys,
     ) -> None:
         self.session = session
         self.now = now
         self.actor = actor
         self.vault = vault
         self.new_id = new_id
+        self.box_keys = box_keys
         self.standing: Standing = Standing(Role.SYSTEM if actor.system else Role.VISITOR)
         """The standing last checked by ``community.queries.standing``; the journal records it."""
         self._events: list[tuple[Event, Standing]] = []
@@ -88,11 +99,13 @@ class Database:
         clock: Clock = system_clock,
         new_id: NewId = random_id,
         pool_size: int = 10,
+        box_keys: BoxKeys | None = None,
     ) -> None:
         self.url = url
         self.vault = vault
         self.clock = clock
         self.new_id = new_id
+        self.box_keys: BoxKeys = box_keys or NoBoxKeys()
         self.on_commit: list[Callable[[], None]] = []
         """Rung after each commit that journalled something: the relay's bell."""
         self.on_events: list[Callable[[list[Event]], None]] = []
@@ -141,7 +154,12 @@ class Database:
 
     def _transaction(self, session: AsyncSession, actor: Actor) -> Transaction:
         return Transaction(
-            session, now=self.clock(), actor=actor, vault=self.vault, new_id=self.new_id
+            session,
+            now=self.clock(),
+            actor=actor,
+            vault=self.vault,
+            new_id=self.new_id,
+            box_keys=self.box_keys,
         )
 
 
@@ -158,7 +176,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            "busy_timeout=10000",
+            f"busy_timeout={BUSY_MILLISECONDS}",
             "secure_delete=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")

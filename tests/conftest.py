@@ -22,6 +22,7 @@ from api.migrations import runner
 from api.server import serving
 from api.settings import Settings
 from consultation.append_only import protect
+from consultation.box_keys import FileBoxKeys
 from consultation.database import Database
 from consultation.vault import Vault
 from tests import servers
@@ -143,8 +144,20 @@ async def database_url(
 
 
 @pytest.fixture
-async def db(database_url: str, clock: ManualClock) -> AsyncGenerator[Database]:
-    database = Database(database_url, vault=Vault(SECRET.encode()), clock=clock, pool_size=5)
+def box_keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Away from the database, and the same for ``db`` and the application."""
+    return tmp_path_factory.mktemp("box-keys")
+
+
+@pytest.fixture
+async def db(database_url: str, clock: ManualClock, box_keys_dir: Path) -> AsyncGenerator[Database]:
+    database = Database(
+        database_url,
+        vault=Vault(SECRET.encode()),
+        clock=clock,
+        pool_size=5,
+        box_keys=FileBoxKeys(box_keys_dir),
+    )
     yield database
     await database.dispose()
 
@@ -166,7 +179,7 @@ async def fake_wechat() -> AsyncGenerator[FakeWechat]:
 
 
 @pytest.fixture
-def settings(request: pytest.FixtureRequest, database_url: str) -> Settings:
+def settings(request: pytest.FixtureRequest, database_url: str, box_keys_dir: Path) -> Settings:
     fake = "fake_wechat" in request.fixturenames
     return Settings(
         database_url=database_url,
@@ -176,6 +189,7 @@ def settings(request: pytest.FixtureRequest, database_url: str) -> Settings:
         wechat_app_id=APP_ID,
         wechat_secret=FAKE_SECRET,  # type: ignore[arg-type]
         owners_system_of_record=True,
+        box_keys_dir=box_keys_dir,
         run_relay=False,  # tests say themselves when time moves on:
         run_worker=False,  # services.relay.drain(), services.worker.run_due()
         shared_read_seconds=0,  # rows are inserted behind the application's back

@@ -31,6 +31,7 @@ from consultation.polls.rules import PollItem
 def notice(
     preset: RulePreset,
     *,
+    mode: BallotMode,
     question: str,
     items: Sequence[PollItem],
     budget_fen: int | None,
@@ -39,7 +40,6 @@ def notice(
     opens_at: datetime,
     closes_at: datetime,
     text_hash: str,
-    mode: BallotMode = BallotMode.NAMED,
     legal_system_of_record: bool = True,
 ) -> list[Phrase]:
     """What is put to the vote, who votes, how and when, by which rule."""
@@ -65,14 +65,19 @@ def notice(
     phrases += [
         Phrase("polls.notice.silence_deemed" if deemed else "polls.notice.silence"),
         Phrase(f"polls.notice.invalid.{preset.invalid.value}"),
-        Phrase(f"polls.notice.{mode.value}"),
     ]
     phrases += _force(preset, legal_system_of_record)
     phrases += [
+        mode_promise(mode),
         Phrase("polls.notice.basis", {"basis": "、".join(preset.legal_basis)}),
         Phrase("polls.notice.hash", {"hash": text_hash[:16]}),
     ]
     return phrases
+
+
+def mode_promise(mode: BallotMode) -> Phrase:
+    """What the mode of a poll promises, and what it does not protect against."""
+    return Phrase(f"polls.promise.{mode.value}")
 
 
 def extension(closes_at: datetime, new_closes_at: datetime, reason: str) -> list[Phrase]:
