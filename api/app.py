@@ -19,6 +19,7 @@ from api.worker import Worker
 from consultation.database import Clock, Database, system_clock
 from consultation.deliberation.commands.marking import marks_of
 from consultation.ids import NewId, random_id
+from consultation.polls.keys import LocalBoardKey
 from consultation.vault import Vault
 from notifications.hub import Hub
 from notifications.relay import Relay
@@ -31,7 +32,10 @@ def build_database(
     settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
 ) -> Database:
     vault = Vault(settings.field_secret.get_secret_value().encode())
-    return Database(settings.database_url, vault=vault, clock=clock, new_id=new_id)
+    board_key = LocalBoardKey(bytes.fromhex(settings.board_key.get_secret_value()))
+    return Database(
+        settings.database_url, vault=vault, board_key=board_key, clock=clock, new_id=new_id
+    )
 
 
 def build_services(

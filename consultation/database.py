@@ -23,6 +23,7 @@ from consultation import journal
 from consultation.events import Event
 from consultation.ids import NewId, random_id
 from consultation.permissions import NOBODY, Actor, Role, Standing
+from consultation.polls.keys import BoardKey
 from consultation.vault import Vault
 
 metadata: MetaData = SQLModel.metadata
@@ -41,13 +42,21 @@ class Transaction:
     """The unit of work handed to commands and queries."""
 
     def __init__(
-        self, session: AsyncSession, *, now: datetime, actor: Actor, vault: Vault, new_id: NewId
+        self,
+        session: AsyncSession,
+        *,
+        now: datetime,
+        actor: Actor,
+        vault: Vault,
+        new_id: NewId,
+        board_key: BoardKey,
     ) -> None:
         self.session = session
         self.now = now
         self.actor = actor
         self.vault = vault
         self.new_id = new_id
+        self.board_key = board_key
         self.standing: Standing = Standing(Role.SYSTEM if actor.system else Role.VISITOR)
         """The standing last checked by ``community.queries.standing``; the journal records it."""
         self._events: list[tuple[Event, Standing]] = []
@@ -85,12 +94,14 @@ class Database:
         url: str,
         *,
         vault: Vault,
+        board_key: BoardKey,
         clock: Clock = system_clock,
         new_id: NewId = random_id,
         pool_size: int = 10,
     ) -> None:
         self.url = url
         self.vault = vault
+        self.board_key = board_key
         self.clock = clock
         self.new_id = new_id
         self.on_commit: list[Callable[[], None]] = []
@@ -137,7 +148,12 @@ class Database:
 
     def _transaction(self, session: AsyncSession, actor: Actor) -> Transaction:
         return Transaction(
-            session, now=self.clock(), actor=actor, vault=self.vault, new_id=self.new_id
+            session,
+            now=self.clock(),
+            actor=actor,
+            vault=self.vault,
+            new_id=self.new_id,
+            board_key=self.board_key,
         )
 
 
