@@ -15,6 +15,7 @@ from consultation.events import (
 from consultation.permissions import Deed, Grant, Role, check
 from consultation.polls import rules, wording
 from consultation.polls.commands.drafting import Writer
+from consultation.polls.commands.recording import schedule_last_round
 from consultation.polls.counting import count, result_digest
 from consultation.polls.queries import (
     Hold,
@@ -73,6 +74,7 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
     )
     poll.state = PollState.CLOSED
     poll.closed_at = tx.now
+    await schedule_last_round(tx, poll)
 
     tx.emit(PollClosed(**_about(poll, topic)))
 
