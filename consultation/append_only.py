@@ -29,6 +29,9 @@ APPEND_ONLY: Sequence[str] = (
     "board_leaf",
     "tree_head",
     "poll_certificate",
+    "participation",
+    "opened_ballot",
+    "box_opener",
 )
 JOURNAL = "journal_entry"
 POLL = "poll"

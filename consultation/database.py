@@ -20,6 +20,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from consultation import journal
+from consultation.box_keys import BoxKeys, NoBoxKeys
 from consultation.events import Event
 from consultation.ids import NewId, random_id
 from consultation.permissions import NOBODY, Actor, Role, Standing
@@ -50,6 +51,7 @@ class Transaction:
         vault: Vault,
         new_id: NewId,
         board_key: BoardKey,
+        box_keys: BoxKeys,
     ) -> None:
         self.session = session
         self.now = now
@@ -57,6 +59,7 @@ class Transaction:
         self.vault = vault
         self.new_id = new_id
         self.board_key = board_key
+        self.box_keys = box_keys
         self.standing: Standing = Standing(Role.SYSTEM if actor.system else Role.VISITOR)
         """The standing last checked by ``community.queries.standing``; the journal records it."""
         self._events: list[tuple[Event, Standing]] = []
@@ -98,12 +101,14 @@ class Database:
         clock: Clock = system_clock,
         new_id: NewId = random_id,
         pool_size: int = 10,
+        box_keys: BoxKeys | None = None,
     ) -> None:
         self.url = url
         self.vault = vault
         self.board_key = board_key
         self.clock = clock
         self.new_id = new_id
+        self.box_keys: BoxKeys = box_keys or NoBoxKeys()
         self.on_commit: list[Callable[[], None]] = []
         """Rung after each commit that journalled something: the relay's bell."""
         self.is_sqlite = url.startswith("sqlite")
@@ -154,6 +159,7 @@ class Database:
             vault=self.vault,
             new_id=self.new_id,
             board_key=self.board_key,
+            box_keys=self.box_keys,
         )
 
 

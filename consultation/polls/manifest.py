@@ -96,13 +96,12 @@ class PollTerms(Protocol):
     roll_digest: str | None
     opens_at: datetime
     closes_at: datetime
+    box_public_key: str | None
 
 
-def build(
-    poll: PollTerms, roll: Iterable[RollLine], *, board_key: str, box_key: str | None
-) -> dict[str, Any]:
-    """The manifest of a poll. ``box_key`` is the public key to which ballots of a confidential poll
-    are sealed."""
+def build(poll: PollTerms, roll: Iterable[RollLine], *, board_key: str) -> dict[str, Any]:
+    """The manifest of a poll. ``box_key`` in it is the public key to which ballots of a
+    confidential poll are sealed."""
     lines = list(roll)
     return {
         "format": FORMAT,
@@ -130,7 +129,7 @@ def build(
             "every_seconds": int(board.BATCH_EVERY.total_seconds()),
         },
         "board_key": board_key,
-        "box_key": box_key,
+        "box_key": poll.box_public_key,
     }
 
 

@@ -47,10 +47,11 @@ class QuestionKind(StrEnum):
 
 
 class BallotMode(StrEnum):
-    """Who can link a voter with a choice (ADR 0008). ``secret`` (nobody can) is not built."""
+    """Who can link a voter with a choice (ADR 0008, 0019)."""
 
     NAMED = "named"  # the voter, tellers and supervisor see it after the close
     CONFIDENTIAL = "confidential"  # double envelope; the operator promises not to look
+    SECRET = "secret"  # blind credential, nobody can; not built, and refused
 
 
 class BallotChannel(StrEnum):
@@ -221,6 +222,10 @@ class RulePreset(Frozen):
             raise ValueError("a threshold uses a measure that the preset does not count")
         if any(t.of is Base.PRESENT for t in thresholds) and not self.held_in_meeting:
             raise ValueError("only a meeting knows who is present")
+        if BallotMode.SECRET in self.modes:
+            raise ValueError("secret ballots are not built")
+        if BallotMode.CONFIDENTIAL in self.modes and Measure.AREA in self.measures:
+            raise ValueError("an exact area is as good as a name: such polls are not confidential")
         if self.binding and not (self.turnout and self.approval):
             raise ValueError("a binding preset needs turnout and approval")
         if self.extensions and not self.turnout:

@@ -210,7 +210,7 @@ async def votes_cast(tx: Transaction, poll_id: UUID) -> list[Vote]:
             Ballot.poll_id == poll_id, col(Ballot.set_aside).is_(False), ~_later_cast_stands()
         )
     )
-    return [Vote(voter=voter, choices=choices) for voter, choices in rows if choices is not None]
+    return [Vote(voter=voter, choices=choices) for voter, choices in rows]
 
 
 async def ballots_page(

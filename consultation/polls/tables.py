@@ -84,6 +84,9 @@ class Poll(Row, table=True):
     tally_sheet_id: UUID | None = maybe_ref("document.id")
     published_at: datetime | None = maybe_when()
     drafted_at: datetime = when()
+    box_public_key: str | None = Field(default=None, max_length=64)  # hex, of confidential polls
+    box_opened_at: datetime | None = maybe_when()
+    box_destroyed_at: datetime | None = maybe_when()  # key and envelopes are gone
 
 
 class RollEntry(Row, table=True):

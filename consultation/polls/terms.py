@@ -69,6 +69,12 @@ class PollModeInvalid(Invalid):
     code = "poll-mode-invalid"
 
 
+class BallotModeNotBuilt(Invalid):
+    """Secret ballots by blind credential have their place and are not built yet."""
+
+    code = "ballot-mode-not-built"
+
+
 class PollMeetingInvalid(Invalid):
     """The preset needs a meeting of this topic and round, or needs none."""
 
@@ -182,6 +188,8 @@ def check_scope(preset: RulePreset, kind: NodeKind, *, in_topic: bool) -> None:
 
 
 def check_mode(preset: RulePreset, mode: BallotMode | None) -> None:
+    if mode is BallotMode.SECRET:
+        raise BallotModeNotBuilt(mode=mode.value)
     if mode is not None and mode not in preset.modes:
         raise PollModeInvalid(mode=mode.value, allowed=[one.value for one in preset.modes])
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consultation.polls.allocation import allocate
 from consultation.polls.counting import Result, Vote, count, least_reaching
+from consultation.polls.methods.budget import allocate
 from consultation.polls.presets import Base, Measure, RulePreset, Threshold, presets
 from consultation.polls.rolls import OwnedUnit, Owner, owners_roll
 from consultation.polls.rules import PollItem, RolledUnit, Verdict
@@ -28,7 +28,7 @@ def polls(draw: st.DrawFn) -> Case:
     roll = {UUID(int=index + 1): area for index, area in enumerate(areas)}
     voters = draw(st.lists(st.sampled_from(list(roll)), unique=True))
     votes = [
-        Vote(voter, {str(item.number): draw(st.sampled_from(CHOICES)) for item in ITEMS})
+        Vote(voter, {str(item.number): [draw(st.sampled_from(CHOICES))] for item in ITEMS})
         for voter in voters
     ]
     return preset, roll, votes, draw(st.integers(len(votes), len(roll)))
@@ -143,7 +143,7 @@ def test_what_is_needed_is_the_least_that_reaches(
 def test_an_allocation_stays_below_its_ceiling_and_respects_the_votes(
     approved: dict[int, tuple[int, int]], ceiling: int
 ) -> None:
-    funded, left = allocate(approved, ceiling)
+    funded, left, _ = allocate(approved, ceiling)
 
     assert left == ceiling - sum(approved[item][1] for item in funded) >= 0
     least = min((approved[item][0] for item in funded), default=None)

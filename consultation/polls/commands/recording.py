@@ -21,7 +21,7 @@ from consultation.polls.tables import Poll
 SECRET_BYTES = 32
 
 
-async def fix_manifest(tx: Transaction, poll: Poll, *, box_key: str | None = None) -> PollManifest:
+async def fix_manifest(tx: Transaction, poll: Poll) -> PollManifest:
     """Fix what the poll is about, from its terms and its present roll, which are in the database
     already. Called with the announcement, and again when an upheld objection changed the roll.
 
@@ -30,9 +30,7 @@ async def fix_manifest(tx: Transaction, poll: Poll, *, box_key: str | None = Non
     if poll.state is not PollState.ANNOUNCED:
         raise manifest.ManifestFixed(state=poll.state.value)
     poll.roll_secret = poll.roll_secret or token_bytes(SECRET_BYTES)
-    content = manifest.build(
-        poll, await roll_lines(tx, poll), board_key=tx.board_key.public, box_key=box_key
-    )
+    content = manifest.build(poll, await roll_lines(tx, poll), board_key=tx.board_key.public)
     row = PollManifest(
         poll_id=poll.id,
         version=poll.roll_version,
