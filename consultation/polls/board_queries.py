@@ -8,7 +8,10 @@ from sqlmodel import col, exists, func, select
 
 from consultation.database import Transaction
 from consultation.polls.board_tables import BoardLeaf, PollCertificate, PollManifest, Tree, TreeHead
+from consultation.polls.envelope_tables import Envelope, OpenedBallot
+from consultation.polls.leaves import leaf_hash, opened_leaf
 from consultation.polls.manifest import RollLine, voter_of
+from consultation.polls.presets import BallotMode
 from consultation.polls.queries import on_roll
 from consultation.polls.tables import Ballot, Poll, RollEntry
 
@@ -52,16 +55,28 @@ async def manifest_of(tx: Transaction, poll: Poll) -> PollManifest | None:
 
 
 async def recorded_waiting(tx: Transaction, poll: Poll) -> list[bytes]:
-    """Recorded leaves that are not on the board yet."""
+    """Recorded leaves that are not on the board yet: of casts, or of envelopes."""
+    kind = Envelope if poll.mode is BallotMode.CONFIDENTIAL else Ballot
     on_board = exists().where(
         col(BoardLeaf.poll_id) == poll.id,
         col(BoardLeaf.tree) == Tree.RECORDED,
-        col(BoardLeaf.leaf_hash) == col(Ballot.leaf_hash),
+        col(BoardLeaf.leaf_hash) == col(kind.leaf_hash),
     )
-    rows = await tx.session.exec(
-        select(Ballot.leaf_hash).where(Ballot.poll_id == poll.id, ~on_board)
-    )
+    rows = await tx.session.exec(select(kind.leaf_hash).where(kind.poll_id == poll.id, ~on_board))
     return list(rows)
+
+
+async def opened_leaves(tx: Transaction, poll: Poll) -> list[bytes]:
+    """Hashes of the ballots that came out of the box, in the order of their trackers."""
+    rows = await tx.session.exec(
+        select(OpenedBallot.tracker, OpenedBallot.choices)
+        .where(OpenedBallot.poll_id == poll.id)
+        .order_by(col(OpenedBallot.number))
+    )
+    return [
+        leaf_hash(opened_leaf(poll_id=poll.id, tracker=tracker, choices=choices))
+        for tracker, choices in rows
+    ]
 
 
 async def leaf_hashes(tx: Transaction, poll_id: UUID, tree: Tree) -> list[bytes]:

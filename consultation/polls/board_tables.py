@@ -6,11 +6,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, Index, LargeBinary
 from sqlmodel import Field
 
-from consultation.columns import EnumText, Row, ref, text, value, when
-from consultation.polls.counting import Result
+from consultation.columns import EnumText, Row, ref, text, when
 
 
 class Tree(StrEnum):
@@ -36,7 +35,7 @@ class BoardLeaf(Row, table=True):
     """``leaf_hash`` stands at ``idx`` of a tree. A batch is in the order of its hashes, so that the
     board does not tell who voted first."""
 
-    __table_args__ = (UniqueConstraint("poll_id", "tree", "leaf_hash"),)
+    __table_args__ = (Index("ix_board_leaf_leaf_hash", "poll_id", "tree", "leaf_hash"),)
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     tree: Tree = Field(primary_key=True, sa_type=EnumText(Tree))
@@ -68,7 +67,7 @@ class PollCertificate(Row, table=True):
     poll_id: UUID = ref("poll.id", primary_key=True)
     version: int = Field(primary_key=True)
     community_id: UUID = ref("node.id", index=False)
-    result: Result = value(Result)
+    result: dict[str, Any] = Field(sa_type=JSON, nullable=False)
     result_digest: str = Field(max_length=64)
     reconciliation: dict[str, Any] = Field(sa_type=JSON, nullable=False)
     content: str = text()

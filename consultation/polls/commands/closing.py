@@ -14,6 +14,7 @@ from consultation.events import (
 )
 from consultation.permissions import Deed, Grant, Role, check
 from consultation.polls import rules, wording
+from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
 from consultation.polls.commands.recording import schedule_last_round
 from consultation.polls.counting import count, result_digest
@@ -139,6 +140,7 @@ async def read_ballots(
 async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> None:
     """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
     assert poll.result is not None
+    await certify(tx, poll)
     document = await publish_document(
         tx,
         topic,

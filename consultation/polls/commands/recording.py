@@ -11,7 +11,13 @@ from consultation.database import Transaction
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed
 from consultation.polls import board, manifest, merkle
-from consultation.polls.board_queries import last_head, leaf_hashes, recorded_waiting, roll_lines
+from consultation.polls.board_queries import (
+    last_head,
+    leaf_hashes,
+    opened_leaves,
+    recorded_waiting,
+    roll_lines,
+)
 from consultation.polls.board_tables import BoardLeaf, PollManifest, Tree, TreeHead
 from consultation.polls.leaves import canonical
 from consultation.polls.queries import access_poll
@@ -41,7 +47,6 @@ async def fix_manifest(tx: Transaction, poll: Poll) -> PollManifest:
     )
     tx.session.add(row)
     poll.manifest_hash = row.digest
-    await tx.session.flush()
     return row
 
 
@@ -83,13 +88,20 @@ async def schedule_last_round(tx: Transaction, poll: Poll) -> None:
 
 
 async def finish_board(tx: Transaction, poll: Poll) -> dict[Tree, TreeHead]:
-    """The last batch of a closed poll and the heads that nothing follows. Doing it again changes
-    nothing."""
+    """The last batch of a closed poll and the heads that nothing follows: of the recorded leaves,
+    and of the opened ballots once a box was opened. Doing it again changes nothing. Before the
+    envelopes are destroyed this must have been done."""
     waiting = await recorded_waiting(tx, poll)
     last = await last_head(tx, poll.id, Tree.RECORDED)
     if last is None or waiting:
         last = await _append(tx, poll, Tree.RECORDED, sorted(waiting), last)
-    return {Tree.RECORDED: last}
+    heads = {Tree.RECORDED: last}
+    if poll.box_opened_at is not None:
+        opened = await last_head(tx, poll.id, Tree.OPENED)
+        if opened is None:
+            opened = await _append(tx, poll, Tree.OPENED, await opened_leaves(tx, poll), None)
+        heads[Tree.OPENED] = opened
+    return heads
 
 
 async def _append(
