@@ -161,19 +161,16 @@ def invent(kind: Kind, seed: int) -> Honest:
     voters = [line for line in roll if line.voter is not None]
     sealed = kind.mode is SEALED
     casts = [] if sealed else _casts(kind, luck, terms, voters)
-    opened, envelopes = _envelopes(kind, luck, terms, voters) if sealed else ([], [])
-    recorded = [(cast.leaf, cast.cast_no) for cast in casts] + [(one, 1) for one in envelopes]
+    opened, envelopes = _envelopes(kind, luck, terms, voters) if sealed else ([], {})
+    recorded = [cast.leaf for cast in casts] + list(envelopes)
 
-    trees, heads, receipts = _board(luck, key, terms.id, digest, [leaf for leaf, _ in recorded])
+    trees, heads, receipts = _board(luck, key, terms.id, digest, recorded)
     if sealed:
-        leaves = [
-            leaf_hash(
-                opened_leaf(poll_id=terms.id, tracker=one.tracker, choices=_dict(one.choices))
-            )
-            for one in opened
-        ]
-        trees["opened"] = leaves
-        heads = [_head(key, terms.id, digest, "opened", 1, leaves, None, CLOSES), *heads]
+        leaves = trees["opened"] = [opened_hash(terms.id, one) for one in opened]
+        heads = [next_head(key, terms.id, digest, "opened", leaves, [], CLOSES), *heads]
+        for receipt in receipts:  # the voter's client works the tracker out for itself
+            tracker = envelopes[bytes.fromhex(receipt["receipt"])]
+            receipt |= {} if tracker is None else {"tracker": tracker}
 
     source = PackSource(
         poll_id=terms.id,
@@ -354,23 +351,25 @@ def _casts(
 
 def _envelopes(
     kind: Kind, luck: random.Random, terms: Terms, voters: Iterable[RollLine]
-) -> tuple[list[OpenedLine], list[bytes]]:
+) -> tuple[list[OpenedLine], dict[bytes, str | None]]:
+    """What came out of the box, and of every envelope that came in the tracker that stands (None
+    of a replaced or invalid one)."""
     opened: list[OpenedLine] = []
-    envelopes: list[bytes] = []
+    envelopes: dict[bytes, str | None] = {}
     for turn, _ in enumerate(voters):
         if luck.random() >= kind.vote:
             continue
         while True:
-            leaf = envelope_leaf(
-                poll_id=terms.id, sealed=luck.randbytes(200), salt=luck.randbytes(16)
+            leaf = leaf_hash(
+                envelope_leaf(poll_id=terms.id, sealed=luck.randbytes(200), salt=luck.randbytes(16))
             )
-            envelopes.append(leaf_hash(leaf))
+            envelopes[leaf] = None
             if luck.random() >= kind.again:
                 break
         if luck.random() < kind.invalid:
             opened.append(OpenedLine(tracker=None, choices=None))
         else:
-            tracker = luck.randbytes(13).hex().upper()
+            tracker = envelopes[leaf] = luck.randbytes(13).hex().upper()
             opened.append(OpenedLine(tracker=tracker, choices=_answers(kind, luck, terms, turn)))
     opened.sort(key=lambda one: (one.tracker is None, one.tracker or ""))
     return opened, envelopes
@@ -404,43 +403,32 @@ def _board(
         if board.batch_is_due(len(waiting), last, now):
             tree += waiting
             last = board.to_the_hour(now)
-            heads.append(_next(key, poll_id, digest, tree, heads, last))
+            heads.append(next_head(key, poll_id, digest, "recorded", tree, heads, last))
         now = board.next_round(now)
     rest = sorted(leaf for _, leaf in came[len(tree) :])
     if rest or not heads:
         tree += rest
-        heads.append(_next(key, poll_id, digest, tree, heads, CLOSES))
+        heads.append(next_head(key, poll_id, digest, "recorded", tree, heads, CLOSES))
     return {"recorded": tree}, heads, receipts
 
 
-def _next(
-    key: LocalBoardKey,
-    poll_id: UUID,
-    digest: str,
-    tree: list[bytes],
-    heads: list[dict[str, Any]],
-    at: datetime,
-) -> dict[str, Any]:
-    before = heads[-1] if heads else None
-    return _head(key, poll_id, digest, "recorded", len(heads) + 1, tree, before, at)
-
-
-def _head(
+def next_head(
     key: LocalBoardKey,
     poll_id: UUID,
     digest: str,
     tree: str,
-    number: int,
     leaves: list[bytes],
-    before: Mapping[str, Any] | None,
+    before: list[dict[str, Any]],
     at: datetime,
 ) -> dict[str, Any]:
+    """The head over ``leaves`` that follows the heads ``before`` of the same tree."""
+    prev = board.text_digest(head_text(poll_id, digest, before[-1])) if before else None
     said: dict[str, Any] = {
         "tree": tree,
-        "number": number,
+        "number": len(before) + 1,
         "size": len(leaves),
         "root": merkle.root(leaves).hex(),
-        "prev": None if before is None else board.text_digest(head_text(poll_id, digest, before)),
+        "prev": prev,
         "at": board.instant(at),
     }
     return {**said, "signature": key.sign(head_text(poll_id, digest, said))}
@@ -596,5 +584,6 @@ def certify(
     )
 
 
-def _dict(choices: Mapping[str, list[str]] | None) -> dict[str, list[str]] | None:
-    return None if choices is None else dict(choices)
+def opened_hash(poll_id: UUID, one: OpenedLine) -> bytes:
+    choices = None if one.choices is None else dict(one.choices)
+    return leaf_hash(opened_leaf(poll_id=poll_id, tracker=one.tracker, choices=choices))

@@ -929,6 +929,9 @@ class Pack:
             "not a receipt of this poll",
         )
         need(receipt["manifest_hash"] == self.digest, "given under another manifest")
+        if "tracker" in receipt:
+            trackers = {row["tracker"] for row in self.ballots_}
+            need(receipt["tracker"] in trackers, "BREACH: the tracker was not counted")
         leaf = bytes.fromhex(receipt["receipt"])
         need(leaf in self.trees["recorded"], "BREACH: the ballot is not on the board")
         at = self.trees["recorded"].index(leaf)
