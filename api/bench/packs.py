@@ -170,7 +170,7 @@ def invent(kind: Kind, seed: int) -> Honest:
         heads = [next_head(key, terms.id, digest, "opened", leaves, [], CLOSES), *heads]
         for receipt in receipts:  # the voter's client works the tracker out for itself
             tracker = envelopes[bytes.fromhex(receipt["receipt"])]
-            receipt |= {} if tracker is None else {"tracker": tracker}
+            receipt.update({} if tracker is None else {"tracker": tracker})
 
     source = PackSource(
         poll_id=terms.id,
