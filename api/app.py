@@ -20,6 +20,7 @@ from api.worker import Worker
 from consultation.database import Clock, Database, system_clock
 from consultation.deliberation.commands.marking import marks_of
 from consultation.ids import NewId, random_id
+from consultation.polls.keys import LocalBoardKey
 from consultation.polls.preset_files import use_local
 from consultation.vault import Vault
 from notifications.hub import Hub
@@ -33,8 +34,14 @@ def build_database(
     settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
 ) -> Database:
     vault = Vault(settings.field_secret.get_secret_value().encode())
+    board_key = LocalBoardKey(bytes.fromhex(settings.board_key.get_secret_value()))
     return Database(
-        settings.database_url, vault=vault, clock=clock, new_id=new_id, box_keys=settings.box_keys()
+        settings.database_url,
+        vault=vault,
+        board_key=board_key,
+        clock=clock,
+        new_id=new_id,
+        box_keys=settings.box_keys(),
     )
 
 

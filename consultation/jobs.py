@@ -27,6 +27,7 @@ class JobKind(StrEnum):
     POLL_OPEN = "poll_open"
     POLL_CLOSE = "poll_close"
     POLL_DESTROY_BOX = "poll_destroy_box"
+    BOARD_BATCH = "board_batch"
     SURVEY_OPEN = "survey_open"
     SURVEY_CLOSE = "survey_close"
     TASK_OVERDUE = "task_overdue"

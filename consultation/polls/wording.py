@@ -27,6 +27,9 @@ from consultation.polls.presets import (
 from consultation.polls.results import Count, ThresholdCheck
 from consultation.polls.rules import PollItem
 
+MANIFEST_SHOWN = 16
+"""Hex digits of the manifest's digest in a notice; whoever checks a result pack compares them."""
+
 
 def notice(
     preset: RulePreset,
@@ -40,6 +43,7 @@ def notice(
     opens_at: datetime,
     closes_at: datetime,
     text_hash: str,
+    manifest_hash: str,
     legal_system_of_record: bool = True,
 ) -> list[Phrase]:
     """What is put to the vote, who votes, how and when, by which rule."""
@@ -71,6 +75,7 @@ def notice(
         mode_promise(mode),
         Phrase("polls.notice.basis", {"basis": "、".join(preset.legal_basis)}),
         Phrase("polls.notice.hash", {"hash": text_hash[:16]}),
+        Phrase("polls.notice.manifest", {"hash": manifest_hash[:MANIFEST_SHOWN]}),
     ]
     return phrases
 

@@ -15,6 +15,7 @@ from consultation.meetings.rules import MeetingState
 from consultation.meetings.tables import Meeting
 from consultation.permissions import Deed, Role
 from consultation.polls import rules, terms, wording
+from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode, RulePreset
@@ -131,11 +132,13 @@ async def announce_poll(
     poll.eligible_heads = len(roll)
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await _freeze(tx, poll, roll)
+    await fix_manifest(tx, poll)
     poll.notice_id = (await _publish_notice(tx, poll, topic, write)).id
     for kind, at in ((JobKind.POLL_OPEN, poll.opens_at), (JobKind.POLL_CLOSE, poll.closes_at)):
         await schedule(
             tx, kind, poll.id, at, community_id=poll.community_id, occasion=at.isoformat()
         )
+    await schedule_round(tx, poll)
 
     tx.emit(
         PollAnnounced(
@@ -294,6 +297,7 @@ async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writ
         closes_at=poll.closes_at,
         text_hash=poll.text_hash or "",
         legal_system_of_record=poll.legal_system_of_record,
+        manifest_hash=poll.manifest_hash or "",
     )
     title = write([Phrase("polls.notice.title", {"title": topic.title})])
     return await publish_document(
