@@ -16,12 +16,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.problems import TooManyRequests, Unavailable
-from api.tables import LoginCode, WechatAccount
+from api.tables import LoginCode
 from consultation.community.tables import Person
 from consultation.database import Transaction
 from consultation.refusals import AlreadyDone, Invalid, NotPermitted, Refusal
-from notifications import wechat
-from notifications.wechat import Identity, WechatError
+from notifications.wechat import errors as wechat
+from notifications.wechat.errors import WechatError
+from notifications.wechat.ledger import account_of_openid
+from notifications.wechat.login import Identity
+from notifications.wechat.tables import AccountKind, WechatAccount
 
 CODE_KEPT = timedelta(seconds=60)
 
@@ -83,30 +86,36 @@ def refusing(meanings: Mapping[type[WechatError], type[Refusal]]) -> Generator[N
         raise meanings.get(type(error), WechatUnavailable)() from None
 
 
-async def admit(tx: Transaction, app_id: str, identity: Identity) -> WechatAccount:
+async def admit(
+    tx: Transaction,
+    app_id: str,
+    identity: Identity,
+    *,
+    kind: AccountKind = AccountKind.MINI_PROGRAM,
+) -> WechatAccount:
     """The account of an identity that WeChat has vouched for, made at its first login."""
-    account = await _find(tx, app_id, identity.openid)
+    account = await account_of_openid(tx, app_id, identity.openid)
     if account is None:
         try:
             async with tx.session.begin_nested():
-                return await _make(tx, app_id, identity)
+                return await _make(tx, app_id, identity, kind)
         except IntegrityError:  # another login of the same openid was faster
-            account = await _find(tx, app_id, identity.openid)
+            account = await account_of_openid(tx, app_id, identity.openid)
     assert account is not None
     account.unionid = identity.unionid or account.unionid
-    account.session_key_sealed = tx.vault.seal(account.id, identity.session_key)
+    account.session_key_sealed = _sealed_key(tx, account.id, identity)
     account.last_login_at = tx.now
     return account
 
 
-async def _find(tx: Transaction, app_id: str, openid: str) -> WechatAccount | None:
-    found = await tx.session.exec(
-        select(WechatAccount).where(WechatAccount.app_id == app_id, WechatAccount.openid == openid)
-    )
-    return found.first()
+def _sealed_key(tx: Transaction, account_id: UUID, identity: Identity) -> bytes | None:
+    key = identity.session_key
+    return None if key is None else tx.vault.seal(account_id, key)
 
 
-async def _make(tx: Transaction, app_id: str, identity: Identity) -> WechatAccount:
+async def _make(
+    tx: Transaction, app_id: str, identity: Identity, kind: AccountKind
+) -> WechatAccount:
     person_id = None
     if identity.unionid is not None:
         known = select(WechatAccount.person_id).where(WechatAccount.unionid == identity.unionid)
@@ -121,8 +130,9 @@ async def _make(tx: Transaction, app_id: str, identity: Identity) -> WechatAccou
         app_id=app_id,
         openid=identity.openid,
         unionid=identity.unionid,
+        kind=kind,
         person_id=person_id,
-        session_key_sealed=tx.vault.seal(account_id, identity.session_key),
+        session_key_sealed=_sealed_key(tx, account_id, identity),
         created_at=tx.now,
         last_login_at=tx.now,
     )

@@ -22,7 +22,7 @@ from consultation.ids import NewId, random_id
 from consultation.vault import Vault
 from notifications.hub import Hub
 from notifications.relay import Relay
-from notifications.wechat import Wechat
+from notifications.wechat.client import Limits, Wechat
 
 DESCRIPTION = "社区协商平台的公开接口。A community decides together from its phones."
 
@@ -32,6 +32,19 @@ def build_database(
 ) -> Database:
     vault = Vault(settings.field_secret.get_secret_value().encode())
     return Database(settings.database_url, vault=vault, clock=clock, new_id=new_id)
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(
+        text_characters=settings.wechat_text_characters,
+        prompt_templates=settings.wechat_prompt_templates,
+        credits_wanted=settings.wechat_credits_wanted,
+        accept_window_hours=settings.wechat_accept_window_hours,
+        link_days=settings.wechat_link_days,
+        miniprogram_state=settings.wechat_miniprogram_state,
+        env_version=settings.wechat_env_version,
+        code_width=settings.wechat_code_width,
+    )
 
 
 def build_services(
@@ -44,6 +57,8 @@ def build_services(
         secret=settings.wechat_secret.get_secret_value(),
         timeout=settings.wechat_timeout_seconds,
         clock=clock,
+        limits=limits_of(settings),
+        templates={spec.name: spec for spec in settings.wechat_templates},
     )
     tokens, hub = Tokens(settings, clock), Hub()
     return Services(

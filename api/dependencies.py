@@ -17,7 +17,7 @@ from consultation.database import Database
 from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from notifications.relay import Relay
-from notifications.wechat import Wechat
+from notifications.wechat.client import Wechat
 
 
 @dataclass(slots=True)

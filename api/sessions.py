@@ -24,9 +24,11 @@ from api import accounts
 from api.accounts import LoginCodeUsed
 from api.dependencies import Services
 from api.problems import NotLoggedIn
-from api.tables import LoginSession, RefreshToken, WechatAccount
+from api.tables import LoginSession, RefreshToken
 from consultation.database import Transaction
 from consultation.refusals import NotFound
+from notifications.wechat.login import code_to_session
+from notifications.wechat.tables import WechatAccount
 
 SOON = (0.1, 0.2, 0.4)
 """How long to wait for the other request that is just exchanging the same code."""
@@ -59,7 +61,7 @@ async def log_in(app: Services, code: str, *, device: str) -> Opened:
         return again
     try:
         with accounts.refusing(accounts.OF_LOGIN):
-            identity = await app.wechat.code_to_session(code)
+            identity = await code_to_session(app.wechat, code)
     except LoginCodeUsed:
         for wait in SOON:
             await asyncio.sleep(wait)

@@ -3,10 +3,12 @@
 import os
 import secrets
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from notifications.wechat.templates import TemplateSpec
 
 
 class Settings(BaseSettings):
@@ -26,6 +28,26 @@ class Settings(BaseSettings):
     wechat_app_id: str = ""
     wechat_secret: SecretStr = SecretStr("")
     wechat_timeout_seconds: float = 5.0
+    wechat_templates: list[TemplateSpec] = Field(default_factory=list)
+    """Subscription templates of the app, as JSON; their order is the order in which to ask."""
+    wechat_prompt_templates: int = 3
+    """How many templates a client may ask for in one tap; older clients take three."""
+    wechat_credits_wanted: int = 2
+    wechat_accept_window_hours: int = 24
+    wechat_miniprogram_state: Literal["formal", "trial", "developer"] = "formal"
+    wechat_env_version: Literal["release", "trial", "develop"] = "release"
+    wechat_text_characters: int = 2500
+    """The longest text that one content check takes."""
+    wechat_link_days: int = Field(default=30, ge=3, le=30)
+    wechat_code_width: int = Field(default=430, ge=280, le=1280)
+    wechat_pages: dict[str, str] = Field(
+        default_factory=lambda: {
+            "topic": "pages/topic/topic",
+            "poll": "pages/poll/poll",
+            "meeting": "pages/meeting/meeting",
+        }
+    )
+    """The mini-program's page for each thing that a code or link leads to."""
     host: str = "127.0.0.1"
     port: int = 8000
     log_path: Path | None = None
