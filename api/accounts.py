@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.problems import TooManyRequests, Unavailable
-from api.tables import LoginCode
+from api.tables import IdempotencyRecord, LoginCode, LoginSession, RefreshToken
 from consultation.community.tables import Person
 from consultation.database import Transaction
 from consultation.refusals import AlreadyDone, Invalid, NotPermitted, Refusal
@@ -24,7 +24,14 @@ from notifications.wechat import errors as wechat
 from notifications.wechat.errors import WechatError
 from notifications.wechat.ledger import account_of_openid
 from notifications.wechat.login import Identity
-from notifications.wechat.tables import AccountKind, WechatAccount
+from notifications.wechat.tables import (
+    AccountKind,
+    SubscriptionAccept,
+    SubscriptionCredit,
+    SubscriptionReceipt,
+    SubscriptionSend,
+    WechatAccount,
+)
 
 CODE_KEPT = timedelta(seconds=60)
 
@@ -150,6 +157,27 @@ async def move(tx: Transaction, person_id: UUID, *, to: UUID) -> None:
         .values(person_id=to)
         .execution_options(synchronize_session=False)
     )
+
+
+async def remove_all(tx: Transaction, person_id: UUID) -> None:
+    """Everything by which the person could log in or be written to: accounts, sessions, what they
+    accepted and were sent, answers kept for a retry."""
+    mine = select(WechatAccount.id).where(WechatAccount.person_id == person_id)
+    sessions = select(LoginSession.id).where(col(LoginSession.account_id).in_(mine))
+    for table, belongs in (
+        (RefreshToken, col(RefreshToken.session_id).in_(sessions)),
+        (LoginSession, col(LoginSession.account_id).in_(mine)),
+        (LoginCode, col(LoginCode.account_id).in_(mine)),
+        (SubscriptionReceipt, col(SubscriptionReceipt.account_id).in_(mine)),
+        (SubscriptionSend, col(SubscriptionSend.account_id).in_(mine)),
+        (SubscriptionAccept, col(SubscriptionAccept.account_id).in_(mine)),
+        (SubscriptionCredit, col(SubscriptionCredit.account_id).in_(mine)),
+        (IdempotencyRecord, col(IdempotencyRecord.person_id) == person_id),
+        (WechatAccount, col(WechatAccount.person_id) == person_id),
+    ):
+        await tx.session.exec(
+            delete(table).where(belongs).execution_options(synchronize_session=False)
+        )
 
 
 # ---- codes seen a moment ago --------------------------------------------------------------

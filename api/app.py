@@ -1,13 +1,14 @@
 """The application, wired. Nothing is built at import time."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import idempotency, live, openapi, problems
+from api import content_checks, idempotency, live, openapi, problems, scenes, wechat_pushes
 from api.body_limit import BodyLimit
 from api.dependencies import Services
+from api.errands import Errand, Errands, Means
 from api.live import LiveSockets
 from api.logs import RequestLog
 from api.pages import routes as pages
@@ -19,11 +20,20 @@ from api.worker import Worker
 from consultation.database import Clock, Database, system_clock
 from consultation.deliberation.commands.marking import marks_of
 from consultation.ids import NewId, random_id
+from consultation.jobs import JobKind
 from consultation.vault import Vault
 from notifications.hub import Hub
 from notifications.relay import Relay
 from notifications.wechat.client import Limits, Wechat
 
+ERRANDS: Mapping[JobKind, Errand] = {
+    JobKind.WECHAT_PUSH: wechat_pushes.act_on_push,
+    JobKind.CHECK_CONTENT: content_checks.check_content,
+    JobKind.CHECK_MEDIA: content_checks.check_media,
+    JobKind.MEDIA_OVERDUE: content_checks.media_overdue,
+    JobKind.RENEW_LINK: scenes.renew_link,
+}
+"""What needs somebody outside, by kind of job; ``api/worker.py`` has the others."""
 DESCRIPTION = "社区协商平台的公开接口。A community decides together from its phones."
 
 
@@ -69,6 +79,9 @@ def build_services(
         live=LiveSockets(settings, db, tokens, hub),
         relay=Relay(db, hub, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
+        errands=Errands(
+            Means(settings, db, wechat), ERRANDS, poll_seconds=settings.worker_poll_seconds
+        ),
         marks=marks_of(db),
     )
 
@@ -88,9 +101,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await services.relay.start()
     if services.settings.run_worker:
         services.worker.start()
+        services.errands.start()
     yield
     await services.live.close()
     await services.worker.stop()
+    await services.errands.stop()
     await services.relay.stop()
     await services.wechat.close()
     await services.db.dispose()

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
+from api.errands import Errands
 from api.live import LiveSockets
 from api.problems import NotLoggedIn
 from api.settings import Settings
@@ -31,6 +32,7 @@ class Services:
     live: LiveSockets
     relay: Relay
     worker: Worker
+    errands: Errands
     marks: Batch[MarkRequest, Marked]
 
 

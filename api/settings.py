@@ -1,6 +1,7 @@
 """One frozen Settings, read once from ``MINYI_*`` and passed down."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Literal, Self
@@ -38,6 +39,23 @@ class Settings(BaseSettings):
     wechat_env_version: Literal["release", "trial", "develop"] = "release"
     wechat_text_characters: int = 2500
     """The longest text that one content check takes."""
+    content_check: Literal["wechat", "none"] = "wechat"
+    """Who checks what people write, before people: WeChat, or nobody."""
+    wechat_media_minutes: int = 35
+    """After so long without a verdict on a medium a person looks at it."""
+    wechat_push_token: SecretStr = SecretStr("")
+    """Token of the message push, as set in WeChat's console; empty refuses every push."""
+    wechat_push_key: SecretStr = SecretStr("")
+    """EncodingAESKey of the message push, 43 characters."""
+    wechat_push_mode: Literal["secure", "plain"] = "secure"
+    """Whether pushes are encrypted; the console's compatible mode is secure here."""
+    wechat_push_fresh_seconds: int = 600
+    wechat_h5_app_id: str = ""
+    """The service account whose OAuth logs browsers inside WeChat in; empty for none."""
+    wechat_h5_secret: SecretStr = SecretStr("")
+    wechat_h5_page: str = ""
+    """The https address of the page to which WeChat sends the browser back."""
+    wechat_open_url: str = "https://open.weixin.qq.com"
     wechat_link_days: int = Field(default=30, ge=3, le=30)
     wechat_code_width: int = Field(default=430, ge=280, le=1280)
     wechat_pages: dict[str, str] = Field(
@@ -75,6 +93,18 @@ class Settings(BaseSettings):
             and self.wechat_secret.get_secret_value()
         ):
             raise ValueError("production needs wechat_app_id, wechat_secret and an https address")
+        return self
+
+    @model_validator(mode="after")
+    def _is_pushed_to_safely(self) -> Self:
+        token, key = self.wechat_push_token, self.wechat_push_key.get_secret_value()
+        if not token.get_secret_value():
+            return self
+        if self.wechat_push_mode == "plain":
+            if self.production:
+                raise ValueError("production takes encrypted pushes only")
+        elif not re.fullmatch("[A-Za-z0-9+/]{43}", key):
+            raise ValueError("wechat_push_key must have 43 letters and digits")
         return self
 
     @field_validator("token_key")

@@ -5,10 +5,22 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, Uuid
 from sqlmodel import Field
 
-from consultation.columns import Row, UtcDateTime, choice, flag, key, maybe_when, ref, sealed, when
+from consultation.columns import (
+    Row,
+    UtcDateTime,
+    choice,
+    flag,
+    key,
+    maybe_ref,
+    maybe_when,
+    ref,
+    sealed,
+    value,
+    when,
+)
 
 
 class AccountKind(StrEnum):
@@ -128,3 +140,91 @@ class PushNonce(Row, table=True):
     stamp: str = Field(primary_key=True, max_length=100)  # timestamp and nonce
     body_hash: str = Field(max_length=64)
     at: datetime = Field(sa_type=UtcDateTime, nullable=False, index=True)
+
+
+# ---- content checks -----------------------------------------------------------------------
+
+
+class CheckState(StrEnum):
+    PENDING = "pending"
+    PASS = "pass"  # noqa: S105  not a password
+    REVIEW = "review"
+    RISKY = "risky"
+    ERROR = "error"  # there will be no verdict
+
+
+class ContentCheck(Row, table=True):
+    """One version of a text that WeChat is to check. ``subject_kind`` and ``subject_id`` say what
+    it is; ``person_id`` who typed it, under whose openid it is checked."""
+
+    __table_args__ = (UniqueConstraint("subject_kind", "subject_id", "version"),)
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id")
+    topic_id: UUID | None = maybe_ref("topic.id")
+    subject_kind: str = Field(max_length=20)
+    subject_id: UUID
+    version: int
+    person_id: UUID = ref("person.id", index=False)
+    state: CheckState = choice(CheckState)
+    label: int | None = None
+    traces: list[str] = value(list[str])
+    created_at: datetime = when()
+    checked_at: datetime | None = maybe_when()
+
+
+class MediaCheck(Row, table=True):
+    """One medium that WeChat is to check; its verdict comes as an event, in half an hour or never.
+    ``url`` must be one that WeChat can download for so long."""
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id")
+    topic_id: UUID | None = maybe_ref("topic.id")
+    person_id: UUID = ref("person.id", index=False)
+    url: str = Field(max_length=1000)
+    kind: int
+    state: CheckState = choice(CheckState)
+    trace_id: str | None = Field(default=None, max_length=80, unique=True)
+    label: int | None = None
+    created_at: datetime = when()
+    asked_at: datetime | None = maybe_when()
+    checked_at: datetime | None = maybe_when()
+
+
+class MediaVerdict(Row, table=True):
+    """WeChat's word on a medium by trace id. It may come before the answer that tells us the trace
+    id is stored, and more than once: the first one stands."""
+
+    trace_id: str = Field(primary_key=True, max_length=80)
+    state: CheckState = choice(CheckState)
+    label: int | None = None
+    errcode: int = 0
+    at: datetime = when()
+
+
+# ---- codes and links ----------------------------------------------------------------------
+
+
+class SceneKind(StrEnum):
+    TOPIC = "topic"
+    POLL = "poll"
+    MEETING = "meeting"
+
+
+class Scene(Row, table=True):
+    """A short opaque name for a thing, which fits into a mini-program code, with the code's image
+    once it is made and the link for messages, which runs out and is made again."""
+
+    __table_args__ = (UniqueConstraint("kind", "target_id"),)
+
+    scene: str = Field(primary_key=True, max_length=32)
+    id: UUID = Field(sa_type=Uuid, unique=True, nullable=False)
+    community_id: UUID = ref("node.id")
+    kind: SceneKind = choice(SceneKind)
+    target_id: UUID
+    image: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
+    url_link: str | None = Field(default=None, max_length=400)
+    scheme: str | None = Field(default=None, max_length=400)
+    link_expires_at: datetime | None = maybe_when()
+    created_by_id: UUID = ref("person.id", index=False)
+    created_at: datetime = when()
