@@ -60,6 +60,18 @@ class AccountRestricted(NotPermitted):
     code = "wechat-account-restricted"
 
 
+class SnapshotPage(NotPermitted):
+    """A preview of the page with a virtual user: open the whole page to log in."""
+
+    code = "snapshot-page"
+
+
+class LoginStateInvalid(Invalid):
+    """The login in the browser was not begun here, or too long ago. Begin again."""
+
+    code = "login-state-invalid"
+
+
 class TooManyLogins(TooManyRequests):
     code = "too-many-logins"
 
@@ -74,6 +86,7 @@ OF_LOGIN: Mapping[type[WechatError], type[Refusal]] = {
     wechat.CodeInvalid: LoginCodeInvalid,
     wechat.CodeUsed: LoginCodeUsed,
     wechat.UserRestricted: AccountRestricted,
+    wechat.SnapshotUser: SnapshotPage,
     wechat.TooOften: TooManyLogins,
 }
 OF_PHONE: Mapping[type[WechatError], type[Refusal]] = {

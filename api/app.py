@@ -1,5 +1,6 @@
 """The application, wired. Nothing is built at import time."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
@@ -25,6 +26,7 @@ from consultation.vault import Vault
 from notifications.hub import Hub
 from notifications.relay import Relay
 from notifications.wechat.client import Limits, Wechat
+from notifications.wechat.subscribe import report_templates
 
 ERRANDS: Mapping[JobKind, Errand] = {
     JobKind.WECHAT_PUSH: wechat_pushes.act_on_push,
@@ -70,12 +72,22 @@ def build_services(
         limits=limits_of(settings),
         templates={spec.name: spec for spec in settings.wechat_templates},
     )
+    h5 = None
+    if settings.wechat_h5_app_id:
+        h5 = Wechat(
+            settings.wechat_base_url,
+            app_id=settings.wechat_h5_app_id,
+            secret=settings.wechat_h5_secret.get_secret_value(),
+            timeout=settings.wechat_timeout_seconds,
+            clock=clock,
+        )
     tokens, hub = Tokens(settings, clock), Hub()
     return Services(
         settings=settings,
         db=db,
         tokens=tokens,
         wechat=wechat,
+        h5=h5,
         live=LiveSockets(settings, db, tokens, hub),
         relay=Relay(db, hub, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
@@ -102,12 +114,19 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     if services.settings.run_worker:
         services.worker.start()
         services.errands.start()
+    reports = [report_templates(services.wechat)] if services.wechat.templates else []
+    reporting = [asyncio.create_task(report) for report in reports]
     yield
+    for task in reporting:
+        task.cancel()
+    await asyncio.gather(*reporting, return_exceptions=True)
     await services.live.close()
     await services.worker.stop()
     await services.errands.stop()
     await services.relay.stop()
     await services.wechat.close()
+    if services.h5 is not None:
+        await services.h5.close()
     await services.db.dispose()
 
 

@@ -29,6 +29,7 @@ class Services:
     db: Database
     tokens: Tokens
     wechat: Wechat
+    h5: Wechat | None
     live: LiveSockets
     relay: Relay
     worker: Worker

@@ -107,6 +107,14 @@ class Settings(BaseSettings):
             raise ValueError("wechat_push_key must have 43 letters and digits")
         return self
 
+    @model_validator(mode="after")
+    def _sends_browsers_back_here(self) -> Self:
+        if self.wechat_h5_app_id and not self.wechat_h5_page:
+            raise ValueError("wechat_h5_app_id needs wechat_h5_page")
+        if self.production and not self.wechat_open_url.startswith("https://"):
+            raise ValueError("production sends browsers to an https address")
+        return self
+
     @field_validator("token_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:

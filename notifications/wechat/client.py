@@ -89,6 +89,7 @@ class Wechat:
         self._draw = draw
         self._token: _Token | None = None
         self._fetching = asyncio.Lock()
+        self._whole = 2 * timeout  # an answer that drips in never times out by itself
         secure = base_url.startswith("https://")
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -197,15 +198,11 @@ class Wechat:
     ) -> dict[str, Any] | bytes:
         """The JSON object, or the bytes of an image."""
         try:
-            if body is None:
-                response = await self._http.get(endpoint, params=query)
-            else:
-                # WeChat compares raw text: no \u escapes.
-                content = json.dumps(body, ensure_ascii=False).encode()
-                headers = {"content-type": "application/json"}
-                response = await self._http.post(
-                    endpoint, params=query, content=content, headers=headers
-                )
+            async with asyncio.timeout(self._whole):
+                response = await self._request(endpoint, query, body)
+        except TimeoutError:
+            log.warning("wechat failed", endpoint=endpoint, error_type="TimeoutError")
+            raise Unavailable(endpoint) from None
         except (httpx.ConnectError, httpx.ConnectTimeout):
             log.warning("wechat not reached", endpoint=endpoint)
             raise NotReached(endpoint) from None
@@ -224,3 +221,13 @@ class Wechat:
         if answer.get("errcode") not in (None, 0, "0"):
             raise failed(endpoint, answer)
         return answer
+
+    async def _request(
+        self, endpoint: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None
+    ) -> httpx.Response:
+        if body is None:
+            return await self._http.get(endpoint, params=query)
+        # WeChat compares raw text: no \u escapes.
+        content = json.dumps(body, ensure_ascii=False).encode()
+        headers = {"content-type": "application/json"}
+        return await self._http.post(endpoint, params=query, content=content, headers=headers)

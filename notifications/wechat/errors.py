@@ -48,6 +48,10 @@ class UserRestricted(WechatError):
     """WeChat takes the user for a high risk; a retry never helps."""
 
 
+class SnapshotUser(WechatError):
+    """A virtual user of a preview page (快照页): nobody in particular, and never a voter."""
+
+
 class TooOften(WechatError):
     """A limit per minute is reached."""
 

@@ -6,7 +6,7 @@ Its openids are not those of the mini-program; a unionid, where there is one, jo
 from urllib.parse import urlencode
 
 from notifications.wechat.client import Wechat
-from notifications.wechat.errors import UserRestricted, text_of
+from notifications.wechat.errors import SnapshotUser, text_of
 from notifications.wechat.login import Identity
 
 OAUTH = "/sns/oauth2/access_token"
@@ -30,9 +30,9 @@ def authorize_url(open_url: str, app_id: str, *, redirect_uri: str, state: str) 
 
 async def code_to_identity(wechat: Wechat, code: str) -> Identity:
     """Exchange the code that came back; ``wechat`` is the client of the service account. The user
-    of a snapshot page is nobody (UserRestricted). CodeInvalid, CodeUsed, Unavailable."""
+    of a snapshot page is nobody (SnapshotUser). CodeInvalid, CodeUsed, Unavailable."""
     query = {"code": code, "grant_type": "authorization_code"} | wechat.app_and_secret()
     answer = await wechat.ask(OAUTH, query=query)
     if str(answer.get("is_snapshotuser", 0)) == "1":
-        raise UserRestricted(OAUTH)
+        raise SnapshotUser(OAUTH)
     return Identity(openid=text_of(OAUTH, answer, "openid"), unionid=answer.get("unionid") or None)

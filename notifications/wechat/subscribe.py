@@ -235,3 +235,13 @@ async def wrong_templates(wechat: Wechat) -> list[str]:
         ):
             wrong.append(spec.name)
     return wrong
+
+
+async def report_templates(wechat: Wechat) -> None:
+    """At start-up: say in the log which configured templates would not work. Nothing is refused
+    for it: other messages still go out, and WeChat may be down just now."""
+    try:
+        for name in await wrong_templates(wechat):
+            log.error("subscription template wrong", code=name)
+    except WechatError as error:
+        log.warning("subscription templates unchecked", errcode=error.errcode)
