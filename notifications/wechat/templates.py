@@ -159,15 +159,15 @@ def _time(value: Fact) -> str:
 
 
 def _day(on: date) -> str:
-    return f"{on.year}年{on.month}月{on.day}日"
+    return f"{on.year:04}年{on.month}月{on.day}日"
 
 
 def _amount(value: Fact) -> str:
     """An int is fen, a Decimal is yuan; a text must hold a number of yuan."""
     if isinstance(value, int):
         value = Decimal(value) / 100
-    found = re.search(r"[0-9]{1,10}(?:\.[0-9]{1,2})?", _clean(value).replace(",", ""))
-    if found is None or Decimal(found[0]) >= 10**10:
+    found = re.search(r"[0-9]+(?:\.[0-9]{1,2})?", _clean(value).replace(",", ""))
+    if found is None or len(found[0].partition(".")[0]) > 10:
         raise Unfit("amount")
     return f"¥{found[0]}"
 

@@ -334,4 +334,3 @@ async def test_an_erased_account_takes_its_ledger_with_it(house: House) -> None:
     for table in (SubscriptionAccept, SubscriptionSend, SubscriptionReceipt):
         assert await house.rows(table) == []
     assert await send(house) is SendOutcome.NOT_REACHABLE
-
