@@ -26,6 +26,13 @@ KEYS = PushKeys(APP_ID, TOKEN, KEY)
 FRESH = timedelta(minutes=10)
 REPLY = "ELGduP2YcVatjqIS+eZbp80MNLoAUWvzzyJxgGzxZO/5sAvd070Bs6qrLARC9nVHm48Y4hyRbtzve1L32tmxSQ=="
 
+PUSH = (
+    "+qdx1OKCy+5JPCBFWw70tm0fJGb2Jmeia4FCB7kao+/Q5c/ohsOzQHi8khUOb05JCpj0JB4RvQMkUyus8TPxLKJGQqcv"
+    "ZqzDpVzazhZv6JsXUnnR8XGT740XgXZUXQ7vJVnAG+tE8NUd4yFyjPy7GgiaviNrlCTj+l5kdfMuFUPpRSrfMZuMcp3F"
+    "n2Pede2IuQrKEYwKSqFIZoNqJ4M8EajAsjLY2km32IIjdf8YL/P50F7mStwntrA2cPDrM1kb6mOcfBgRtWygb3VIYnSe"
+    "OBrebufAlr7F9mFUPAJGj04="
+)
+
 
 def at(timestamp: int) -> datetime:
     return datetime.fromtimestamp(timestamp, UTC)
@@ -83,6 +90,21 @@ def test_the_official_ciphertext_as_a_push() -> None:
     body = b'{"ToUserName":"gh_97417a04a28d","Encrypt":"%s"}' % REPLY.encode()
     found = open_push(KEYS, query, body, now=at(1713424427), fresh=FRESH, encrypted=True)
     assert found == b'{"demo_resp":"good luck"}'
+
+
+def test_the_official_secure_push_whose_padding_is_longer_than_an_aes_block() -> None:
+    query = {
+        "timestamp": "1714112445",
+        "nonce": "415670741",
+        "msg_signature": "046e02f8204d34f8ba5fa3b1db94908f3df2e9b3",
+    }
+    body = b'{"ToUserName":"gh_97417a04a28d","Encrypt":"%s"}' % PUSH.encode()
+
+    found = open_push(KEYS, query, body, now=at(1714112445), fresh=FRESH, encrypted=True)
+
+    event = event_of(found)
+    assert (event.name, event.data["debug_str"]) == ("debug_demo", "hello world")
+    assert event.at == at(1714112445)
 
 
 # ---- what is not genuine ------------------------------------------------------------------
