@@ -172,10 +172,10 @@ async def world(db: Database) -> World:
 
 
 @pytest.fixture
-async def fake_wechat() -> AsyncGenerator[FakeWechat]:
+async def fake_wechat(clock: ManualClock) -> AsyncGenerator[FakeWechat]:
     """The stand-in for WeChat on a loopback port; a ``client`` in the same test logs in there."""
     async with (
-        serving(build_fake()) as url,
+        serving(build_fake(clock=clock)) as url,
         httpx.AsyncClient(base_url=url, trust_env=False, verify=False) as http,
     ):
         yield FakeWechat(url, http)

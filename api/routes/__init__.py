@@ -18,16 +18,20 @@ from api.routes import (
     plans,
     polls,
     residence,
+    reviews,
     roles,
+    scenes,
     screening,
     session,
     statements,
     streams,
+    subscriptions,
     surveys,
     tasks,
     threads,
     topics,
     transfers,
+    wechat_pushes,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -56,4 +60,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     dissent.router,
     surveys.router,
     streams.router,
+    subscriptions.router,
+    reviews.router,
+    scenes.router,
+    wechat_pushes.router,
 )
