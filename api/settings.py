@@ -11,7 +11,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 
 from consultation.box_keys import BoxKeys, FileBoxKeys, NoBoxKeys
-
 from notifications.wechat.templates import TemplateSpec
 
 
