@@ -109,7 +109,6 @@ class Settings(BaseSettings):
             raise ValueError("production needs wechat_app_id, wechat_secret and an https address")
         return self
 
-    @field_validator("token_key", "board_key")
     @model_validator(mode="after")
     def _is_pushed_to_safely(self) -> Self:
         token, key = self.wechat_push_token, self.wechat_push_key.get_secret_value()
@@ -130,7 +129,7 @@ class Settings(BaseSettings):
             raise ValueError("production sends browsers to an https address")
         return self
 
-    @field_validator("token_key")
+    @field_validator("token_key", "board_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:
         try:
