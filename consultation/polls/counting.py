@@ -33,15 +33,7 @@ from uuid import UUID
 
 from consultation.polls.methods import METHODS, budget, motion
 from consultation.polls.methods.counted import Counted
-from consultation.polls.presets import (
-    Allocation,
-    Base,
-    InvalidBallots,
-    Measure,
-    QuestionKind,
-    RulePreset,
-    Silent,
-)
+from consultation.polls.presets import Allocation, Base, InvalidBallots, Measure, RulePreset, Silent
 from consultation.polls.results import (
     Count,
     Funding,
@@ -182,11 +174,8 @@ def _check_votes(
         raise ValueError("more ballots than people present, or more people than members")
 
 
-_ONE_ANSWER = frozenset({QuestionKind.MOTION, QuestionKind.SINGLE_CHOICE, QuestionKind.RATING})
-
-
 def _check_hands(preset: RulePreset, items: Sequence[PollItem], hands: HandTotals) -> None:
-    if preset.measures != [Measure.HEADS] or any(item.kind not in _ONE_ANSWER for item in items):
+    if preset.measures != [Measure.HEADS] or any(item.most > 1 for item in items):
         raise ValueError("hands are counted where heads alone decide, with one answer each")
     if set(hands.items) != {str(item.number) for item in items}:
         raise ValueError("hands of every item, and of no other")

@@ -88,6 +88,8 @@ async def seed(db: Database, world: World) -> Seed:
         "topic_id": str(topic.id),
         "session_id": str(uuid4()),
         "number": "1",
+        "first": "1",
+        "form": "1",
         "stream_id": f"topic:{topic.id}",
         "node_id": str(world.nodes["grid"].id),
         "person_id": str(world.id("resident1")),

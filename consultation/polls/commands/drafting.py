@@ -17,13 +17,14 @@ from consultation.permissions import Deed, Role
 from consultation.polls import rules, terms, wording
 from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.counting import Count, turnout_progress
+from consultation.polls.objection_queries import write_roll
 from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.queries import Hold, access_poll, live_poll, turnout
 from consultation.polls.registers import build_roll, place_name
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
-from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
+from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout
 from consultation.polls.terms import PollDraft
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.documents import publish_document
@@ -133,7 +134,7 @@ async def announce_poll(
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await _freeze(tx, poll, roll)
     await fix_manifest(tx, poll)
-    poll.notice_id = (await _publish_notice(tx, poll, topic, write)).id
+    poll.notice_id = (await publish_notice(tx, poll, topic, write)).id
     for kind, at in ((JobKind.POLL_OPEN, poll.opens_at), (JobKind.POLL_CLOSE, poll.closes_at)):
         await schedule(
             tx, kind, poll.id, at, community_id=poll.community_id, occasion=at.isoformat()
@@ -250,25 +251,8 @@ async def _check_meeting(
 async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
     """Write the roll and the turnout counters, each in one go."""
     await tx.session.flush()
+    await write_roll(tx, poll, roll)
     connection = await tx.session.connection()
-    await connection.execute(
-        insert(RollEntry),
-        [
-            {
-                "id": tx.new_id(),
-                "community_id": poll.community_id,
-                "poll_id": poll.id,
-                "roll_version": poll.roll_version,
-                "number": place.number,
-                "person_id": place.person_id,
-                "household_id": place.household_id,
-                "label": place.label,
-                "area_dm2": place.area_dm2,
-                "units": list(place.units),
-            }
-            for place in roll
-        ],
-    )
     await connection.execute(
         insert(PollTurnout),
         [
@@ -284,7 +268,17 @@ async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
     )
 
 
-async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> Document:
+async def publish_notice(
+    tx: Transaction,
+    poll: Poll,
+    topic: Topic,
+    write: Writer,
+    *,
+    replaces: Document | None = None,
+    correction: Phrase | None = None,
+) -> Document:
+    """The notice of the poll as it stands; with ``correction``, which it says first, as the next
+    version of the one it replaces."""
     said = wording.notice(
         poll.preset,
         mode=poll.mode,
@@ -300,6 +294,14 @@ async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writ
         manifest_hash=poll.manifest_hash or "",
     )
     title = write([Phrase("polls.notice.title", {"title": topic.title})])
+    if correction is not None:
+        said = [correction, *said]
     return await publish_document(
-        tx, topic, DocumentKind.POLL_NOTICE, title=title, body=write(said)
+        tx,
+        topic,
+        DocumentKind.POLL_NOTICE,
+        title=title,
+        body=write(said),
+        replaces=replaces,
+        correction_reason=None if correction is None else write([correction]),
     )
