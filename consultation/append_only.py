@@ -41,6 +41,9 @@ APPEND_ONLY: Sequence[str] = (
     "mandate_withdrawal",
     "hand_count",
     "roll_ruling",
+    "voter_designation",
+    "outside_result",
+    "outside_confirmation",
 )
 JOURNAL = "journal_entry"
 POLL = "poll"

@@ -373,6 +373,14 @@ class RollCorrected(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollOutsideResultConfirmed(PollEvent):
+    """The certified count of the legal system of record stands beside the indicative result."""
+
+    type = "poll.outside_result_confirmed"
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollHandsCounted(PollEvent):
     """A show of hands was counted at the meeting; what it showed stays in the box."""
 
@@ -508,6 +516,13 @@ class BallotRecordedForVoter(UserEvent):
     type = "user.ballot_recorded"
     poll_id: UUID
     channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoterNamed(UserEvent):
+    """Who votes for a home of this person was named; the register shows whom."""
+
+    type = "user.voter_named"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

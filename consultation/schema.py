@@ -8,10 +8,12 @@ from consultation.outcomes import tables as outcomes
 from consultation.oversight import tables as oversight
 from consultation.polls import (
     assistance_tables,
+    designation_tables,
     envelope_tables,
     hand_tables,
     mandate_tables,
     objection_tables,
+    outside_tables,
     paper_tables,
 )
 from consultation.polls import board_tables as boards
@@ -22,4 +24,13 @@ AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, 
 BOARDS = boards
 ENVELOPES = envelope_tables
 LEDGER = (paper_tables, assistance_tables, mandate_tables, hand_tables, objection_tables)
+LEDGER = (
+    paper_tables,
+    assistance_tables,
+    mandate_tables,
+    hand_tables,
+    objection_tables,
+    designation_tables,
+    outside_tables,
+)
 GUARDS = append_only

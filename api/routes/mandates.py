@@ -14,7 +14,7 @@ from api.routes.ballots import Answers, BallotIn, ReceiptOut, given
 from api.routes.paper import Sha256
 from api.wire import WireIn, WireOut
 from consultation.polls.commands import mandates
-from consultation.polls.mandates import MandateState, Relation
+from consultation.polls.mandates import MandateRelation, MandateState
 
 router = APIRouter(prefix="/v1", tags=["mandates"])
 
@@ -28,7 +28,7 @@ class MandateIn(WireIn):
 
     holder_id: UUID | None = None
     holder_phone: str | None = Field(default=None, max_length=20)
-    relation: Relation
+    relation: MandateRelation
     document_sha256: Sha256
     instruction: Answers | None = None
     valid_until: AwareDatetime

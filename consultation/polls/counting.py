@@ -59,6 +59,7 @@ __all__ = [
     "ThresholdCheck",
     "Vote",
     "check_threshold",
+    "conclude",
     "count",
     "least_reaching",
     "result_digest",
@@ -99,6 +100,36 @@ def count(
     participating = valid + deemed
     if preset.invalid is InvalidBallots.PARTICIPATING:
         participating += invalid
+    return conclude(
+        preset,
+        items,
+        {item.number: _tally(item, roll, votes, hands) for item in items},
+        eligible=eligible,
+        participating=participating,
+        valid=valid,
+        invalid=invalid,
+        deemed=deemed,
+        by_hand=by_hand.heads,
+        present=present,
+        budget_fen=budget_fen,
+    )
+
+
+def conclude(
+    preset: RulePreset,
+    items: Sequence[PollItem],
+    tallies: Mapping[int, Mapping[str, Count]],
+    *,
+    eligible: Count,
+    participating: Count,
+    valid: Count,
+    invalid: Count,
+    deemed: Count,
+    by_hand: int = 0,
+    present: int | None = None,
+    budget_fen: int | None = None,
+) -> Result:
+    """The result that follows from sums: ``tallies`` is item number → code → what it got."""
     came = Count(heads=present or 0) if preset.held_in_meeting else participating
     bases = {
         Base.ELIGIBLE: eligible,
@@ -112,7 +143,7 @@ def count(
 
     counted = []
     for item in items:
-        cast = _tally(item, roll, votes, hands)
+        cast = tallies[item.number]
         follows = motion.majority(cast, preset.measures) if deemed.heads else None
         counted.append(
             METHODS[item.kind](
@@ -136,7 +167,7 @@ def count(
         valid=valid,
         invalid=invalid,
         deemed=deemed,
-        by_hand=by_hand.heads,
+        by_hand=by_hand,
         present=present if preset.held_in_meeting else None,
         turnout=turnout,
         quorum_reached=quorum,

@@ -6,12 +6,12 @@ from uuid import UUID
 from sqlmodel import Field
 
 from consultation.columns import Row, choice, ref, when
-from consultation.polls.mandates import Relation
+from consultation.polls.mandates import MandateRelation
 
 
 class Mandate(Row, table=True):
-    """``principal_id``, the voter in place ``number`` of one poll, lets ``holder_id`` vote for them, until
-    ``valid_until``. ``document_sha256`` is of the scanned paper, which staff checked and which
+    """``principal_id``, the voter in place ``number`` of one poll, lets ``holder_id`` vote for them
+    until ``valid_until``. ``document_sha256`` is of the scanned paper, which staff checked; it
     stays outside. ``instruction`` is a keyed hash of the ballot that the principal wrote down:
     nobody finds a choice here, and the holder's ballot can be compared with it."""
 
@@ -21,7 +21,7 @@ class Mandate(Row, table=True):
     community_id: UUID = ref("node.id", index=False)
     principal_id: UUID = ref("person.id", index=False)
     holder_id: UUID = ref("person.id")
-    relation: Relation = choice(Relation)
+    relation: MandateRelation = choice(MandateRelation)
     document_sha256: str = Field(max_length=64)
     instruction: str | None = Field(default=None, max_length=64)
     valid_until: datetime = when()

@@ -7,7 +7,7 @@ from consultation.polls.presets import BallotChannel, Electorate, RulePreset
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 
 
-class Relation(StrEnum):
+class MandateRelation(StrEnum):
     """What the holder is to the principal."""
 
     SPOUSE = "spouse"
@@ -103,7 +103,7 @@ def check_allowed(preset: RulePreset) -> None:
 def check_holder(
     preset: RulePreset,
     *,
-    relation: Relation,
+    relation: MandateRelation,
     is_principal: bool,
     property_staff: bool,
     of_age: bool,
@@ -121,7 +121,7 @@ def check_holder(
         problem = "property_company"
     elif not of_age:
         problem = "minor"
-    elif preset.proxies.relatives_only and relation is Relation.OTHER:
+    elif preset.proxies.relatives_only and relation is MandateRelation.OTHER:
         problem = "not_a_relative"
     elif gave_away or principal_holds:
         problem = "sub_delegation"

@@ -19,7 +19,7 @@ from consultation.polls.mandate_queries import (
     standing_channel,
 )
 from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
-from consultation.polls.mandates import MandateState, Relation
+from consultation.polls.mandates import MandateRelation, MandateState
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.people_queries import find_person, holds_a_role
 from consultation.polls.presets import BallotChannel, BallotMode, QuestionKind
@@ -37,7 +37,7 @@ async def register_mandate(
     *,
     holder_id: UUID | None,
     holder_phone: str | None,
-    relation: Relation,
+    relation: MandateRelation,
     document_sha256: str,
     instruction: Answers | None,
     valid_until: datetime,
