@@ -32,9 +32,13 @@ def build_database(
     settings: Settings, *, clock: Clock = system_clock, new_id: NewId = random_id
 ) -> Database:
     vault = Vault(settings.field_secret.get_secret_value().encode())
-    board_key = LocalBoardKey(bytes.fromhex(settings.board_key.get_secret_value()))
     return Database(
-        settings.database_url, vault=vault, board_key=board_key, clock=clock, new_id=new_id
+        settings.database_url,
+        vault=vault,
+        board_key=LocalBoardKey(bytes.fromhex(settings.board_key.get_secret_value())),
+        clock=clock,
+        new_id=new_id,
+        box_keys=settings.box_keys(),
     )
 
 

@@ -7,6 +7,9 @@ from typing import Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+
+from consultation.box_keys import BoxKeys, FileBoxKeys, NoBoxKeys
 
 
 class Settings(BaseSettings):
@@ -21,6 +24,9 @@ class Settings(BaseSettings):
     """Ed25519 private key, 32 bytes in hex, that signs access tokens."""
     board_key: SecretStr
     """Ed25519 private key, 32 bytes in hex, that signs the boards and certificates of polls."""
+    box_keys_dir: Path | None = None
+    """Folder for the box keys of confidential polls, away from the database and its backups;
+    without one such polls cannot be announced."""
     issuer: str = "minyi"
     access_token_seconds: int = 900
     refresh_token_days: int = 30
@@ -67,6 +73,21 @@ class Settings(BaseSettings):
         if not right:
             raise ValueError("must be 32 bytes in hex (64 digits)")
         return key
+
+    @model_validator(mode="after")
+    def _keeps_keys_apart(self) -> Self:
+        self.box_keys()
+        return self
+
+    def box_keys(self) -> BoxKeys:
+        """Where box keys lie. ValueError if that is with the database."""
+        if self.box_keys_dir is None:
+            return NoBoxKeys()
+        path = make_url(self.database_url).database
+        on_file = self.database_url.startswith("sqlite") and path not in (None, "", ":memory:")
+        return FileBoxKeys(
+            self.box_keys_dir, database_folder=Path(path or "").parent if on_file else None
+        )
 
 
 DEFAULT_ENV_FILE = Path("var/minyi.env")

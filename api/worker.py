@@ -20,6 +20,7 @@ from consultation.outcomes.commands import adoption, tasks
 from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
 from consultation.polls.commands import closing, opening, recording
+from consultation.polls.commands import closing, erasure, opening
 from consultation.topics.commands import system
 
 Handler = Callable[[Transaction, UUID], Awaitable[None]]
@@ -32,6 +33,7 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.POLL_OPEN: opening.open_due_poll,
     JobKind.POLL_CLOSE: closing.close_poll,
     JobKind.BOARD_BATCH: recording.put_on_board,
+    JobKind.POLL_DESTROY_BOX: erasure.note_destruction,
     JobKind.START_ADOPTION: adoption.start_adoption,
     JobKind.TASK_OVERDUE: tasks.note_overdue,
     JobKind.SURVEY_OPEN: surveys.open_survey,
@@ -39,6 +41,11 @@ HANDLERS: Mapping[JobKind, Handler] = {
 }
 """What each kind of job does to its subject. A handler re-reads the subject and does nothing when
 it has moved on."""
+
+ERRANDS: Mapping[JobKind, Callable[[Database, UUID], Awaitable[None]]] = {
+    JobKind.POLL_DESTROY_BOX: erasure.destroy
+}
+"""What must happen outside of a transaction before the handler; it may happen more than once."""
 
 
 class Worker:
@@ -76,6 +83,8 @@ class Worker:
 
     async def _handle(self, job: Job) -> bool:
         try:
+            if job.kind in ERRANDS:
+                await ERRANDS[job.kind](self._db, job.subject_id)
             async with self._db.begin(SYSTEM) as tx:
                 if not await jobs.hold(tx, job):
                     return False

@@ -30,6 +30,8 @@ from consultation.vault import Vault
 metadata: MetaData = SQLModel.metadata
 
 Clock = Callable[[], datetime]
+BUSY_MILLISECONDS = 10_000
+"""How long a writer of SQLite waits for one of another process."""
 
 statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
 """When set to a one-element list, counts the SQL statements of the present task."""
@@ -176,7 +178,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            "busy_timeout=10000",
+            f"busy_timeout={BUSY_MILLISECONDS}",
             "secure_delete=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")

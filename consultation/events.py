@@ -296,6 +296,28 @@ class PollClosed(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollOpenerCame(PollEvent):
+    """One of the three who open the box of a confidential poll has confirmed."""
+
+    type = "poll.opener_came"
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollBoxOpened(PollEvent):
+    """The third confirmation opened the box; its ballots are counted, and not yet published."""
+
+    type = "poll.box_opened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollBoxDestroyed(PollEvent):
+    """Box key and envelopes are destroyed and the pages rewritten."""
+
+    type = "poll.box_destroyed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollSigned(PollEvent):
     """One more signature under the certificate of the count."""
 

@@ -21,6 +21,7 @@ from api.fake_wechat.state import SECRET as FAKE_SECRET
 from api.migrations import runner
 from api.server import serving
 from api.settings import Settings
+from consultation.box_keys import FileBoxKeys
 from consultation.database import Database
 from consultation.polls.keys import LocalBoardKey
 from consultation.vault import Vault
@@ -113,9 +114,20 @@ async def database_url(
 
 
 @pytest.fixture
-async def db(database_url: str, clock: ManualClock) -> AsyncGenerator[Database]:
+def box_keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Away from the database, and the same for ``db`` and the application."""
+    return tmp_path_factory.mktemp("box-keys")
+
+
+@pytest.fixture
+async def db(database_url: str, clock: ManualClock, box_keys_dir: Path) -> AsyncGenerator[Database]:
     database = Database(
-        database_url, vault=Vault(SECRET.encode()), board_key=BOARD_KEY, clock=clock, pool_size=5
+        database_url,
+        vault=Vault(SECRET.encode()),
+        board_key=BOARD_KEY,
+        clock=clock,
+        pool_size=5,
+        box_keys=FileBoxKeys(box_keys_dir),
     )
     yield database
     await database.dispose()
@@ -138,7 +150,7 @@ async def fake_wechat() -> AsyncGenerator[FakeWechat]:
 
 
 @pytest.fixture
-def settings(request: pytest.FixtureRequest, database_url: str) -> Settings:
+def settings(request: pytest.FixtureRequest, database_url: str, box_keys_dir: Path) -> Settings:
     fake = "fake_wechat" in request.fixturenames
     return Settings(
         database_url=database_url,
@@ -148,6 +160,7 @@ def settings(request: pytest.FixtureRequest, database_url: str) -> Settings:
         wechat_base_url=request.getfixturevalue("fake_wechat").url if fake else "http://[::1]:9",
         wechat_app_id=APP_ID,
         wechat_secret=FAKE_SECRET,  # type: ignore[arg-type]
+        box_keys_dir=box_keys_dir,
         run_relay=False,  # tests say themselves when time moves on:
         run_worker=False,  # services.relay.drain(), services.worker.run_due()
     )

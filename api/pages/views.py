@@ -286,6 +286,7 @@ def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
         "question": poll.question,
         "window": f"{minute(poll.opens_at)} — {minute(poll.closes_at)}",
         "preset": poll.preset.name,
+        "mode_promise": poll.mode_promise,
         "by_area": poll.eligible.area_dm2 > 0,
         "eligible_heads": f"{poll.eligible.heads:,}",
         "eligible_area": square_metres(poll.eligible.area_dm2),

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.routes import (
     adoption,
     ballots,
+    boxes,
     communities,
     cosigning,
     dissent,
@@ -47,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     meetings.router,
     polls.router,
     ballots.router,
+    boxes.router,
     outcomes.router,
     adoption.router,
     tasks.router,

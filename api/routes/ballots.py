@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from fastapi import Path as PathParam
 from pydantic import Field
 
@@ -14,9 +14,10 @@ from api.phrases import write
 from api.routes.polls import PollOut, poll_out
 from api.wire import WireIn, WireOut
 from consultation.permissions import Deed
-from consultation.polls import queries
+from consultation.polls import envelope_queries, queries
 from consultation.polls.commands import casting, closing
-from consultation.polls.presets import BallotChannel
+from consultation.polls.envelope_tables import Envelope, Participation
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.rules import NotOnRoll
 from consultation.polls.tables import Ballot
 from consultation.refusals import NotFound
@@ -34,6 +35,15 @@ class BallotAnswerIn(WireIn):
     item: int = Field(ge=1)
     choices: list[Code] = Field(min_length=1, max_length=50)
 
+
+BallotSecret = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Confidential polls: a secret of the voter's client, 22 to 80 characters with "
+        "128 random bits or more, new for each ballot, same on retry. It is never stored.",
+    ),
+]
 
 Answers = Annotated[list[BallotAnswerIn], Field(min_length=1, max_length=50)]
 
@@ -71,11 +81,14 @@ class MeetingVotesOut(WireOut):
 
 
 class ReceiptOut(WireOut):
-    """Proof that a ballot is in. The same ballot sent again gets the same receipt."""
+    """Proof that a ballot is in. The same ballot sent again gets the same receipt. Of a
+    confidential ballot it holds no time, and the ``tracker`` under which the ballot is listed after
+    the publication: nobody else has it, and nobody can find it again for the voter."""
 
     poll_id: UUID
     receipt: str
-    cast_at: datetime
+    cast_at: datetime | None
+    tracker: str | None = None
 
 
 class AnswerOut(WireOut):
@@ -84,10 +97,13 @@ class AnswerOut(WireOut):
 
 
 class MyBallotOut(WireOut):
-    receipt: str
+    """Of a confidential ballot there are no answers and no time, and no receipt any more once its
+    box is opened."""
+
+    receipt: str | None
     channel: BallotChannel
-    answers: list[AnswerOut]
-    cast_at: datetime
+    answers: list[AnswerOut] | None
+    cast_at: datetime | None
 
 
 class RolledUnitOut(WireOut):
@@ -128,10 +144,12 @@ class SignatureIn(WireIn):
 
 
 @router.put("/polls/{poll_id}/ballot")
-async def cast_ballot(poll_id: UUID, body: BallotIn, actor: CurrentActor, db: Db) -> ReceiptOut:
-    """Cast one's own ballot, once and for good."""
+async def cast_ballot(
+    poll_id: UUID, body: BallotIn, actor: CurrentActor, db: Db, once: BallotSecret = None
+) -> ReceiptOut:
+    """Cast one's own ballot; it can be changed only where the rule of the poll says so."""
     async with db.begin(actor) as tx:
-        ballot = await casting.cast_ballot(tx, poll_id, _given(body.answers))
+        ballot = await casting.cast_ballot(tx, poll_id, _given(body.answers), once=once)
         return ReceiptOut.model_validate(ballot)
 
 
@@ -143,7 +161,9 @@ async def my_ballot(poll_id: UUID, actor: CurrentActor, db: Db) -> MyBallotOut:
         found = await queries.place_and_ballot(tx, poll, tx.person_id)
         if found is None:
             raise NotOnRoll()
-        ballot = found[1]
+        place, ballot = found
+        if poll.mode is BallotMode.CONFIDENTIAL:
+            return _sealed(await envelope_queries.envelope_or_mark(tx, poll, place.id))
         if ballot is None:
             raise NotFound(what="ballot")
         return MyBallotOut(
@@ -163,13 +183,16 @@ async def my_eligibility(poll_id: UUID, actor: CurrentActor, db: Db) -> Eligibil
         if found is None:
             return EligibilityOut(on_roll=False)
         place, ballot = found
+        voted = ballot is not None
+        if poll.mode is BallotMode.CONFIDENTIAL:
+            voted = await envelope_queries.envelope_or_mark(tx, poll, place.id) is not None
         return EligibilityOut(
             on_roll=True,
             number=place.number,
             label=place.label,
             area_dm2=place.area_dm2,
             units=[RolledUnitOut.model_validate(unit) for unit in place.units],
-            voted=ballot is not None,
+            voted=voted,
         )
 
 
@@ -193,8 +216,9 @@ async def record_ballot(
     body: AssistedBallotIn,
     actor: CurrentActor,
     db: Db,
+    once: BallotSecret = None,
 ) -> ReceiptOut:
-    """Enter the ballot of a voter who voted on paper or asked for help."""
+    """Enter the ballot of a voter who voted on paper or asked for help. The receipt is theirs."""
     async with db.begin(actor) as tx:
         ballot = await casting.record_ballot(
             tx,
@@ -203,6 +227,7 @@ async def record_ballot(
             _given(body.answers),
             channel=body.channel,
             consent_note=body.consent_note,
+            once=once,
         )
         return ReceiptOut.model_validate(ballot)
 
@@ -248,6 +273,13 @@ async def sign_count(
     async with db.begin(actor) as tx:
         poll = await closing.sign_count(tx, poll_id, digest=body.result_digest, write=write)
         return await poll_out(tx, poll, locale)
+
+
+def _sealed(found: Envelope | Participation | None) -> MyBallotOut:
+    if found is None:
+        raise NotFound(what="ballot")
+    receipt = found.receipt if isinstance(found, Envelope) else None
+    return MyBallotOut(receipt=receipt, channel=found.channel, answers=None, cast_at=None)
 
 
 def _given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:

@@ -14,7 +14,7 @@ from api.words import say
 from consultation.calendar import local_day
 from consultation.database import Transaction
 from consultation.permissions import Deed, grant_of
-from consultation.polls import queries, terms, wording
+from consultation.polls import envelope_queries, queries, terms, wording
 from consultation.polls.commands import drafting, opening
 from consultation.polls.counting import Count, Result, ThresholdCheck, turnout_progress
 from consultation.polls.presets import BallotMode, QuestionKind, RulePreset, presets
@@ -94,11 +94,28 @@ class PollSummary(WireOut):
     verdict: Verdict | None
 
 
+class BoxOpenerOut(WireOut):
+    role: SignerRole
+    at: datetime
+
+
+class BoxOut(WireOut):
+    """The box of a confidential poll. ``public_key`` (X25519, hex) is what ballots are sealed to;
+    from ``destroyed_at`` on its private half and the envelopes are gone."""
+
+    public_key: str | None
+    openers: list[BoxOpenerOut]
+    opened_at: datetime | None
+    destroyed_at: datetime | None
+
+
 class PollOut(WireOut):
     """``eligible`` sums the frozen roll. ``turnout`` is how many took part, without choices, as far
     as the preset shows it before the close; ``turnout_progress`` says what each threshold needs.
-    ``result``, its ``result_digest`` and its ``wording`` in the reader's language are there from
-    the publication on (for tellers and supervisor, who sign it, from the close on)."""
+    ``mode_promise`` says what the mode protects, and what it does not; ``box`` is there in
+    confidential polls. ``result``, its ``result_digest`` and its ``wording`` in the reader's
+    language are there from the publication on (for tellers and supervisor, who sign it, from the
+    close on)."""
 
     id: UUID
     community_id: UUID
@@ -110,6 +127,8 @@ class PollOut(WireOut):
     budget_fen: int | None
     preset: PresetOut
     mode: BallotMode
+    mode_promise: str
+    box: BoxOut | None
     scope_node_id: UUID
     scope_name: str
     meeting_id: UUID | None
@@ -213,7 +232,7 @@ async def list_topic_polls(
 
 
 async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
-    """The poll for the standing that ``access_poll`` found. Costs at most two statements."""
+    """The poll for the standing that ``access_poll`` found. Costs at most three statements."""
     over = poll.state in (PollState.CLOSED, PollState.PUBLISHED)
     signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
     shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
@@ -240,6 +259,8 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         budget_fen=poll.budget_fen,
         preset=_preset(poll.preset, locale, tx.now),
         mode=poll.mode,
+        mode_promise=speak(locale, wording.mode_promise(poll.mode)),
+        box=await _box(tx, poll),
         scope_node_id=poll.scope_node_id,
         scope_name=poll.scope_name,
         meeting_id=poll.meeting_id,
@@ -263,6 +284,18 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         warnings=[
             PollWarning(code=code, text=say(locale, f"words.poll_warning.{code}")) for code in codes
         ],
+    )
+
+
+async def _box(tx: Transaction, poll: Poll) -> BoxOut | None:
+    if poll.mode is not BallotMode.CONFIDENTIAL:
+        return None
+    openers = [] if poll.closed_at is None else await envelope_queries.openers(tx, poll.id)
+    return BoxOut(
+        public_key=poll.box_public_key,
+        openers=[BoxOpenerOut.model_validate(one) for one in openers],
+        opened_at=poll.box_opened_at,
+        destroyed_at=poll.box_destroyed_at,
     )
 
 

@@ -55,12 +55,12 @@ class Participation(Row, table=True):
 
 class OpenedBallot(Row, table=True):
     """A ballot as it came out of the box. ``number`` is its rank by tracker and says nothing about
-    when it was cast. An invalid one has neither tracker nor choices."""
+    when it was cast. An invalid one has no choices, and a tracker drawn at the opening."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     number: int = Field(primary_key=True)
     community_id: UUID = ref("node.id", index=False)
-    tracker: str | None = Field(default=None, max_length=26)
+    tracker: str = Field(max_length=26)
     choices: Choices | None = Field(default=None, sa_type=JSON(none_as_null=True))
 
 

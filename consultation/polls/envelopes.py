@@ -15,8 +15,10 @@ import hashlib
 import hmac
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from secrets import token_bytes
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -33,6 +35,7 @@ FINGERPRINT_BYTES = 32
 _BLOCK = 64
 _ONCE = re.compile(r"[A-Za-z0-9_-]{22,80}")
 _FEWEST_DIFFERENT = 8
+_TRACKER = re.compile(r"[A-Z2-7]{26}")
 
 
 class BallotSecretNeeded(Invalid):
@@ -62,7 +65,7 @@ def tracker(once: bytes, poll_id: UUID, place: int) -> str:
     client never share a tracker; a client can work it out without the server's answer."""
     message = b"minyi tracker v1\0" + poll_id.bytes + place.to_bytes(4, "big")
     short = hmac.digest(once, message, hashlib.sha256)[:TRACKER_BYTES]
-    return base64.b32encode(short).decode().rstrip("=")
+    return _base32(short)
 
 
 def fingerprint(once: bytes, poll_id: UUID, place: int, choices: Choices) -> bytes:
@@ -92,7 +95,7 @@ def unseal(
         choices, found = check_ballot(items, given), content["tracker"]
     except (InvalidTag, ValueError, TypeError, KeyError, AttributeError, BallotInvalid):
         return None
-    if not isinstance(found, str) or choices != content["choices"]:
+    if not isinstance(found, str) or not _TRACKER.fullmatch(found) or choices != content["choices"]:
         return None
     return Opened(tracker=found, choices=choices)
 
@@ -102,7 +105,7 @@ def padded_length(items: Sequence[PollItem]) -> int:
     longest = {
         str(item.number): sorted(item.choices, key=len, reverse=True)[: item.most] for item in items
     }
-    length = len(_content(longest, "A" * 26))
+    length = len(_content(longest, _base32(bytes(TRACKER_BYTES))))
     return -(-length // _BLOCK) * _BLOCK
 
 
@@ -112,3 +115,23 @@ def _content(choices: Choices, tracker: str) -> bytes:
 
 def _info(poll_id: UUID) -> bytes:
     return b"minyi envelope v1\0" + poll_id.bytes
+
+
+def order_of_the_board(ballots: Sequence[Opened | None]) -> list[tuple[str, Choices | None]]:
+    """(tracker, choices) of what came out of the box, by tracker.
+
+    The rule on invalid ballots: what did not open, and any ballot that shows a tracker which
+    another one has, is invalid; it is listed without choices under a tracker drawn now.
+    """
+    trackers = Counter(one.tracker for one in ballots if one is not None)
+    listed: list[tuple[str, Choices | None]] = []
+    for one in ballots:
+        if one is None or trackers[one.tracker] > 1:
+            listed.append((_base32(token_bytes(TRACKER_BYTES)), None))
+        else:
+            listed.append((one.tracker, one.choices))
+    return sorted(listed, key=lambda ballot: ballot[0])
+
+
+def _base32(content: bytes) -> str:
+    return base64.b32encode(content).decode().rstrip("=")

@@ -54,6 +54,6 @@ def envelope_leaf(*, poll_id: UUID, sealed: bytes, salt: bytes) -> bytes:
     return canonical({"v": 1, "poll": str(poll_id), "envelope": envelope, "salt": salt.hex()})
 
 
-def opened_leaf(*, poll_id: UUID, tracker: str | None, choices: Choices | None) -> bytes:
-    """A confidential ballot as it came out of the box; both null of an invalid one."""
+def opened_leaf(*, poll_id: UUID, tracker: str, choices: Choices | None) -> bytes:
+    """A confidential ballot as it came out of the box; ``choices`` is null of an invalid one."""
     return canonical({"v": 1, "poll": str(poll_id), "tracker": tracker, "choices": choices})

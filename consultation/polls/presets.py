@@ -51,7 +51,7 @@ class BallotMode(StrEnum):
 
     NAMED = "named"  # the voter, tellers and supervisor see it after the close
     CONFIDENTIAL = "confidential"  # double envelope; the operator promises not to look
-    SECRET = "secret"  # blind credential, nobody can; not built, and refused
+    SECRET = "secret"  # noqa: S105 blind credential, nobody can; not built, and refused
 
 
 class BallotChannel(StrEnum):

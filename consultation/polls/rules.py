@@ -105,6 +105,36 @@ class NotCounted(NotNow):
     code = "poll-not-counted"
 
 
+class BoxNotClosed(NotNow):
+    """The box of a confidential poll is opened after the close, and once."""
+
+    code = "box-not-closed"
+
+
+class BoxNotDestroyed(NotNow):
+    """The count is signed when the box key and the envelopes are destroyed; that is under way."""
+
+    code = "box-not-destroyed"
+
+
+class BoxKeyUnusable(NotNow):
+    """The key of the box is missing, or is not the one that was announced. Nothing was opened."""
+
+    code = "box-key-unusable"
+
+
+class NoBox(Invalid):
+    """Only confidential polls have a box of envelopes."""
+
+    code = "no-box"
+
+
+class NotNamed(Invalid):
+    """Nobody can say which ballot is whose: the poll is not a named one."""
+
+    code = "not-named"
+
+
 class ChoicesSealed(NotNow):
     """Nobody sees a choice before the close."""
 

@@ -11,7 +11,14 @@ from datetime import datetime
 
 from consultation.calendar import SHANGHAI
 from consultation.polls.counting import Count, Funding, ItemResult, Result, ThresholdCheck
-from consultation.polls.presets import Allocation, Measure, RulePreset, Threshold, Verification
+from consultation.polls.presets import (
+    Allocation,
+    BallotMode,
+    Measure,
+    RulePreset,
+    Threshold,
+    Verification,
+)
 from consultation.polls.rules import PollItem, Verdict
 
 MANIFEST_SHOWN = 16
@@ -29,6 +36,7 @@ class Phrase:
 def notice(
     preset: RulePreset,
     *,
+    mode: BallotMode,
     question: str,
     items: Sequence[PollItem],
     budget_fen: int | None,
@@ -58,12 +66,17 @@ def notice(
         phrases.append(Phrase("polls.notice.allocation_rule"))
     phrases += [
         Phrase("polls.notice.silence"),
-        Phrase("polls.notice.named"),
+        mode_promise(mode),
         Phrase("polls.notice.basis", {"basis": "、".join(preset.legal_basis)}),
         Phrase("polls.notice.hash", {"hash": text_hash[:16]}),
         Phrase("polls.notice.manifest", {"hash": manifest_hash[:MANIFEST_SHOWN]}),
     ]
     return phrases
+
+
+def mode_promise(mode: BallotMode) -> Phrase:
+    """What the mode of a poll promises, and what it does not protect against."""
+    return Phrase(f"polls.promise.{mode.value}")
 
 
 def extension(closes_at: datetime, new_closes_at: datetime, reason: str) -> list[Phrase]:

@@ -6,9 +6,12 @@ from uuid import UUID
 
 from consultation.database import Transaction
 from consultation.permissions import Deed
-from consultation.polls import rules
+from consultation.polls import envelope_box, rules
 from consultation.polls.box import Cast, put_in
-from consultation.polls.presets import BallotChannel
+from consultation.polls.envelope_box import SealedCast, SealedReceipt
+from consultation.polls.envelope_queries import envelopes_of
+from consultation.polls.envelopes import check_once
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import (
     Hold,
     absent_from_meeting,
@@ -27,17 +30,24 @@ STAFF_CHANNELS = frozenset({BallotChannel.PAPER, BallotChannel.ASSISTED})
 MEETING_CHANNELS = frozenset({BallotChannel.PAPER, BallotChannel.SHOW_OF_HANDS})
 
 
-async def cast_ballot(tx: Transaction, poll_id: UUID, answers: Answers) -> Ballot:
+async def cast_ballot(
+    tx: Transaction, poll_id: UUID, answers: Answers, *, once: str | None = None
+) -> Ballot | SealedReceipt:
     """The actor's own ballot. An equal one again gets the first one's receipt, also after the
-    close; a different one is refused.
+    close; a different one is refused. ``once`` is the secret of a confidential ballot; there a
+    retry is known by it as long as the box is closed.
 
-    Refuses with NotOnRoll, PollNotOpen, PollClosed, BallotInvalid, NotAtMeeting or AlreadyVoted.
+    Refuses with NotOnRoll, PollNotOpen, PollClosed, BallotInvalid, BallotSecretNeeded,
+    NotAtMeeting or AlreadyVoted.
     """
     poll, _ = await access_poll(tx, poll_id, Deed.CAST_BALLOT, hold=Hold.POLL_SHARED)
     place = await place_of(tx, poll, tx.person_id)
     if place is None:
         raise rules.NotOnRoll()
     choices = rules.check_ballot(poll.items, answers)
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        sealed = SealedCast(place=place, choices=choices, once=check_once(once))
+        return await _cast_sealed(tx, poll, sealed)
     try:
         rules.check_open(poll.state, poll.closes_at, tx.now)
     except rules.PollClosed:
@@ -60,9 +70,11 @@ async def record_ballot(
     *,
     channel: BallotChannel,
     consent_note: str,
-) -> Ballot:
+    once: str | None = None,
+) -> Ballot | SealedReceipt:
     """Staff enter the ballot of the voter in place ``number``: on paper, or 代录 for one who asked
-    for it; ``consent_note`` says how. It is bound by the same rules as the voter's own.
+    for it; ``consent_note`` says how. It is bound by the same rules as the voter's own, and its
+    receipt is the voter's.
 
     Refuses with NotImpartial, WrongChannel, NotOnRoll, PollNotOpen, PollClosed, BallotInvalid or
     AlreadyVoted.
@@ -75,6 +87,15 @@ async def record_ballot(
     choices = rules.check_ballot(poll.items, answers)
     places = await _voters(tx, poll, [number])
 
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        sealed = SealedCast(
+            place=places[0],
+            choices=choices,
+            once=check_once(once),
+            channel=channel,
+            consent_note=consent_note,
+        )
+        return await _put_in_sealed(tx, poll, sealed)
     cast = Cast(place=places[0], choices=choices, channel=channel, consent_note=consent_note)
     return (await put_in(tx, poll, [cast]))[0]
 
@@ -103,6 +124,25 @@ async def record_meeting_votes(
 
     casts = [Cast(place=place, choices=choices[place.number], channel=channel) for place in places]
     return await put_in(tx, poll, casts)
+
+
+async def _cast_sealed(tx: Transaction, poll: Poll, cast: SealedCast) -> SealedReceipt:
+    try:
+        rules.check_open(poll.state, poll.closes_at, tx.now)
+    except rules.PollClosed:
+        earlier = (await envelopes_of(tx, poll.id, [cast.place.id])).get(cast.place.id)
+        if earlier is not None and envelope_box.is_same(poll, cast, earlier):
+            return envelope_box.receipt(poll, cast, earlier)
+        raise
+    await _check_present(tx, poll, [cast.place])
+    return await _put_in_sealed(tx, poll, cast)
+
+
+async def _put_in_sealed(tx: Transaction, poll: Poll, cast: SealedCast) -> SealedReceipt:
+    (answer,) = await envelope_box.put_in(tx, poll, [cast])
+    if isinstance(answer, rules.AlreadyVoted):
+        raise answer
+    return answer
 
 
 async def _voters(tx: Transaction, poll: Poll, numbers: list[int]) -> list[RollEntry]:

@@ -1,6 +1,7 @@
 """The close and what follows: counted inside the close, signed by two tellers and witnessed, then
 published. Nobody sees a choice or a count before."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,12 @@ from consultation.events import (
 )
 from consultation.permissions import Deed, Grant, Role, check
 from consultation.polls import rules, wording
+from consultation.polls.commands import erasure
 from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
 from consultation.polls.commands.recording import schedule_last_round
-from consultation.polls.counting import count, result_digest
+from consultation.polls.counting import Vote, count, result_digest
+from consultation.polls.presets import BallotMode
 from consultation.polls.queries import (
     Hold,
     access_poll,
@@ -28,7 +31,7 @@ from consultation.polls.queries import (
     signatures,
     votes_cast,
 )
-from consultation.polls.rolls import roll_digest
+from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Ballot, CountSignature, Poll, SignerRole
 from consultation.polls.wording import Phrase
@@ -42,6 +45,7 @@ from consultation.topics.tables import Topic
 
 async def close_poll(tx: Transaction, poll_id: UUID) -> None:
     """At ``closes_at``: hold the poll alone, count what is in it, and store the count unpublished.
+    The box of a confidential poll stays shut; three people open it (``unsealing``).
 
     A poll that was extended waits for its later close; one that never opened is void. The roll
     must still have the digest it was announced with, or nothing is counted.
@@ -52,6 +56,7 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
     if poll.state is PollState.ANNOUNCED:
         poll.state = PollState.VOIDED
         tx.emit(PollVoided(**_about(poll, topic)))
+        await erasure.order(tx, poll)
     if poll.state is not PollState.OPEN:
         return
     roll = await frozen_roll(tx, poll)
@@ -59,11 +64,22 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
         raise RuntimeError("the roll is not the one that was announced")
 
     poll.present = await members_present(tx, poll) if poll.preset.held_in_meeting else None
+    if poll.mode is BallotMode.NAMED:
+        store_count(poll, roll, await votes_cast(tx, poll.id))
+    poll.state = PollState.CLOSED
+    poll.closed_at = tx.now
+    await schedule_last_round(tx, poll)
+
+    tx.emit(PollClosed(**_about(poll, topic)))
+
+
+def store_count(poll: Poll, roll: Mapping[UUID, Place], votes: Sequence[Vote]) -> None:
+    """Count, unpublished, with the poll held alone."""
     poll.result = count(
         poll.preset,
         poll.items,
         {entry_id: place.area_dm2 for entry_id, place in roll.items()},
-        await votes_cast(tx, poll.id),
+        votes,
         present=poll.present,
         budget_fen=poll.budget_fen,
     )
@@ -73,11 +89,6 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
         text_hash=poll.text_hash or "",
         roll_digest=poll.roll_digest or "",
     )
-    poll.state = PollState.CLOSED
-    poll.closed_at = tx.now
-    await schedule_last_round(tx, poll)
-
-    tx.emit(PollClosed(**_about(poll, topic)))
 
 
 async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writer) -> Poll:
@@ -85,8 +96,8 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     the last signature needed the result is published and the topic goes on. Signing again changes
     nothing.
 
-    Refuses with NotCounted, NotImpartial, SignedDigestDiffers, or AlreadyDone for a second
-    signature of one person in another role.
+    Refuses with NotCounted, BoxNotDestroyed, NotImpartial, SignedDigestDiffers, or AlreadyDone for
+    a second signature of one person in another role.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
     witness = tx.standing.role is Role.SUPERVISOR
@@ -98,8 +109,10 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
         return poll
     if mine is not None:
         raise AlreadyDone()
-    if poll.state is not PollState.CLOSED:
+    if poll.state is not PollState.CLOSED or poll.result is None:
         raise rules.NotCounted(state=poll.state.value)
+    if poll.mode is BallotMode.CONFIDENTIAL and poll.box_destroyed_at is None:
+        raise rules.BoxNotDestroyed()
     await check_impartial(tx, topic)
     if digest != poll.result_digest:
         raise rules.SignedDigestDiffers()
@@ -130,6 +143,8 @@ async def read_ballots(
     poll, topic = await access_poll(tx, poll_id, Deed.SEE_NAMED_CHOICES)
     if check(Deed.SEE_NAMED_CHOICES, tx.standing.role) is not Grant.YES:
         raise NotPermitted(deed=Deed.SEE_NAMED_CHOICES.value, role=tx.standing.role.value)
+    if poll.mode is not BallotMode.NAMED:
+        raise rules.NotNamed(mode=poll.mode.value)
     if poll.state not in (PollState.CLOSED, PollState.PUBLISHED):
         raise rules.ChoicesSealed()
 

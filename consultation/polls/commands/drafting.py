@@ -17,7 +17,7 @@ from consultation.permissions import Deed, Role
 from consultation.polls import rules, terms, wording
 from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.counting import Count, turnout_progress
-from consultation.polls.presets import RulePreset
+from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.queries import Hold, access_poll, live_poll, turnout
 from consultation.polls.registers import build_roll, place_name
 from consultation.polls.rolls import Place, roll_digest
@@ -91,9 +91,9 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
 async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Poll:
     """A second person announces the poll: text, preset and roll are frozen from now on.
 
-    Announcing again by the same person changes nothing. Refuses with SecondPersonNeeded,
-    PollTooEarly, PresetNotPlanned, PresetNotEffective, PollMeetingInvalid, PollWindowInvalid or
-    EmptyRoll.
+    A confidential poll gets its box key. Announcing again by the same person changes nothing.
+    Refuses with SecondPersonNeeded, PollTooEarly, PresetNotPlanned, PresetNotEffective,
+    PollMeetingInvalid, PollWindowInvalid, EmptyRoll or BoxKeysMissing.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.CHOOSE_PRESET, hold=Hold.TOPIC_AND_POLL)
     if poll.announced_by_id == tx.person_id:
@@ -114,6 +114,8 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
     if not any(place.person_id for place in roll):
         raise terms.EmptyRoll()
 
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        poll.box_public_key = (await tx.box_keys.create(poll.id)).hex()
     poll.state = PollState.ANNOUNCED
     poll.announced_by_id = tx.person_id
     poll.announced_at = tx.now
@@ -277,6 +279,7 @@ async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
 async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> Document:
     said = wording.notice(
         poll.preset,
+        mode=poll.mode,
         question=poll.question,
         items=poll.items,
         budget_fen=poll.budget_fen,

@@ -4,6 +4,7 @@ by the commands and the worker."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -31,7 +32,9 @@ from consultation.meetings.rules import AttendanceMode, Form, MeetingState
 from consultation.meetings.tables import Attendance, Meeting
 from consultation.outcomes.tables import Outcome, OutcomeItem
 from consultation.permissions import Actor, Role
-from consultation.polls.commands import casting, closing, drafting
+from consultation.polls.commands import casting, closing, drafting, unsealing
+from consultation.polls.envelope_box import SealedReceipt
+from consultation.polls.presets import BallotMode
 from consultation.polls.queries import frozen_roll
 from consultation.polls.rules import PollItem
 from consultation.polls.tables import Poll
@@ -41,6 +44,8 @@ from consultation.topics.tables import Topic
 from tests.conftest import ManualClock
 from tests.consultation.polls.counting_cases import preset
 from tests.world import A_PLAN, LONG_AGO, World, a_topic
+
+OPENERS = (("teller1", Role.TELLER), ("teller2", Role.TELLER), ("supervisor", Role.SUPERVISOR))
 
 
 @dataclass
@@ -333,6 +338,39 @@ class Stage:
         answers = [(item.number, [choice]) for item in poll.items]
         async with self.db.begin(Actor(person_id=person)) as tx:
             return (await casting.cast_ballot(tx, poll_id, answers)).receipt
+
+    async def cast_sealed(
+        self, poll_id: UUID, person: UUID, choice: str, *, once: str | None = None
+    ) -> SealedReceipt:
+        """A confidential ballot, the same choice for every item, with a fresh secret."""
+        poll = await self.load(poll_id)
+        answers = [(item.number, [choice]) for item in poll.items]
+        async with self.db.begin(Actor(person_id=person)) as tx:
+            receipt = await casting.cast_ballot(
+                tx, poll_id, answers, once=once or token_urlsafe(24)
+            )
+        assert isinstance(receipt, SealedReceipt)
+        return receipt
+
+    async def household_poll(
+        self, count: int, *, name: str = "梧桐新村", **change: Any
+    ) -> tuple[Poll, list[UUID]]:
+        """An open confidential poll among ``count`` households, and their voters."""
+        estate, people = await self.households(count, name=name)
+        topic = await self.topic("household_poll", estate)
+        change = {"mode": BallotMode.CONFIDENTIAL} | change
+        return await self.opened("household_poll", topic, estate, **change), people
+
+    async def confirm_opening(self, poll_id: UUID, name: str, role: Role) -> Poll:
+        async with self.db.begin(self.world.as_(name, role)) as tx:
+            return await unsealing.confirm_opening(tx, poll_id)
+
+    async def open_box(self, poll_id: UUID) -> Poll:
+        """Close the poll and open its box; key and envelopes are not destroyed yet."""
+        await self.closed(poll_id)
+        for name, role in OPENERS:
+            await self.confirm_opening(poll_id, name, role)
+        return await self.load(poll_id)
 
     async def vote(self, poll_id: UUID, people: Sequence[UUID], answers: str) -> None:
         """``answers`` has a letter for each person: f, a, o; any other does not vote. All in one
