@@ -19,8 +19,7 @@ from consultation.meetings.commands import minutes
 from consultation.outcomes.commands import adoption, tasks
 from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
-from consultation.polls.commands import closing, opening, recording
-from consultation.polls.commands import closing, erasure, opening
+from consultation.polls.commands import closing, erasure, opening, recording
 from consultation.topics.commands import system
 
 Handler = Callable[[Transaction, UUID], Awaitable[None]]

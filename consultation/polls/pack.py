@@ -7,7 +7,7 @@ as leaf hashes, and sums of areas back, and says so.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
@@ -47,7 +47,7 @@ class CastLine:
 
 @dataclass(frozen=True, slots=True)
 class OpenedLine:
-    tracker: str | None
+    tracker: str
     choices: Mapping[str, list[str]] | None
 
 
@@ -76,7 +76,7 @@ class PackSource:
     ballots: list[CastLine] = field(default_factory=list)
     opened: list[OpenedLine] = field(default_factory=list)
     leaves: Mapping[str, list[bytes]]
-    heads: list[Mapping[str, Any]]
+    heads: Sequence[Mapping[str, Any]]
     certificates: list[CertificateLine]
     hands: Mapping[str, Any] | None = None
     deemed: list[int] = field(default_factory=list)

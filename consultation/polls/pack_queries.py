@@ -13,15 +13,9 @@ from consultation.polls.board_queries import (
     manifest_of,
     roll_lines,
 )
-from consultation.polls.board_tables import Tree, TreeHead
+from consultation.polls.board_tables import TreeHead
 from consultation.polls.envelope_tables import OpenedBallot
-from consultation.polls.pack import (
-    CastLine,
-    CertificateLine,
-    OpenedLine,
-    PackNotReady,
-    PackSource,
-)
+from consultation.polls.pack import CastLine, CertificateLine, OpenedLine, PackNotReady, PackSource
 from consultation.polls.presets import BallotMode
 from consultation.polls.tables import Ballot, Poll, RollEntry
 
