@@ -17,10 +17,10 @@ from uuid import UUID
 from consultation.polls.leaves import canonical, leaf_hash
 from consultation.polls.manifest import RollLine, roll_leaf
 from consultation.polls.presets import BallotMode, Measure
-from consultation.refusals import NotNow
+from consultation.refusals import NotFound
 
 
-class PackNotReady(NotNow):
+class PackNotReady(NotFound):
     """There is a pack once the result is certified."""
 
     code = "pack-not-ready"

@@ -177,7 +177,7 @@ async def test_packs_come_as_zip_files_that_the_verifier_takes(
     await stage.vote(poll.id, owners, "f" * 9 + "aao")
     path = f"/v1/polls/{poll.id}/pack"
     early = await client.get(f"{path}/public")
-    assert (early.status_code, early.json()["code"]) == (409, "pack-not-ready")
+    assert (early.status_code, early.json()["code"]) == (404, "pack-not-ready")
     await stage.published(poll.id)
 
     notice = (poll.manifest_hash or "")[:16]
