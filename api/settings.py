@@ -24,11 +24,11 @@ class Settings(BaseSettings):
     """Seals names and phones; at least 32 characters. Losing it loses them."""
     token_key: SecretStr
     """Ed25519 private key, 32 bytes in hex, that signs access tokens."""
+    board_key: SecretStr
+    """Ed25519 private key, 32 bytes in hex, that signs the boards and certificates of polls."""
     box_keys_dir: Path | None = None
     """Folder for the box keys of confidential polls, away from the database and its backups;
     without one such polls cannot be announced."""
-    board_key: SecretStr
-    """Ed25519 private key, 32 bytes in hex, that signs the boards and certificates of polls."""
     issuer: str = "minyi"
     access_token_seconds: int = 900
     refresh_token_days: int = 30

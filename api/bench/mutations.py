@@ -429,17 +429,21 @@ def open_ballots_in_the_order_of_arrival(f: Forgery) -> None:
     f.remake()
 
 
-@mutation("casts", "sealed")
-def give_a_ballot_without_choices_a_tracker(f: Forgery) -> None:
+@mutation("recount", "sealed")
+def make_an_opened_ballot_invalid_and_certify(f: Forgery) -> None:
     at(f.ballots, 0)["choices"] = None
+    f.remake(count=False)
+
+
+@mutation("casts", "sealed")
+def mark_an_opened_ballot_twice(f: Forgery) -> None:
+    at(f.ballots, 0)["choices"] = {"1": ["against", "for"]}
     f.remake(count=False)
 
 
 @mutation("reconciliation", "sealed")
 def report_fewer_voters_than_ballots(f: Forgery) -> None:
-    line = at(f.report["channels"], 0)
-    line["cast"] -= 1
-    line["counted"] -= 1
+    at(f.report["channels"], 0)["cast"] -= 1
     f.report["voters"] -= 1
     f.recertify()
 

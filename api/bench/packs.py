@@ -366,12 +366,13 @@ def _envelopes(
             envelopes[leaf] = None
             if luck.random() >= kind.again:
                 break
+        tracker = luck.randbytes(13).hex().upper()
         if luck.random() < kind.invalid:
-            opened.append(OpenedLine(tracker=None, choices=None))
+            opened.append(OpenedLine(tracker=tracker, choices=None))
         else:
-            tracker = envelopes[leaf] = luck.randbytes(13).hex().upper()
+            envelopes[leaf] = tracker
             opened.append(OpenedLine(tracker=tracker, choices=_answers(kind, luck, terms, turn)))
-    opened.sort(key=lambda one: (one.tracker is None, one.tracker or ""))
+    opened.sort(key=lambda one: one.tracker)
     return opened, envelopes
 
 
@@ -389,7 +390,9 @@ def _board(
             "include_by": board.instant(board.include_by(at)),
             "manifest_hash": digest,
             "signature": key.sign(
-                board.receipt_text(poll_id=poll_id, manifest=digest, leaf=leaf.hex(), cast_at=at)
+                board.receipt_text(
+                    poll_id=poll_id, manifest=digest, leaf=leaf.hex(), by=board.include_by(at)
+                )
             ),
         }
         for at, leaf in came
@@ -516,19 +519,10 @@ def reconcile(source: PackSource) -> dict[str, Any]:
                     "replaced": len(ours) - aside - len(stand),
                 }
             )
-    if source.opened:
-        valid = sum(one.choices is not None for one in source.opened)
-        lines = [
-            {
-                "channel": "electronic",
-                "cast": len(source.opened),
-                "counted": valid,
-                "invalid": len(source.opened) - valid,
-                "set_aside": 0,
-                "replaced": 0,
-            }
-        ]
     voters = sum(line["counted"] + line["invalid"] for line in lines)
+    if source.mode is SEALED:
+        voters = len(source.opened)
+        lines = [{"channel": "electronic", "cast": voters}] if voters else []
     return {"eligible": len(source.roll), "voters": voters, "channels": lines, "differences": []}
 
 

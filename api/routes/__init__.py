@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.routes import (
     adoption,
     ballots,
+    boards,
     boxes,
     communities,
     cosigning,
@@ -59,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     polls.router,
     rolls.router,
     ballots.router,
+    boards.router,
     boxes.router,
     paper.router,
     mandates.router,

@@ -251,7 +251,8 @@ async def record_meeting_votes(
 async def list_ballots(
     poll_id: UUID, actor: CurrentActor, db: Db, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[NamedBallotOut]:
-    """Named ballots, for tellers and supervisor, after the close. That they look is on record."""
+    """Named ballots, for tellers and supervisor after the close, and after the publication for the
+    owners on the roll of an owners' decision. That they look is on record."""
     after = 0 if cursor is None else int(decode_cursor(cursor, 1)[0])
     async with db.begin(actor) as tx:
         found = await closing.read_ballots(tx, poll_id, after=after, limit=limit + 1)

@@ -89,7 +89,7 @@ def text_digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def receipt_text(*, poll_id: UUID, manifest: str, leaf: str, cast_at: datetime) -> bytes:
+def receipt_text(*, poll_id: UUID, manifest: str, leaf: str, by: datetime) -> bytes:
     """The promise to a voter: this leaf will be on the board of this poll by then."""
     return canonical(
         {
@@ -98,7 +98,7 @@ def receipt_text(*, poll_id: UUID, manifest: str, leaf: str, cast_at: datetime) 
             "poll": str(poll_id),
             "manifest": manifest,
             "leaf": leaf,
-            "include_by": instant(include_by(cast_at)),
+            "include_by": instant(by),
         }
     )
 

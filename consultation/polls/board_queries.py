@@ -74,7 +74,11 @@ async def opened_leaves(tx: Transaction, poll: Poll) -> list[bytes]:
         .order_by(col(OpenedBallot.number))
     )
     return [
-        leaf_hash(opened_leaf(poll_id=poll.id, tracker=tracker, choices=choices))
+        leaf_hash(
+            opened_leaf(
+                poll_id=poll.id, tracker=tracker, choices=None if choices is None else dict(choices)
+            )
+        )
         for tracker, choices in rows
     ]
 

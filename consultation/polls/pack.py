@@ -7,7 +7,7 @@ as leaf hashes, and sums of areas back, and says so.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
@@ -17,10 +17,10 @@ from uuid import UUID
 from consultation.polls.leaves import canonical, leaf_hash
 from consultation.polls.manifest import RollLine, roll_leaf
 from consultation.polls.presets import BallotMode, Measure
-from consultation.refusals import NotNow
+from consultation.refusals import NotFound
 
 
-class PackNotReady(NotNow):
+class PackNotReady(NotFound):
     """There is a pack once the result is certified."""
 
     code = "pack-not-ready"
@@ -47,7 +47,7 @@ class CastLine:
 
 @dataclass(frozen=True, slots=True)
 class OpenedLine:
-    tracker: str | None
+    tracker: str
     choices: Mapping[str, list[str]] | None
 
 
@@ -76,7 +76,7 @@ class PackSource:
     ballots: list[CastLine] = field(default_factory=list)
     opened: list[OpenedLine] = field(default_factory=list)
     leaves: Mapping[str, list[bytes]]
-    heads: list[Mapping[str, Any]]
+    heads: Sequence[Mapping[str, Any]]
     certificates: list[CertificateLine]
     hands: Mapping[str, Any] | None = None
     deemed: list[int] = field(default_factory=list)

@@ -23,9 +23,10 @@ async def certify(
 ) -> PollCertificate | None:
     """Certify the count that stands in ``poll.result``, with the signatures under it.
 
-    The first time it is version 1. A later count, which a recount brought about, is a new version
-    that names the one it corrects and says why; the earlier one stays. The same count again
-    changes nothing. None of a poll that was announced before there were manifests.
+    The first time it is version 1. A later count, which a recount brought about and other people
+    signed, is a new version that names the one it corrects and says why; the earlier one stays.
+    The same count again changes nothing. None of a poll that was announced before there were
+    manifests.
     """
     assert poll.result is not None
     assert poll.result_digest is not None
@@ -35,6 +36,8 @@ async def certify(
     last = before[-1] if before else None
     if last is not None and last.result_digest == poll.result_digest:
         return last
+    if last is not None and not reason:
+        raise ValueError("a correction says why")
     heads = await finish_board(tx, poll)
     reconciliation = await reconciliation_of(tx, poll)
     content = board.certificate_text(

@@ -30,6 +30,7 @@ from consultation.polls.queries import (
     check_impartial,
     frozen_roll,
     members_present,
+    place_of,
     signatures,
     votes_cast,
 )
@@ -42,7 +43,7 @@ from consultation.refusals import AlreadyDone, NotPermitted
 from consultation.topics.documents import publish_document
 from consultation.topics.gates import TELLERS_NEEDED
 from consultation.topics.lifecycle import advance
-from consultation.topics.states import Act, DocumentKind
+from consultation.topics.states import Act, DocumentKind, Layer
 from consultation.topics.tables import Topic
 
 
@@ -146,14 +147,19 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
 async def read_ballots(
     tx: Transaction, poll_id: UUID, *, after: int, limit: int
 ) -> list[tuple[int, str, Ballot]]:
-    """Named ballots after a number on the roll, for tellers and supervisor, after the close only;
-    that they looked is journalled. Refuses with ChoicesSealed."""
+    """Named ballots after a number on the roll: for tellers and supervisor after the close, and for
+    the owners on the roll of an owners' decision after the publication, who may inspect its records
+    (最高人民法院建筑物区分所有权解释 art. 13). That they looked is journalled.
+
+    Refuses with NotNamed, ChoicesSealed or NotPermitted.
+    """
     poll, topic = await access_poll(tx, poll_id, Deed.SEE_NAMED_CHOICES)
-    if check(Deed.SEE_NAMED_CHOICES, tx.standing.role) is not Grant.YES:
-        raise NotPermitted(deed=Deed.SEE_NAMED_CHOICES.value, role=tx.standing.role.value)
     if poll.mode is not BallotMode.NAMED:
         raise rules.NotNamed(mode=poll.mode.value)
-    if poll.state not in (PollState.CLOSED, PollState.PUBLISHED):
+    staff = check(Deed.SEE_NAMED_CHOICES, tx.standing.role) is Grant.YES
+    if not staff and not await _may_inspect(tx, poll):
+        raise NotPermitted(deed=Deed.SEE_NAMED_CHOICES.value, role=tx.standing.role.value)
+    if poll.state is not PollState.PUBLISHED and not (staff and poll.state is PollState.CLOSED):
         raise rules.ChoicesSealed()
 
     tx.emit(PollBallotsRead(**_about(poll, topic), role=tx.standing.role.value))
@@ -168,6 +174,12 @@ async def read_reconciliation(tx: Transaction, poll_id: UUID) -> Reconciliation:
     if poll.state is not PollState.PUBLISHED and not signs:
         raise NotPermitted(deed=Deed.SIGN_COUNT.value, role=tx.standing.role.value)
     return await reconciliation_of(tx, poll)
+
+
+async def _may_inspect(tx: Transaction, poll: Poll) -> bool:
+    """Whether the actor is one of the owners who decided."""
+    of_owners = poll.preset.layer is Layer.OWNERS
+    return of_owners and await place_of(tx, poll, tx.person_id) is not None
 
 
 async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> None:

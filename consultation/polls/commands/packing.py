@@ -19,12 +19,14 @@ async def make_pack(tx: Transaction, poll_id: UUID, edition: Edition) -> dict[st
     it was handed out is journalled. Refuses with PackNotReady or NotOnRoll.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
+    opened = edition is Edition.FULL and poll.mode is BallotMode.NAMED
+    counts = tx.actor.system or grant_of(Deed.SEE_NAMED_CHOICES, tx.standing.role) is Grant.YES
+    if opened and not counts and await place_of(tx, poll, tx.person_id) is None:
+        raise NotOnRoll()
     if poll.state is not PollState.PUBLISHED:
         raise PackNotReady(state=poll.state.value)
-    if edition is Edition.FULL and poll.mode is BallotMode.NAMED:
-        counts = grant_of(Deed.SEE_NAMED_CHOICES, tx.standing.role) is Grant.YES
-        if not (counts or tx.actor.system or await place_of(tx, poll, tx.person_id)):
-            raise NotOnRoll()
+    source = await pack_source(tx, poll)
+    if opened:
         tx.emit(
             PollBallotsRead(
                 community_id=poll.community_id,
@@ -33,4 +35,4 @@ async def make_pack(tx: Transaction, poll_id: UUID, edition: Edition) -> dict[st
                 role=tx.standing.role.value,
             )
         )
-    return render(await pack_source(tx, poll), edition)
+    return render(source, edition)

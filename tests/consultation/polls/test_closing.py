@@ -12,7 +12,7 @@ from consultation.append_only import protect, unprotect
 from consultation.community.tables import Node
 from consultation.events import PollBallotsRead
 from consultation.journal import JournalEntry
-from consultation.permissions import Actor, Role
+from consultation.permissions import NOBODY, Actor, Role
 from consultation.polls import rules, terms
 from consultation.polls.commands import closing, drafting, opening
 from consultation.polls.rules import PollState, Verdict
@@ -286,6 +286,38 @@ async def test_named_choices_are_sealed_until_the_close_then_seen_by_few_and_on_
     assert {entry.actor_id for entry in looked} == {
         world.id(name) for name in ("teller1", "teller2", "supervisor")
     }
+
+
+async def test_owners_on_the_roll_inspect_their_decision_once_it_is_published(
+    stage: Stage, world: World
+) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 9 + "aaa")
+    owner = Actor(person_id=owners[0])
+    await stage.closed(poll.id)
+    with pytest.raises(rules.ChoicesSealed):
+        await read_ballots(stage, poll.id, owner)
+    await stage.published(poll.id)
+    assert len(await read_ballots(stage, poll.id, owner)) == 12
+    for outsider in (world.as_("resident1"), world.as_("tenant"), world.as_("visitor"), NOBODY):
+        with pytest.raises(NotPermitted):
+            await read_ballots(stage, poll.id, outsider)
+    for name, role in (("clerk", Role.CLERK), ("company", Role.PROPERTY_COMPANY)):
+        with pytest.raises(NotPermitted):
+            await read_ballots(stage, poll.id, world.as_(name, role))
+
+    estate, people = await stage.households(3)  # no owners' decision: the records stay with staff
+    topic = await stage.topic("household_poll", estate)
+    other = await stage.opened("household_poll", topic, estate)
+    await stage.vote(other.id, people, "faa")
+    await stage.published(other.id)
+    with pytest.raises(NotPermitted):
+        await read_ballots(stage, other.id, Actor(person_id=people[0]))
+    async with stage.db.read() as tx:
+        looked = await tx.session.exec(
+            select(JournalEntry.actor_id).where(JournalEntry.type == PollBallotsRead.type)
+        )
+        assert set(looked) == {owners[0]}
 
 
 async def test_no_event_of_a_poll_ever_holds_a_choice_or_a_count(stage: Stage) -> None:
