@@ -7,7 +7,9 @@ from fastapi import FastAPI
 
 from api import idempotency, live, openapi, problems
 from api.body_limit import BodyLimit
+from api.casting_lane import CastingLane
 from api.dependencies import Services
+from api.ended_sessions import EndedSessions
 from api.live import LiveSockets
 from api.logs import RequestLog
 from api.pages import routes as pages
@@ -19,6 +21,7 @@ from api.worker import Worker
 from consultation.database import Clock, Database, system_clock
 from consultation.deliberation.commands.marking import marks_of
 from consultation.ids import NewId, random_id
+from consultation.polls.commands.express import Express
 from consultation.vault import Vault
 from notifications.hub import Hub
 from notifications.relay import Relay
@@ -57,6 +60,8 @@ def build_services(
         relay=Relay(db, hub, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
         marks=marks_of(db),
+        casts=Express(db),
+        ended=EndedSessions(db, token_seconds=settings.access_token_seconds),
     )
 
 
@@ -80,6 +85,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     await services.worker.stop()
     await services.relay.stop()
     await services.wechat.close()
+    await services.ended.close()
     await services.db.dispose()
 
 
@@ -107,4 +113,5 @@ def build_surface() -> FastAPI:
     openapi.describe(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)
+    app.add_middleware(CastingLane)
     return app

@@ -15,6 +15,8 @@ migrate = typer.Typer(no_args_is_help=True, help="Move the database to a revisio
 cli.add_typer(migrate, name="migrate")
 replay = typer.Typer(no_args_is_help=True, help="Hold a real consultation of the past again.")
 cli.add_typer(replay, name="replay")
+bench = typer.Typer(no_args_is_help=True, help="Measure, beside a baseline; 1 if a goal is missed.")
+cli.add_typer(bench, name="bench")
 
 EnvFile = Annotated[
     Path | None,

@@ -1,7 +1,7 @@
 """The few things a route asks for."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request
@@ -16,8 +16,12 @@ from consultation.batching import Batch
 from consultation.database import Database
 from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
+from consultation.polls.commands.express import Express
 from notifications.relay import Relay
 from notifications.wechat import Wechat
+
+if TYPE_CHECKING:
+    from api.ended_sessions import EndedSessions
 
 
 @dataclass(slots=True)
@@ -32,6 +36,8 @@ class Services:
     relay: Relay
     worker: Worker
     marks: Batch[MarkRequest, Marked]
+    casts: Express
+    ended: "EndedSessions"
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.
