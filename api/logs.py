@@ -5,10 +5,12 @@ request id, actor id (but not of a ballot). Never a body, a query string, a toke
 a choice.
 """
 
+import json
 import logging
 import sys
 import time
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
@@ -72,6 +74,25 @@ def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None
     )
 
 
+SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
+
+
+def request_id() -> str:
+    return random_id().hex
+
+
+def request_done(**fields: Any) -> None:
+    """The line of one request as ``RequestLog`` writes it, at a fifth of the cost: for the casting
+    lane. The names of the fields are held to the allow-list by the caller's test."""
+    configured = structlog.get_config()
+    line = fields | {"event": "request", "level": "info", "timestamp": _now()}
+    configured["logger_factory"]().msg(json.dumps(line))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
 class RequestLog:
     """Pure ASGI middleware: a request id, one log line, and safe headers on every answer."""
 
@@ -82,7 +103,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = random_id().hex
+        id = request_id()
         counter = scope["statements"] = [0]
         token = statements.set(counter)
         started = time.perf_counter()
@@ -94,9 +115,8 @@ class RequestLog:
                 status = message["status"]
                 message["headers"] = [
                     *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"same-origin"),
+                    (b"x-request-id", id.encode()),
+                    *SAFE_HEADERS,
                 ]
             await send(message)
 
@@ -108,7 +128,7 @@ class RequestLog:
             named = "person_id" in scope and route not in UNNAMED_ROUTES
             log.info(
                 "request",
-                request_id=request_id,
+                request_id=id,
                 method=scope["method"],
                 route=route,
                 status=status,
