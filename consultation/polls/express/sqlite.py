@@ -100,6 +100,14 @@ class SqliteBox:
                 await asyncio.wait([work])  # the turn is over when the thread is done
                 raise
 
+    async def put_in_one_by_one(self, casts: Sequence[OwnCast]) -> None:
+        """A commit for each: what sharing one is measured beside."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "ballots")
+        async with self._turn:
+            work = lambda: [self._put_in([cast]) for cast in casts]  # noqa: E731
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
     async def close(self) -> None:
         if self._thread is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._hang_up)
