@@ -43,7 +43,7 @@ from api.bench.voting import BODY, FOR, OpenPoll, Tell, build_community, open_po
 from api.migrations import runner
 from api.settings import Settings
 from api.tokens import Tokens
-from consultation.database import Database, system_clock
+from consultation.database import system_clock
 from consultation.ids import random_id
 from consultation.polls.commands.express import Express
 from consultation.polls.express.judging import OwnCast
@@ -208,7 +208,8 @@ async def _places(
     await connection.copy_records_to_table("bench_hot_place", records=rows)
     await connection.execute(
         "INSERT INTO bench_tally SELECT p, c, 0 "
-        f"FROM generate_series(0, {POLLS - 1}) p, generate_series(1, 2) c"
+        "FROM generate_series(0, $1::int) p, generate_series(1, 2) c",
+        POLLS - 1,
     )
     await connection.execute("VACUUM ANALYZE")
     await connection.close()

@@ -1,4 +1,4 @@
-"""Sixty-four phones in one process: a load on raw sockets, without a library and without a compiler.
+"""Sixty-four phones in one process: a load on raw sockets, without library and compiler.
 
 Each connection has one request under way and takes the next one when it is answered.
 """

@@ -3,7 +3,7 @@ transaction per ballot. None of it is served to anybody."""
 
 import json
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 from fastapi import Depends, FastAPI, Header, HTTPException  # noqa: TID251  as one writes it first
@@ -16,6 +16,7 @@ from api.routes.ballots import BallotIn
 from api.tokens import Tokens
 from consultation.community.tables import Residence
 from consultation.database import Database
+from consultation.ids import random_id
 from consultation.polls.leaves import SALT_BYTES
 from consultation.polls.presets import BallotChannel
 from consultation.polls.rules import PollState
@@ -102,8 +103,8 @@ def with_orm(db: Database, tokens: Tokens) -> FastAPI:
                 community_id=poll.community_id,
                 choices={str(answer.item): answer.choices for answer in body.answers},
                 channel=BallotChannel.ELECTRONIC,
-                salt=uuid4().bytes[:SALT_BYTES],
-                leaf_hash=uuid4().bytes + uuid4().bytes,
+                salt=random_id().bytes[:SALT_BYTES],
+                leaf_hash=random_id().bytes + random_id().bytes,
                 cast_at=db.clock(),
             )
             session.add(ballot)
@@ -181,7 +182,7 @@ class OneByOne:
             assert seen is not None
             entry, _, area, community, closes_at, now, _ = seen
             assert now < closes_at
-            salt, leaf = uuid4().bytes, uuid4().bytes + uuid4().bytes
+            salt, leaf = random_id().bytes, random_id().bytes + random_id().bytes
             await ask.execute(INSERT, poll_id, entry, community, salt, leaf, now)
             await ask.execute(COUNT, poll_id, area)
 

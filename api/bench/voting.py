@@ -1,4 +1,4 @@
-"""Open polls with rolls of any size, written straight into the tables: what casting is measured on."""
+"""Open polls with rolls of any size, written straight into the tables."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -23,10 +23,6 @@ class OwnCast:
     person_id: UUID
     answers: tuple[tuple[int, tuple[str, ...]], ...]
 
-    @property
-    def voter(self) -> tuple[UUID, UUID]:
-        return (self.poll_id, self.person_id)
-
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
