@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from api import content_checks, idempotency, live, openapi, problems, scenes, wechat_pushes
 from api.body_limit import BodyLimit
-from api.casting_lane import CastingLane
+from api.casting_lane import WithLane
 from api.dependencies import Services
 from api.ended_sessions import EndedSessions
 from api.errands import Errand, Errands, Means
@@ -153,7 +153,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 def build_surface() -> FastAPI:
     """Routes and handlers, still without the services that they ask for."""
-    app = FastAPI(
+    app = WithLane(
         title="Minyi 民议",
         version="0.1.0",
         description=DESCRIPTION,
@@ -176,5 +176,4 @@ def build_surface() -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)
     app.add_middleware(SharedReads, shelf_of=lambda: app.state.services.shelf)
-    app.add_middleware(CastingLane)
     return app
