@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import delete
 
 from consultation.permissions import Role
 from notifications.wechat.codes import CODE, SCENE
@@ -24,7 +25,10 @@ MAKERS = {
 
 @pytest.fixture
 async def seeded(house: House) -> Seed:
-    return await seed(house.db, house.world)
+    made = await seed(house.db, house.world)
+    async with house.db.begin() as tx:
+        await tx.session.exec(delete(Scene))  # the codes of this file are made by its tests
+    return made
 
 
 def address(seeded: Seed, kind: str) -> str:
