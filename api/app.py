@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from api import idempotency, live, openapi, problems
 from api.body_limit import BodyLimit
+from api.deliveries import build_sender
 from api.dependencies import Services
 from api.live import LiveSockets
 from api.logs import RequestLog
@@ -55,6 +56,7 @@ def build_services(
         relay=Relay(db, hub, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
         marks=marks_of(db),
+        sender=build_sender(settings, db, wechat, clock),
     )
 
 
@@ -73,10 +75,14 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await services.relay.start()
     if services.settings.run_worker:
         services.worker.start()
+    if services.settings.run_sender:
+        services.sender.start()
     yield
     await services.live.close()
+    await services.sender.stop()
     await services.worker.stop()
     await services.relay.stop()
+    await services.sender.close()
     await services.wechat.close()
     await services.db.dispose()
 

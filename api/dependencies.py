@@ -17,6 +17,7 @@ from consultation.database import Database
 from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from notifications.relay import Relay
+from notifications.sender import Sender
 from notifications.wechat import Wechat
 
 
@@ -32,6 +33,7 @@ class Services:
     relay: Relay
     worker: Worker
     marks: Batch[MarkRequest, Marked]
+    sender: Sender
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.

@@ -41,6 +41,7 @@ ALLOWED_FIELDS = frozenset(
         "error_type",
         "version",
         "port",
+        "channel",
     }
 )
 

@@ -25,6 +25,7 @@ APPEND_ONLY: Sequence[str] = (
     "count_signature",
     "roll_entry",
     "ballot",
+    "voter_notice",
 )
 JOURNAL = "journal_entry"
 GUARDED: Sequence[str] = (*APPEND_ONLY, JOURNAL)

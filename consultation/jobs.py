@@ -31,6 +31,8 @@ class JobKind(StrEnum):
     TASK_OVERDUE = "task_overdue"
     TELL_MARKS = "tell_marks"
     SETTLE_MINUTES = "settle_minutes"
+    OWE_NOTICES = "owe_notices"
+    MAKE_DIGEST = "make_digest"
 
 
 class Job(Row, table=True):

@@ -6,8 +6,20 @@ from consultation.deliberation import tables as deliberation
 from consultation.meetings import tables as meetings
 from consultation.outcomes import tables as outcomes
 from consultation.oversight import tables as oversight
+from consultation.polls import notice_tables as poll_notices
 from consultation.polls import tables as polls
 from consultation.topics import tables as topics
 
-AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, jobs, journal)
+AREAS = (
+    community,
+    topics,
+    deliberation,
+    meetings,
+    polls,
+    poll_notices,
+    outcomes,
+    oversight,
+    jobs,
+    journal,
+)
 GUARDS = append_only

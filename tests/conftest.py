@@ -145,6 +145,7 @@ def settings(request: pytest.FixtureRequest, database_url: str) -> Settings:
         wechat_secret=FAKE_SECRET,  # type: ignore[arg-type]
         run_relay=False,  # tests say themselves when time moves on:
         run_worker=False,  # services.relay.drain(), services.worker.run_due()
+        run_sender=False,
     )
 
 

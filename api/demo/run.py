@@ -64,6 +64,7 @@ def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: i
         port=port,
         replay_hours=24 * 400,  # a watcher that slept for months of story time still catches up
         run_worker=False,  # the stage moves the clock and does what falls due, at its own time
+        run_sender=False,
     )
 
 
@@ -153,7 +154,7 @@ async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None
                 await play(stage, WHOLE, until=THE_END)
                 base, spent = f"http://{host}:{port}", time.monotonic() - started
                 text = await welcome(stage, base, wechat, spent)
-            running = settings.model_copy(update={"run_worker": True})
+            running = settings.model_copy(update={"run_worker": True, "run_sender": True})
             app = build_app(running, clock=RunningClock(stage.clock()))
             tell("\n" + text)
             await Server(configure(app, host=host, port=port)).serve()

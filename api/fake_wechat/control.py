@@ -28,6 +28,12 @@ class CodeIn(_In):
     app_id: str = APP_ID
 
 
+class TapIn(_In):
+    openid: str
+    template: str
+    choice: Literal["accept", "reject"]
+
+
 class AdvanceIn(_In):
     seconds: float = Field(ge=0)
 
@@ -65,6 +71,13 @@ def router(fake: FakeWechat, tokens: AccessTokens) -> APIRouter:
             raise HTTPException(409, "the user has no phone")
         return {"code": fake.new_code(fake.phone_codes, user.openid, asked.app_id)}
 
+    @routes.post("/tap-subscribe")
+    async def tap_subscribe(asked: TapIn) -> TapIn:
+        """The user answers the request to be sent one message of a template."""
+        if asked.choice == "accept":
+            fake.credits[_user(asked.openid).openid, asked.template] += 1
+        return asked
+
     @routes.post("/clock/advance")
     async def advance(asked: AdvanceIn) -> dict[str, str]:
         fake.skew += timedelta(seconds=asked.seconds)
@@ -78,8 +91,12 @@ def router(fake: FakeWechat, tokens: AccessTokens) -> APIRouter:
 
     @routes.get("/outbox")
     async def outbox() -> dict[str, object]:
-        """What was paid for and how often each path was asked."""
-        return {"phone_charges": list(fake.charges), "calls": dict(fake.calls)}
+        """What was paid for, what was sent, and how often each path was asked."""
+        return {
+            "phone_charges": list(fake.charges),
+            "messages": list(fake.messages),
+            "calls": dict(fake.calls),
+        }
 
     @routes.post("/reset", status_code=204)
     async def reset() -> None:

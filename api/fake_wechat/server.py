@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.fake_wechat import control, login, phone, tokens
+from api.fake_wechat import control, login, phone, subscribe, tokens
 from api.fake_wechat.faults import Faults
 from api.fake_wechat.state import APP_ID, SECRET, FakeWechat
 from api.fake_wechat.tokens import AccessTokens
@@ -37,6 +37,7 @@ def build_fake(*, clock: Clock = system_clock) -> FastAPI:
         login.router(fake),
         tokens.router(access),
         phone.router(fake, access),
+        subscribe.router(fake, access),
         control.router(fake, access),
     ):
         app.include_router(router)

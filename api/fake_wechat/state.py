@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 APP_ID = "wxfa4e000000000001"
 SECRET = "fake-secret-that-opens-nothing"  # noqa: S105
@@ -26,6 +27,7 @@ MESSAGES = {
     41001: "access_token missing",
     41008: "missing code",
     42001: "access_token expired",
+    43101: "user refuse to accept the msg",
     45009: "reach max api daily quota limit",
     45011: "api minute-quota reach limit, must slower, retry next minute",
     47001: "data format error",
@@ -82,6 +84,10 @@ class FakeWechat:
     phone_codes: dict[str, Code] = field(default_factory=dict)
     charges: list[str] = field(default_factory=list)
     """The openid of each phone number that was paid for."""
+    credits: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Accepts that are left, by openid and template."""
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """What was sent to users, in order."""
     faults: list[Fault] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
 
@@ -89,9 +95,10 @@ class FakeWechat:
         return self.clock() + self.skew
 
     def reset(self) -> None:
-        for kept in (self.users, self.login_codes, self.phone_codes, self.calls):
+        for kept in (self.users, self.login_codes, self.phone_codes, self.calls, self.credits):
             kept.clear()
         self.charges.clear()
+        self.messages.clear()
         self.faults.clear()
 
     def new_code(self, codes: dict[str, Code], openid: str, app_id: str) -> str:

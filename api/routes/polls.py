@@ -91,6 +91,7 @@ class PollSummary(WireOut):
 class PollOut(WireOut):
     """``eligible`` sums the frozen roll. ``turnout`` is how many took part, without choices, as far
     as the preset shows it before the close; ``turnout_progress`` says what each threshold needs.
+    ``served`` is how many of the roll were told of the poll, as the ledger proves, null in a draft.
     ``result``, its ``result_digest`` and its ``wording`` in the reader's language are there from
     the publication on (for tellers and supervisor, who sign it, from the close on)."""
 
@@ -117,6 +118,7 @@ class PollOut(WireOut):
     eligible: Count
     turnout: Count | None
     turnout_progress: list[ThresholdCheck]
+    served: int | None
     result: Result | None
     result_digest: str | None
     wording: list[str]
@@ -212,11 +214,13 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
     shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
-    turnout = None
-    if poll.result is not None and poll.state is PollState.PUBLISHED:
-        turnout = poll.result.participating
-    elif over or (poll.state is PollState.OPEN and poll.preset.live_turnout):
-        turnout = await queries.turnout(tx, poll.id)
+    turnout, served = None, None
+    if poll.state is not PollState.DRAFT:
+        counted, served = await queries.turnout_and_served(tx, poll.id)
+        if poll.result is not None and poll.state is PollState.PUBLISHED:
+            turnout = poll.result.participating
+        elif over or (poll.state is PollState.OPEN and poll.preset.live_turnout):
+            turnout = counted
     progress = []
     if turnout is not None and not poll.preset.held_in_meeting:
         progress = turnout_progress(poll.preset, eligible, turnout)
@@ -247,6 +251,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         eligible=eligible,
         turnout=turnout,
         turnout_progress=progress,
+        served=served,
         result=shown,
         result_digest=None if shown is None else poll.result_digest,
         wording=[speak(locale, phrase) for phrase in said],

@@ -128,6 +128,8 @@ class RulePreset(Frozen):
     extensions: int = Field(ge=0, le=1)
     notice_days: int = Field(ge=0)
     objection_days: int = Field(ge=0)
+    served_min: str | None = Field(default=None, pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$")
+    """The share of the roll that must have been told of the poll before it opens: "x/y"."""
     legal_basis: list[str] = Field(min_length=1)
     verification: Verification
     note_zh: str = ""
@@ -150,6 +152,10 @@ class RulePreset(Frozen):
             raise ValueError("only a meeting knows who is present")
         if self.binding and not (self.turnout and self.approval):
             raise ValueError("a binding preset needs turnout and approval")
+        if self.served_min is not None:
+            numerator, denominator = map(int, self.served_min.split("/"))
+            if numerator > denominator:
+                raise ValueError("more than everybody can never be served")
         if self.extensions and not self.turnout:
             raise ValueError("an extension is for turnout only")
         if not self.window_days_min <= self.window_days_default <= self.window_days_max:

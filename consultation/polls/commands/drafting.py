@@ -17,8 +17,8 @@ from consultation.permissions import Deed, Role
 from consultation.polls import rules, terms, wording
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.presets import RulePreset
-from consultation.polls.queries import Hold, access_poll, live_poll, turnout
-from consultation.polls.registers import build_roll, place_name
+from consultation.polls.queries import Hold, access_poll, live_poll, turnout, voters_follow
+from consultation.polls.registers import build_roll, grids_of, place_name
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
@@ -119,6 +119,7 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
     poll.eligible_heads = len(roll)
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await _freeze(tx, poll, roll)
+    await voters_follow(tx, poll)
     poll.notice_id = (await _publish_notice(tx, poll, topic, write)).id
     for kind, at in ((JobKind.POLL_OPEN, poll.opens_at), (JobKind.POLL_CLOSE, poll.closes_at)):
         await schedule(
@@ -133,6 +134,7 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
             opens_at=poll.opens_at,
             closes_at=poll.closes_at,
             text_hash=poll.text_hash,
+            served_min=poll.preset.served_min,
         )
     )
     return poll
@@ -235,6 +237,7 @@ async def _check_meeting(
 async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
     """Write the roll and the turnout counters, each in one go."""
     await tx.session.flush()
+    grids = await grids_of(tx, poll.community_id, roll)
     connection = await tx.session.connection()
     await connection.execute(
         insert(RollEntry),
@@ -247,6 +250,7 @@ async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
                 "person_id": place.person_id,
                 "household_id": place.household_id,
                 "label": place.label,
+                "grid_id": grids.get(place.number),
                 "area_dm2": place.area_dm2,
                 "units": list(place.units),
             }
@@ -262,6 +266,7 @@ async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
                 "community_id": poll.community_id,
                 "heads": 0,
                 "area_dm2": 0,
+                "served": 0,
             }
             for shard in range(TURNOUT_SHARDS)
         ],
