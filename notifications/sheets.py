@@ -122,7 +122,6 @@ async def hand_over(
 ) -> tuple[Delivery, list[Proof]]:
     """A grid worker was there. Doing it again changes nothing. NotFound for what is on no sheet;
     refuses with EvidenceUnfit or VoterOutsideGrid."""
-    serving.check_entered(NoticeChannel.PRINTED, evidence)
     rows = await tx.session.exec(
         select(Delivery)
         .where(Delivery.id == delivery_id, Delivery.channel == Channel.PRINTED)
@@ -132,6 +131,7 @@ async def hand_over(
     if row is None or row.grid_id is None:
         raise NotFound(what="delivery")
     await access_grid(tx, row.grid_id)
+    serving.check_entered(NoticeChannel.PRINTED, evidence)
     if row.state is not DeliveryState.WAITING:
         return row, []
     row.state, row.done_at, row.reference = DeliveryState.SENT, tx.now, note

@@ -20,7 +20,7 @@ from notifications.tables import Notice
 router = APIRouter(prefix="/v1/me", tags=["notices"], dependencies=[Depends(never_stored)])
 
 
-class NoticeOut(WireOut):
+class OwnNoticeOut(WireOut):
     """``template`` names the kind of notice (as in ``notice.added`` of the live stream); ``title``
     and ``text`` are in the reader's language. ``read_at`` is null until ``read_notice``."""
 
@@ -66,7 +66,7 @@ class NoticeSettingsOut(WireOut):
 @router.get("/notices")
 async def list_my_notices(
     db: Db, actor: CurrentActor, locale: Locale, cursor: CursorParam = None, limit: Limit = 20
-) -> Page[NoticeOut]:
+) -> Page[OwnNoticeOut]:
     """One's notices, the newest first. What is listed for the first time counts as received: no
     message is sent about it any more."""
     async with db.read(actor) as tx:
@@ -90,7 +90,7 @@ async def count_unread_notices(db: Db, actor: CurrentActor) -> UnreadOut:
 
 
 @router.put("/notices/{notice_id}/read")
-async def read_notice(notice_id: UUID, db: Db, actor: CurrentActor, locale: Locale) -> NoticeOut:
+async def read_notice(notice_id: UUID, db: Db, actor: CurrentActor, locale: Locale) -> OwnNoticeOut:
     """Open a notice of one's own. Once is enough."""
     async with db.begin(actor) as tx:
         notice, proofs = await inbox.mark_read(tx, notice_id)
@@ -114,9 +114,9 @@ async def set_notice_settings(
         return _settings(await inbox.set_settings(tx, inbox.Settings(**body.model_dump())))
 
 
-def notice_out(notice: Notice, locale: str) -> NoticeOut:
+def notice_out(notice: Notice, locale: str) -> OwnNoticeOut:
     title, text = speak_notice(locale, notice.words, notice.facts)
-    return NoticeOut(
+    return OwnNoticeOut(
         id=notice.id,
         template=notice.words,
         title=title,

@@ -30,6 +30,7 @@ FOR_EVERYBODY = {
     "claim_residence",  # how a stranger stops being one: somebody checks it
     "follow_topic",
     "unfollow_topic",
+    "set_notice_settings",
 }
 """Writes that anybody may make, whoever they are."""
 
