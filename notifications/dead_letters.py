@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import col, or_, select
+from sqlalchemy import update
+from sqlmodel import col, func, or_, select
 
 from consultation.community.queries import access_node
 from consultation.database import Transaction
@@ -80,11 +81,21 @@ async def resend(tx: Transaction, delivery_id: UUID) -> Delivery:
 
 async def resend_all(tx: Transaction) -> int:
     """For the command line: every dead letter there is."""
-    rows = await tx.session.exec(
-        select(Delivery).where(Delivery.state == DeliveryState.DEAD).with_for_update()
+    done = await tx.session.exec(
+        update(Delivery)
+        .where(col(Delivery.state) == DeliveryState.DEAD)
+        .values(
+            state=DeliveryState.WAITING, attempts=0, next_try=tx.now, done_at=None, lease_until=None
+        )
     )
-    count = 0
-    for row in rows:
-        await resend(tx, row.id)
-        count += 1
-    return count
+    return done.rowcount
+
+
+async def counts(tx: Transaction) -> list[tuple[str, str, int]]:
+    """(channel, state, how many) of all deliveries."""
+    rows = await tx.session.exec(
+        select(Delivery.channel, Delivery.state, func.count())
+        .group_by(col(Delivery.channel), col(Delivery.state))
+        .order_by(col(Delivery.channel), col(Delivery.state))
+    )
+    return [(str(channel), str(state), count) for channel, state, count in rows]

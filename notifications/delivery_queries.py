@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import col, func, or_, select
@@ -201,9 +201,15 @@ async def charge(
 
 async def refund(tx: Transaction, charged: Collection[tuple[UUID, date]]) -> None:
     """What was charged and did not go out."""
-    for person_id, monday in sorted(charged):
-        await tx.session.exec(
-            update(WeekBudget)
-            .where(col(WeekBudget.person_id) == person_id, col(WeekBudget.monday) == monday)
-            .values(spent=WeekBudget.spent - 1)
+    if not charged:
+        return
+    connection = await tx.session.connection()
+    await connection.execute(
+        update(WeekBudget)
+        .where(
+            col(WeekBudget.person_id) == bindparam("of_person"),
+            col(WeekBudget.monday) == bindparam("of_week"),
         )
+        .values(spent=WeekBudget.spent - 1),
+        [{"of_person": person, "of_week": monday} for person, monday in sorted(charged)],
+    )

@@ -21,6 +21,15 @@ async def served_count(tx: Transaction, poll_id: UUID) -> int:
     return int(rows.one() or 0)
 
 
+async def served_counts(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, int]:
+    rows = await tx.session.exec(
+        select(PollTurnout.poll_id, func.sum(PollTurnout.served))
+        .where(col(PollTurnout.poll_id).in_(poll_ids))
+        .group_by(col(PollTurnout.poll_id))
+    )
+    return {poll_id: int(served) for poll_id, served in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Unserved:
     """A place on the roll without any proof. ``address`` is the first unit or the household;
