@@ -27,7 +27,7 @@ from notifications.policy import policy
 from notifications.tables import Inbox, NoticeSettings, TopicNews
 
 KEPT = timedelta(days=8)
-"""So long news waits for people whose digest is late; longer only if no digest was ever made."""
+"""So long news waits for a digest: for people who never had one, or whose day has had its one."""
 TITLES = 3
 """Topics that a digest names; the rest it counts."""
 
@@ -61,7 +61,7 @@ async def _make(tx: Transaction, community_id: UUID, hour: int, to: datetime) ->
         by_person.setdefault(person_id, []).append((title, topic_id))
     if not by_person:
         return
-    day = local_day(to)
+    day = local_day(tx.now)  # one a day, also after the hour was changed
     notices = [
         {
             "id": tx.new_id(),
@@ -95,7 +95,7 @@ def _facts(topics: list[tuple[str, UUID]]) -> dict[str, Any]:
 def _news(community_id: UUID, hour: int, to: datetime) -> Any:
     """(person, topic, title) of all that this hour's people have not been told yet."""
     chosen = func.coalesce(NoticeSettings.digest_hour, policy().digest.hour)
-    since = func.coalesce(col(Inbox.digested_to), literal(to - timedelta(days=1), UtcDateTime))
+    since = func.coalesce(col(Inbox.digested_to), literal(to - KEPT, UtcDateTime))
 
     def told(person: Any, who: Who, *joined: Any) -> Any:
         query = sa_select(person.label("person_id"), col(TopicNews.topic_id)).select_from(TopicNews)

@@ -23,7 +23,7 @@ TOLD = {"channel": "doorstep", "evidence": "told", "reference": "走访登记 12
 
 @pytest.fixture
 async def house(client: httpx.AsyncClient, db: Database, world: World, clock: ManualClock) -> House:
-    return House(db, clock)
+    return House(db, clock, world)
 
 
 @pytest.fixture

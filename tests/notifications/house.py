@@ -20,6 +20,7 @@ from notifications.relay import Relay
 from notifications.sender import Sender
 from notifications.tables import Delivery, Notice
 from tests.conftest import ManualClock
+from tests.world import World
 
 Answer = Callable[[Letter], Outcome]
 
@@ -53,8 +54,9 @@ class Scripted:
 
 
 class House:
-    def __init__(self, db: Database, clock: ManualClock) -> None:
+    def __init__(self, db: Database, clock: ManualClock, world: World) -> None:
         self.db = db
+        self.world = world
         self.clock = clock
         self.wechat = Scripted(clock)
         self.sms = Scripted(clock)

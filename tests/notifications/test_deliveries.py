@@ -29,7 +29,7 @@ def stage(db: Database, world: World, clock: ManualClock) -> Stage:
 
 @pytest.fixture
 def house(db: Database, world: World, clock: ManualClock) -> House:
-    return House(db, clock)
+    return House(db, clock, world)
 
 
 async def an_open_poll(stage: Stage, house: House) -> tuple[Poll, list[UUID]]:
