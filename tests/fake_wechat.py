@@ -25,6 +25,10 @@ class FakeWechat:
         """What the phone number button gives this user."""
         return (await self._tell("phone-code", openid=openid, **more))["code"]
 
+    async def accept(self, openid: str, template: str) -> None:
+        """The user allows one message of a template."""
+        await self._tell("tap-subscribe", openid=openid, template=template, choice="accept")
+
     async def advance(self, seconds: float) -> None:
         await self._tell("clock/advance", seconds=seconds)
 
