@@ -65,6 +65,8 @@ def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: i
         replay_hours=24 * 400,  # a watcher that slept for months of story time still catches up
         run_worker=False,  # the stage moves the clock and does what falls due, at its own time
         run_sender=False,
+        sms_provider="file",
+        sms_file=folder / "sms.jsonl",
     )
 
 
