@@ -27,7 +27,7 @@ class Who(StrEnum):
 class Urgency(StrEnum):
     URGENT = "urgent"
     NORMAL = "normal"
-    DIGEST = "digest"  # gathered into one message a day
+    DIGEST = "digest"  # gathered into one message a day, for those who took a part themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

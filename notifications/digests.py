@@ -2,7 +2,8 @@
 line and no more.
 
 Nothing is written for a person when it happens. A job of the community, at each hour that somebody
-chose, asks who follows what has had news since their last digest.
+chose, asks who follows what has had news since their last digest. Who never opened the app gets
+none: nobody would read it.
 """
 
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from consultation.columns import UtcDateTime
 from consultation.community.tables import Residence
 from consultation.database import Transaction
 from consultation.topics.tables import Follow, Topic
+from notifications.accounts import ACCOUNTS
 from notifications.audience import DIGEST_WORDS, Urgency, Who
 from notifications.debts import add_notices, ask_for_digest, hours_in_use
 from notifications.policy import policy
@@ -111,6 +113,7 @@ def _news(community_id: UUID, hour: int, to: datetime) -> Any:
                 col(TopicNews.hour) >= since,
                 chosen == hour,
                 or_(col(NoticeSettings.digest).is_(None), col(NoticeSettings.digest).is_(True)),
+                person.in_(sa_select(ACCOUNTS.c.person_id)),
             )
         )
 
@@ -123,7 +126,11 @@ def _news(community_id: UUID, hour: int, to: datetime) -> Any:
         )
         .exists()
     )
-    follow = (col(Follow.topic_id) == col(TopicNews.topic_id)) & col(Follow.ended).is_(False)
+    follow = (
+        (col(Follow.topic_id) == col(TopicNews.topic_id))
+        & col(Follow.ended).is_(False)
+        & col(Follow.by_roll).is_(False)
+    )
     author = (col(Topic.id) == col(TopicNews.topic_id)) & ~gone
     member = (col(Residence.community_id) == col(TopicNews.community_id)) & (
         col(Residence.level) >= 2

@@ -259,15 +259,22 @@ def _finish(
 
 
 async def _charge(tx: Transaction, ready: Sequence[Due]) -> set[UUID]:
-    """The people who may be sent their message. One that was charged at an earlier attempt is
-    not charged again; one that may exceed the budget is counted and never refused."""
+    """The people who may be sent their message. One that was charged to this week at an earlier
+    attempt is not charged again, one that was charged to an earlier week is charged to this one in
+    its place; what may exceed the budget is counted and never refused."""
     monday = week_of(tx.now)
-    paid = {one.delivery.person_id for one in ready if one.delivery.charged is not None}
+    paid = {one.delivery.person_id for one in ready if one.delivery.charged == monday}
     free, bound = set[UUID](), set[UUID]()
+    past: list[tuple[UUID, date]] = []
     for one in ready:
-        if one.delivery.person_id not in paid:
-            exceeds = policy().chains[one.delivery.chain].exceeds_budget
-            (free if exceeds else bound).add(one.delivery.person_id)
+        row = one.delivery
+        if row.person_id in paid:
+            continue
+        (free if policy().chains[row.chain].exceeds_budget else bound).add(row.person_id)
+        if row.charged is not None:
+            past.append((row.person_id, row.charged))
+            row.charged = None
+    await queries.refund(tx, past)
     new = await queries.charge(tx, free, monday, most=None)
     new |= await queries.charge(tx, bound, monday, most=policy().budget.per_week)
     for one in ready:

@@ -121,12 +121,13 @@ async def voters_follow(tx: Transaction, poll: Poll) -> None:
         literal(poll.topic_id, Uuid),
         col(RollEntry.person_id),
         literal(poll.community_id, Uuid),
+        literal(True, Boolean),
         literal(False, Boolean),
         literal(tx.now, UtcDateTime),
     ).where(col(RollEntry.poll_id) == poll.id, col(RollEntry.person_id).is_not(None))
     await tx.session.exec(
         insert(Follow)
-        .from_select(["topic_id", "person_id", "community_id", "ended", "at"], voters)
+        .from_select(["topic_id", "person_id", "community_id", "by_roll", "ended", "at"], voters)
         .on_conflict_do_nothing()
     )
 

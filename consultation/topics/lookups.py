@@ -142,30 +142,27 @@ async def insert_missing(tx: Transaction, table: type[SQLModel], **values: Any) 
 
 async def begin_following(tx: Transaction, topic: Topic, person_id: UUID) -> None:
     """Who takes part hears how it goes on, unless they asked to hear no more."""
-    await insert_missing(
-        tx,
-        Follow,
-        topic_id=topic.id,
-        person_id=person_id,
-        community_id=topic.community_id,
-        ended=False,
-        at=tx.now,
-    )
+    await _follow(tx, topic, person_id, {"by_roll": False})
 
 
 async def set_following(tx: Transaction, topic: Topic, *, ended: bool) -> None:
     """What the actor asked for last stands."""
+    await _follow(tx, topic, tx.person_id, {"by_roll": False, "ended": ended})
+
+
+async def _follow(tx: Transaction, topic: Topic, person_id: UUID, change: dict[str, bool]) -> None:
     insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    new = {
+        "topic_id": topic.id,
+        "person_id": person_id,
+        "community_id": topic.community_id,
+        "ended": False,
+        "at": tx.now,
+    }
     await tx.session.exec(
         insert(Follow)
-        .values(
-            topic_id=topic.id,
-            person_id=tx.person_id,
-            community_id=topic.community_id,
-            ended=ended,
-            at=tx.now,
-        )
-        .on_conflict_do_update(index_elements=["topic_id", "person_id"], set_={"ended": ended})
+        .values(new | change)
+        .on_conflict_do_update(index_elements=["topic_id", "person_id"], set_=change)
     )
 
 
@@ -196,12 +193,13 @@ async def carry_over(tx: Transaction, source: Topic, target: Topic) -> None:
         literal(target.id, Uuid),
         col(Follow.person_id),
         literal(target.community_id, Uuid),
+        col(Follow.by_roll),
         literal(False, Boolean),
         literal(tx.now, UtcDateTime),
     ).where(col(Follow.topic_id) == source.id, col(Follow.ended).is_(False))
     await tx.session.exec(
         insert(Follow)
-        .from_select(["topic_id", "person_id", "community_id", "ended", "at"], followers)
+        .from_select(["topic_id", "person_id", "community_id", "by_roll", "ended", "at"], followers)
         .on_conflict_do_nothing()
     )
 

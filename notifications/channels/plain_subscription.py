@@ -5,18 +5,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import column, table
 from sqlalchemy import select as sa_select
 
 from consultation.database import Database
+from notifications.accounts import ACCOUNTS
 from notifications.channels import Outcome
 from notifications.wechat import Unavailable, Wechat, WechatError
 
 SEND = "/cgi-bin/message/subscribe/send"
 NO_CREDIT = 43101
 OURS = frozenset({40037, 41030, 47003})
-
-_ACCOUNTS = table("wechat_account", column("app_id"), column("openid"), column("person_id"))
 
 
 async def send_subscription(
@@ -60,13 +58,8 @@ async def _openid(db: Database, app_id: str, person_id: UUID) -> str | None:
     async with db.read() as tx:
         connection = await tx.session.connection()
         found = await connection.execute(
-            sa_select(_ACCOUNTS.c.openid).where(
-                _ACCOUNTS.c.app_id == app_id, _ACCOUNTS.c.person_id == _as_stored(db, person_id)
+            sa_select(ACCOUNTS.c.openid).where(
+                ACCOUNTS.c.app_id == app_id, ACCOUNTS.c.person_id == person_id
             )
         )
         return found.scalars().first()
-
-
-def _as_stored(db: Database, person_id: UUID) -> str | UUID:
-    """This table is named here without its types: SQLite keeps ids as 32 hex digits."""
-    return person_id.hex if db.is_sqlite else person_id

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import select
 
+from api.tables import WechatAccount
 from consultation.calendar import SHANGHAI, local_day
 from consultation.database import Database, Transaction
 from consultation.events import PostAdded, TopicStateChanged
@@ -24,12 +25,27 @@ from notifications.inbox import Settings
 from notifications.policy import policy, week_of
 from notifications.tables import Delivery, WeekBudget
 from tests.conftest import ManualClock
+from tests.consultation.polls.stage import Stage
 from tests.notifications.house import House, always
 from tests.world import World, a_topic
 
 
 @pytest.fixture
-def house(db: Database, world: World, clock: ManualClock) -> House:
+async def house(db: Database, world: World, clock: ManualClock) -> House:
+    """Everybody but resident4 has opened the app."""
+    async with db.begin() as tx:
+        for name, person in world.people.items():
+            if name != "resident4":
+                tx.session.add(
+                    WechatAccount(
+                        id=uuid4(),
+                        app_id="app",
+                        openid=name,
+                        person_id=person.id,
+                        created_at=tx.now,
+                        last_login_at=tx.now,
+                    )
+                )
     return House(db, clock, world)
 
 
@@ -215,6 +231,23 @@ async def test_a_day_of_talk_makes_one_digest_with_the_topics(
     assert len(await house.notices(world.id("resident1"))) == 1  # nothing new, no digest
 
 
+async def test_who_is_on_a_roll_only_is_spared_the_daily_talk_until_they_take_part(
+    house: House, db: Database, world: World, clock: ManualClock
+) -> None:
+    stage = Stage(db=db, world=world, clock=clock)
+    topic = await stage.topic("lift_scope_owners", world.nodes["entrance"], author="clerk")
+    await stage.announced("lift_scope_owners", topic, world.nodes["entrance"])
+    async with db.begin(world.as_("resident2")) as tx:
+        await cosigning.follow_topic(tx, topic.id)
+    async with db.begin() as tx:
+        tx.emit(said(topic))
+    await house.told()
+    await house.later(hours=11)
+
+    digests = {n.person_id for n in await house.notices() if n.words == "digest"}
+    assert digests == {world.id("clerk"), world.id("resident2")}
+
+
 async def test_a_chosen_hour_and_no_digest_at_all_are_kept_to(
     house: House, db: Database, world: World
 ) -> None:
@@ -303,7 +336,7 @@ async def test_what_the_community_is_told_reaches_its_members_and_no_others(
 
     words = {n.person_id: n.words for n in await house.notices() if n.words == "digest"}
     homes = {world.id(f"resident{n}") for n in range(1, 7)}
-    assert words.keys() == {*homes, world.id("tenant")}
+    assert words.keys() == {*homes, world.id("tenant")} - {world.id("resident4")}
     announced = {n.person_id for n in await house.notices() if n.words == "topic_announced"}
     assert announced == homes  # the matter lies in their entrance
     assert world.id("neighbour") not in words
