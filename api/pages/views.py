@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from api.routes.polls import PollOut, poll_out
+from api.routes.serving import visit_out
 from api.words import say
 from consultation.calendar import SHANGHAI
 from consultation.community import place_queries
@@ -25,6 +26,7 @@ from consultation.polls.wording import MANIFEST_SHOWN
 from consultation.topics import reading
 from consultation.topics.states import State, StateGroup
 from consultation.topics.tables import Topic
+from notifications import sheets
 
 Words = Callable[..., str]
 
@@ -411,4 +413,17 @@ async def _survey(tx: Transaction, topic: Topic, t: Words) -> dict[str, Any] | N
             for score in (5, 4, 3, 2, 1)
         ],
         "themes": [f"{theme.theme}({theme.count})" for theme in result.themes],
+    }
+
+
+async def sheet_view(tx: Transaction, grid_id: UUID, t: Words) -> dict[str, Any]:
+    grid, visits = await sheets.sheet(tx, grid_id)
+    assert grid.community_id is not None
+    community = await place_queries.community(tx, grid.community_id)
+    return {
+        "heading": t("notices.sheet.title", grid=grid.name),
+        "printed": t(
+            "notices.sheet.printed", community=community.name, at=minute(tx.now), count=len(visits)
+        ),
+        "visits": [visit_out(visit, "zh-CN") for visit in visits],
     }
