@@ -6,9 +6,11 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
+from api.errands import Errands
 from api.live import LiveSockets
 from api.problems import NotLoggedIn
 from api.settings import Settings
+from api.shared_reads import Shelf
 from api.tokens import Tokens
 from api.words import pick_locale
 from api.worker import Worker
@@ -17,7 +19,7 @@ from consultation.database import Database
 from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from notifications.relay import Relay
-from notifications.wechat import Wechat
+from notifications.wechat.client import Wechat
 
 
 @dataclass(slots=True)
@@ -28,10 +30,13 @@ class Services:
     db: Database
     tokens: Tokens
     wechat: Wechat
+    h5: Wechat | None
     live: LiveSockets
     relay: Relay
     worker: Worker
+    errands: Errands
     marks: Batch[MarkRequest, Marked]
+    shelf: Shelf
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.

@@ -113,6 +113,8 @@ class Database:
         self.box_keys: BoxKeys = box_keys or NoBoxKeys()
         self.on_commit: list[Callable[[], None]] = []
         """Rung after each commit that journalled something: the relay's bell."""
+        self.on_events: list[Callable[[list[Event]], None]] = []
+        """Told after each commit what it was about, before its caller goes on."""
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             # One writer: waiting happens in the pool's queue and not in SQLite's busy loop.
@@ -144,6 +146,8 @@ class Database:
             tx.journal()
             await session.commit()
         if tx.events:
+            for tell in self.on_events:
+                tell(tx.events)
             for ring in self.on_commit:
                 ring()
 
@@ -191,7 +195,8 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
     return engine
 
 
-def _count_statement(*args: Any) -> None:
+def _count_statement(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+    """The beginning of a transaction is not counted: on PostgreSQL it is no statement of ours."""
     counter = statements.get()
-    if counter is not None:
+    if counter is not None and not statement.startswith("BEGIN"):
         counter[0] += 1

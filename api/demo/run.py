@@ -65,6 +65,7 @@ def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: i
         host=host,
         port=port,
         replay_hours=24 * 400,  # a watcher that slept for months of story time still catches up
+        owners_system_of_record=True,  # in the invented city owners vote here
         run_worker=False,  # the stage moves the clock and does what falls due, at its own time
     )
 

@@ -137,7 +137,7 @@ async def test_what_a_worker_that_died_had_claimed_is_done_when_its_lease_is_ove
 ) -> None:
     subject = await ask(db)
     async with db.begin() as tx:
-        assert len(await claim(tx)) == 1  # and the process dies here
+        assert len(await claim(tx, kinds=[KIND])) == 1  # and the process dies here
     work = Worker(db, poll_seconds=1)
 
     assert await work.run_due() == 0
@@ -172,10 +172,10 @@ async def test_a_claim_whose_lease_went_to_another_worker_is_not_acted_upon(
     await ask(db)
     work = Worker(db, poll_seconds=1)
     async with db.begin() as tx:
-        stale = await claim(tx)
+        stale = await claim(tx, kinds=[KIND])
     clock.advance(seconds=LEASE.total_seconds())
     async with db.begin() as tx:
-        assert len(await claim(tx)) == 1
+        assert len(await claim(tx, kinds=[KIND])) == 1
 
     assert not await work._handle(stale[0])
     assert handler.done == []

@@ -31,7 +31,10 @@ from consultation.oversight.tables import (
     SurveyInvitation,
 )
 from consultation.permissions import Role
-from consultation.polls.presets import BallotMode, presets
+from consultation.polls.objection_tables import RollObjection
+from consultation.polls.objections import RollObjectionKind, RollObjectionState
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotMode
 from consultation.polls.rules import BallotChannel, PollItem, PollState
 from consultation.polls.tables import Ballot, Poll, PollTurnout, RollEntry
 from consultation.topics.states import (
@@ -87,6 +90,10 @@ async def seed(db: Database, world: World) -> Seed:
         "topic_id": str(topic.id),
         "session_id": str(uuid4()),
         "number": "1",
+        "first": "1",
+        "form": "1",
+        "unit_id": str(world.units[0].id),
+        "household_id": str(uuid4()),
         "stream_id": f"topic:{topic.id}",
         "node_id": str(world.nodes["grid"].id),
         "person_id": str(world.id("resident1")),
@@ -412,7 +419,22 @@ async def _poll(db: Database, world: World, topic: Topic, hidden: Topic) -> dict
                 cast_at=tx.now,
             )
         )
-    return {"poll_id": poll}
+        objection = uuid4()
+        tx.session.add(
+            RollObjection(
+                id=objection,
+                community_id=topic.community_id,
+                poll_id=poll,
+                number=2,
+                kind=RollObjectionKind.WRONG_VOTER,
+                ground=f"{SECRET}名册异议",
+                filed_by_id=world.id("resident3"),
+                filed_at=tx.now,
+                due_at=tx.now + timedelta(days=3),
+                state=RollObjectionState.OPEN,
+            )
+        )
+    return {"poll_id": poll, "objection_id": objection}
 
 
 async def _outcome(db: Database, world: World, topic: Topic, hidden: Topic) -> dict[str, UUID]:
