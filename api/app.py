@@ -8,7 +8,9 @@ from fastapi import FastAPI
 
 from api import content_checks, idempotency, live, openapi, problems, scenes, wechat_pushes
 from api.body_limit import BodyLimit
+from api.casting_lane import WithLane
 from api.dependencies import Services
+from api.ended_sessions import EndedSessions
 from api.errands import Errand, Errands, Means
 from api.live import LiveSockets
 from api.logs import RequestLog
@@ -23,6 +25,7 @@ from consultation.database import Clock, Database, system_clock
 from consultation.deliberation.commands.marking import marks_of
 from consultation.ids import NewId, random_id
 from consultation.jobs import JobKind
+from consultation.polls.commands.express import Express
 from consultation.polls.keys import LocalBoardKey
 from consultation.polls.preset_files import use_local
 from consultation.vault import Vault
@@ -110,6 +113,8 @@ def build_services(
         ),
         marks=marks_of(db),
         shelf=shelf,
+        casts=Express(db),
+        ended=EndedSessions(db, token_seconds=settings.access_token_seconds),
     )
 
 
@@ -142,12 +147,13 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     await services.wechat.close()
     if services.h5 is not None:
         await services.h5.close()
+    await services.ended.close()
     await services.db.dispose()
 
 
 def build_surface() -> FastAPI:
     """Routes and handlers, still without the services that they ask for."""
-    app = FastAPI(
+    app = WithLane(
         title="Minyi 民议",
         version="0.1.0",
         description=DESCRIPTION,

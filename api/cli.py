@@ -349,3 +349,19 @@ def bench_pack(
     from api.bench import packing
 
     conclude(asyncio.run(packing.run(runs, ballots)), as_json=as_json)
+
+
+@bench.command("cast")
+def bench_cast(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    runs: Annotated[int, typer.Option(min=1)] = 5,
+    casts: Annotated[int, typer.Option(min=64, help="In one turn.")] = 6000,
+) -> None:
+    """Ballots: over HTTP on PostgreSQL at 64 phones, and the store of SQLite; needs two cores."""
+    from api.bench import cast, postgres
+
+    try:
+        report = cast.run(runs, casts, lambda line: typer.echo(line, err=True))
+    except postgres.NoPostgres as error:
+        stop(str(error))
+    conclude(report, as_json=as_json)

@@ -35,6 +35,7 @@ from api.problems import (
 )
 from api.settings import Settings
 from api.words import LOCALES, catalogue
+from consultation.batching import Busy
 from consultation.events import every_event
 from consultation.refusals import (
     AlreadyDone,
@@ -72,6 +73,7 @@ ACTIONS: Mapping[type[Refusal], Action] = {
     TooManyRequests: Action.RETRY,
     InternalError: Action.RETRY,
     Unavailable: Action.RETRY,
+    Busy: Action.RETRY,
 }
 EXCEPTIONS: Mapping[str, Action] = {
     "account-joined": Action.LOG_IN,

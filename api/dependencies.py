@@ -1,7 +1,7 @@
 """The few things a route asks for."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request
@@ -18,8 +18,12 @@ from consultation.batching import Batch
 from consultation.database import Database
 from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
+from consultation.polls.commands.express import Express
 from notifications.relay import Relay
 from notifications.wechat.client import Wechat
+
+if TYPE_CHECKING:
+    from api.ended_sessions import EndedSessions
 
 
 @dataclass(slots=True)
@@ -37,6 +41,8 @@ class Services:
     errands: Errands
     marks: Batch[MarkRequest, Marked]
     shelf: Shelf
+    casts: Express
+    ended: "EndedSessions"
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.

@@ -46,7 +46,7 @@ async def _rewrite_sqlite(db: Database) -> None:
 
 async def _run_sqlite(db: Database, statement: str) -> tuple[int, ...]:
     """Run it outside of a transaction, which SQLAlchemy would begin; its first row or nothing."""
-    async with db.writer.connect() as connection:
+    async with db.turn, db.writer.connect() as connection:
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None
         cursor = await driver.execute(statement)

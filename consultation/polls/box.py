@@ -18,7 +18,7 @@ from consultation.database import Transaction
 from consultation.polls import leaves, rules
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import casts_of
-from consultation.polls.rules import Choices, Precedence, precedence
+from consultation.polls.rules import Choices, Precedence, another_cast
 from consultation.polls.tables import TURNOUT_SHARDS, Ballot, Poll, PollTurnout, RollEntry
 
 
@@ -50,12 +50,10 @@ async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Bal
         refused: list[str] = []
         for cast in again:
             known = earlier[cast.place.id]
-            same = next((one for one in known if _equal(one, cast)), None)
-            stands = [one for one in known if not one.set_aside][-1]
-            if same is not None and (same is stands or same.set_aside):
-                ballots[cast.place.id] = same
+            outcome = another_cast(poll.preset, known, cast.choices, cast.channel)
+            if isinstance(outcome, Ballot):
+                ballots[cast.place.id] = outcome
                 continue
-            outcome = precedence(poll.preset, stands.channel, cast.channel)
             if outcome is Precedence.REFUSED:
                 refused.append(str(cast.place.number))
                 continue
@@ -73,10 +71,6 @@ async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Bal
         if len(await _insert(tx, later)) < len(later):
             raise rules.AlreadyVoted(numbers=[])  # another cast of the same voter came just now
     return [ballots[cast.place.id] for cast in casts]
-
-
-def _equal(ballot: Ballot, cast: Cast) -> bool:
-    return ballot.choices == cast.choices and ballot.channel is cast.channel
 
 
 def _row(

@@ -8,7 +8,6 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from secrets import token_bytes
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import col
 
 from consultation.database import Transaction
-from consultation.polls import envelopes, leaves, rules
+from consultation.polls import envelopes, rules
 from consultation.polls.box import count_turnout
 from consultation.polls.envelope_queries import envelopes_of
 from consultation.polls.envelope_tables import Envelope
@@ -101,15 +100,14 @@ def _row(tx: Transaction, poll: Poll, cast: SealedCast) -> Envelope:
     if cast.channel not in CHANNELS:
         raise rules.WrongChannel(channel=cast.channel.value)
     assert poll.box_public_key is not None
-    sealed = envelopes.seal(
-        bytes.fromhex(poll.box_public_key),
+    content = envelopes.seal_ballot(
+        poll.box_public_key,
         poll_id=poll.id,
         items=poll.items,
+        place=cast.place.number,
         choices=cast.choices,
-        tracker=envelopes.tracker(cast.once, poll.id, cast.place.number),
+        once=cast.once,
     )
-    salt = token_bytes(leaves.SALT_BYTES)
-    leaf = leaves.envelope_leaf(poll_id=poll.id, sealed=sealed, salt=salt)
     return Envelope(
         poll_id=poll.id,
         roll_entry_id=cast.place.id,
@@ -117,11 +115,11 @@ def _row(tx: Transaction, poll: Poll, cast: SealedCast) -> Envelope:
         channel=cast.channel,
         entered_by_id=None if cast.channel is BallotChannel.ELECTRONIC else tx.person_id,
         consent_note=cast.consent_note,
-        sealed=sealed,
-        fingerprint=_fingerprint(poll, cast),
+        sealed=content.sealed,
+        fingerprint=content.fingerprint,
         replaced=b"",
-        salt=salt,
-        leaf_hash=leaves.leaf_hash(leaf),
+        salt=content.salt,
+        leaf_hash=content.leaf_hash,
     )
 
 

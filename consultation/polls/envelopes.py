@@ -25,6 +25,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from consultation.polls import leaves
 from consultation.polls.leaves import canonical
 from consultation.polls.rules import BallotInvalid, Choices, PollItem, check_ballot
 from consultation.refusals import Invalid
@@ -72,6 +73,41 @@ def fingerprint(once: bytes, poll_id: UUID, place: int, choices: Choices) -> byt
     """32 bytes that are equal exactly for the same ballot sent again with the same secret."""
     message = b"minyi fingerprint v1\0" + poll_id.bytes + place.to_bytes(4, "big")
     return hmac.digest(once, message + canonical(choices), hashlib.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBallot:
+    """What is stored of a ballot, and the tracker, which only the voter gets."""
+
+    sealed: bytes
+    fingerprint: bytes
+    salt: bytes
+    leaf_hash: bytes
+    tracker: str
+
+
+def seal_ballot(
+    public_key: str,
+    *,
+    poll_id: UUID,
+    items: Sequence[PollItem],
+    place: int,
+    choices: Choices,
+    once: bytes,
+) -> SealedBallot:
+    """``public_key`` in hex, ``place`` the voter's number on the roll."""
+    own = tracker(once, poll_id, place)
+    key = bytes.fromhex(public_key)
+    sealed = seal(key, poll_id=poll_id, items=items, choices=choices, tracker=own)
+    salt = token_bytes(leaves.SALT_BYTES)
+    leaf = leaves.envelope_leaf(poll_id=poll_id, sealed=sealed, salt=salt)
+    return SealedBallot(
+        sealed=sealed,
+        fingerprint=fingerprint(once, poll_id, place, choices),
+        salt=salt,
+        leaf_hash=leaves.leaf_hash(leaf),
+        tracker=own,
+    )
 
 
 def seal(

@@ -35,7 +35,7 @@ async def access_poll(
     tx: Transaction, poll_id: UUID, deed: Deed, *, hold: Hold = Hold.NOTHING
 ) -> tuple[Poll, Topic]:
     """The poll and its topic, if the actor may see both and do ``deed`` there. Drafts are seen by
-    those who may draft."""
+    those who may draft. With a hold, ``tx.now`` is the time at which it was got."""
     statement = select(Poll).where(Poll.id == poll_id)
     if hold is Hold.TOPIC_AND_POLL:
         topic_id = (await tx.session.exec(select(Poll.topic_id).where(Poll.id == poll_id))).first()
@@ -43,6 +43,7 @@ async def access_poll(
             raise NotFound(what="poll")
         topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC, lock=True)
         poll = (await tx.session.exec(statement.with_for_update())).one()
+        await tx.look_at_clock()
     else:
         if hold is Hold.POLL_SHARED:
             statement = statement.with_for_update(read=True)
@@ -50,6 +51,8 @@ async def access_poll(
         if found is None:
             raise NotFound(what="poll")
         poll = found
+        if hold is Hold.POLL_SHARED:
+            await tx.look_at_clock()
         topic = await access_topic(tx, poll.topic_id, Deed.READ_PUBLIC)
     if poll.state is PollState.DRAFT and grant_of(Deed.CHOOSE_PRESET, tx.standing.role) is None:
         raise NotFound(what="poll")

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -301,3 +301,32 @@ def precedence(preset: RulePreset, stands: BallotChannel, comes: BallotChannel) 
     if preset.revote is Revote.LAST_VALID_BEFORE_CLOSE and comes not in _ON_PAPER:
         return Precedence.REPLACES
     return Precedence.REFUSED
+
+
+class Stored(Protocol):
+    """A cast that is in the ledger."""
+
+    @property
+    def cast_no(self) -> int: ...
+    @property
+    def choices(self) -> Choices | None: ...
+    @property
+    def channel(self) -> BallotChannel: ...
+    @property
+    def set_aside(self) -> bool: ...
+
+
+AnyStored = TypeVar("AnyStored", bound=Stored)
+
+
+def another_cast(
+    preset: RulePreset, known: Sequence[AnyStored], choices: Choices | None, channel: BallotChannel
+) -> AnyStored | Precedence:
+    """What becomes of a cast of a voter whose casts ``known`` are in, in their order: the equal one
+    among them whose receipt it gets, or its precedence over the one that stands."""
+    stands = [one for one in known if not one.set_aside][-1]
+    for one in known:
+        equal = one.choices == choices and one.channel is channel
+        if equal and (one is stands or one.set_aside):
+            return one
+    return precedence(preset, stands.channel, channel)

@@ -56,20 +56,20 @@ async def add_accept(
     if (await tx.session.exec(known)).first() is not None:
         return
     waiting = await tx.session.exec(
-        select(SubscriptionAccept)
-        .where(
+        select(SubscriptionAccept).where(
             *here,
             col(getattr(SubscriptionAccept, column)).is_(None),
             col(getattr(SubscriptionAccept, other)).is_not(None),
             col(SubscriptionAccept.at) >= accept.at - window,
             col(SubscriptionAccept.at) <= accept.at + window,
         )
-        .order_by(col(SubscriptionAccept.at), col(SubscriptionAccept.id))
-        .limit(1)
     )
-    same = waiting.first()
+    same = min(waiting, key=lambda one: abs(one.at - accept.at), default=None)
     if same is not None:
         setattr(same, column, mine)
+        if accept.event_key is not None:
+            same.at = accept.at  # WeChat's clock also says when it was all refused
+            await settle(tx, account_id, spec)
         return
     tx.session.add(
         SubscriptionAccept(

@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import select
 
 from api import worker
+from api.app import ERRANDS
 from api.worker import Worker
 from consultation.database import Database, Transaction
 from consultation.jobs import LEASE, Job, JobKind, claim, schedule
@@ -197,4 +198,5 @@ async def test_the_worker_runs_by_itself_until_it_is_stopped(
 
 
 def test_every_kind_of_job_has_its_handler() -> None:
-    assert set(worker.HANDLERS) == set(JobKind)
+    assert set(worker.HANDLERS) | set(ERRANDS) == set(JobKind)
+    assert set(worker.HANDLERS) & set(ERRANDS) == set()

@@ -10,8 +10,16 @@ from uuid import UUID, uuid4
 
 from consultation.community.tables import Residence, ResidenceKind, RoleAssignment
 from consultation.database import Database
+from consultation.deliberation.review_rules import ReviewCause, ReviewState, ReviewSubject
 from consultation.deliberation.rules import Mark, Stance, StatementState
-from consultation.deliberation.tables import Post, PostVersion, Statement, StatementMark, Thread
+from consultation.deliberation.tables import (
+    ContentReview,
+    Post,
+    PostVersion,
+    Statement,
+    StatementMark,
+    Thread,
+)
 from consultation.meetings.rules import AttendanceMode, Form, MeetingState, MinutesContent
 from consultation.meetings.tables import Attendance, Meeting, MeetingGroup, Minutes
 from consultation.outcomes.rules import Decision
@@ -54,6 +62,7 @@ from consultation.topics.tables import (
 )
 from notifications.hub import Hub
 from notifications.relay import Relay
+from notifications.wechat.tables import Scene, SceneKind
 from tests.world import LONG_AGO, World, a_topic
 
 SECRET = "机密"
@@ -101,6 +110,8 @@ async def seed(db: Database, world: World) -> Seed:
         "assignment_id": str(world.assignments["clerk", Role.CLERK].id),
         "role_id": str(world.assignments["clerk", Role.CLERK].id),
         "version": "1",
+        "accept_key": "popup-of-the-seed",
+        "scene": "SeedSceneOfTopic01",
         "kind": DocumentKind.NOTICE.value,
         "side": "committee",
     }
@@ -301,7 +312,36 @@ async def _deliberation(db: Database, world: World, topic: Topic, hidden: Topic)
                 at=tx.now,
             )
         )
-    return {"thread_id": thread, "post_id": post, "statement_id": statement}
+    review = uuid4()
+    async with db.begin() as tx:
+        tx.session.add(
+            ContentReview(
+                id=review,
+                community_id=topic.community_id,
+                topic_id=topic.id,
+                subject_kind=ReviewSubject.POST,
+                subject_id=hidden_post,
+                version=1,
+                cause=ReviewCause.RISKY,
+                label=20003,
+                traces=["t1"],
+                state=ReviewState.OPEN,
+                opened_at=tx.now,
+            )
+        )
+        tx.session.add(
+            Scene(
+                scene="SeedSceneOfTopic01",
+                id=uuid4(),
+                community_id=topic.community_id,
+                kind=SceneKind.TOPIC,
+                target_id=topic.id,
+                image=b"\x89PNG\r\n\x1a\n",
+                created_by_id=world.id("clerk"),
+                created_at=tx.now,
+            )
+        )
+    return {"thread_id": thread, "post_id": post, "statement_id": statement, "review_id": review}
 
 
 async def _meeting(db: Database, world: World, topic: Topic, hidden: Topic) -> dict[str, UUID]:

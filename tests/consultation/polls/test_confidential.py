@@ -1,5 +1,6 @@
 """Confidential polls: the double envelope, from the ballot to the published list."""
 
+import asyncio
 from datetime import timedelta
 from secrets import token_urlsafe
 from uuid import UUID
@@ -16,8 +17,11 @@ from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
 from consultation.polls import envelope_queries, envelopes, rules, terms
 from consultation.polls.commands import casting, closing, drafting, unsealing
+from consultation.polls.commands.express import Express
 from consultation.polls.envelope_tables import BoxOpener, Envelope, OpenedBallot, Participation
+from consultation.polls.express.judging import OwnCast
 from consultation.polls.presets import BallotChannel, BallotMode, Revote
+from consultation.polls.queries import turnout
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import AlreadyDone, Refusal
@@ -117,6 +121,47 @@ async def test_the_same_ballot_with_the_same_secret_keeps_its_receipt_until_the_
         await stage.confirm_opening(poll.id, name, role)
     with pytest.raises(rules.PollClosed):  # nothing is left to know it by
         await stage.cast_sealed(poll.id, people[0], "for", once=once)
+
+
+async def test_the_fast_lane_seals_many_in_one_transaction_and_answers_as_one_alone(
+    stage: Stage,
+) -> None:
+    poll, people = await stage.household_poll(30)
+    await allow_revotes(stage, poll)
+    express = Express(stage.db)
+    once = [token_urlsafe(24) for _ in people]
+
+    def own(index: int, choice: str, secret: str | None = None) -> OwnCast:
+        given = ((1, (choice,)),)
+        return OwnCast(poll.id, people[index], given, secret or once[index])
+
+    casts = [own(index, "for") for index in range(30)]
+    first = await asyncio.gather(*(express.cast(one) for one in casts))
+    assert len({receipt.tracker for receipt in first}) == 30
+    assert {receipt.cast_at for receipt in first} == {None}
+    again = await asyncio.gather(*(express.cast(one) for one in casts))
+    assert again == first
+    alone = await express.cast_alone(casts[0], Actor(person_id=people[0]))
+    assert alone == first[0]
+    changed = await express.cast(own(1, "against", token_urlsafe(24)))
+    with pytest.raises(rules.AlreadyVoted):
+        await express.cast(casts[1])
+    for bad in ("short", "x" * 40):
+        with pytest.raises(envelopes.BallotSecretNeeded):
+            await express.cast(own(2, "for", bad))
+
+    await stage.closed(poll.id)
+    assert await express.cast(casts[3]) == first[3]
+    with pytest.raises(rules.PollClosed):
+        await express.cast(own(4, "against"))
+    for name, role in OPENERS:
+        await stage.confirm_opening(poll.id, name, role)
+    listed = {one.tracker: one.choices for one in await rows(stage.db, OpenedBallot, poll.id)}
+    kept = {receipt.tracker for receipt in first if receipt != first[1]}
+    assert listed.keys() == kept | {changed.tracker}
+    assert listed[changed.tracker] == {"1": ["against"]}
+    async with stage.db.read() as tx:
+        assert (await turnout(tx, poll.id)).heads == 30
 
 
 async def test_a_permitted_revote_replaces_the_envelope_and_a_late_retry_does_not_undo_it(
