@@ -35,10 +35,7 @@ async def rows(db: Database, table: type, poll_id: UUID) -> list:  # type: ignor
 
 
 async def allow_revotes(stage: Stage, poll: Poll) -> None:
-    async with stage.db.begin() as tx:
-        row = await tx.session.get(Poll, poll.id)
-        assert row is not None
-        row.preset = row.preset.model_copy(update={"revote": Revote.LAST_VALID_BEFORE_CLOSE})
+    await stage.rewrite_rule(poll.id, revote=Revote.LAST_VALID_BEFORE_CLOSE)
 
 
 async def test_a_confidential_poll_from_announcement_to_published_list(
