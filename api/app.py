@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import idempotency, live, openapi, problems
+from api import idempotency, openapi, problems
 from api.body_limit import BodyLimit
 from api.dependencies import Services
-from api.live import LiveSockets
+from api.live.house import LiveSockets
 from api.logs import RequestLog
 from api.pages import routes as pages
 from api.problems import PROBLEMS
@@ -45,7 +45,8 @@ def build_services(
         timeout=settings.wechat_timeout_seconds,
         clock=clock,
     )
-    tokens, hub = Tokens(settings, clock), Hub()
+    tokens = Tokens(settings, clock)
+    hub = Hub(keep_events=settings.replay_events, keep_bytes=settings.replay_bytes)
     return Services(
         settings=settings,
         db=db,
@@ -73,6 +74,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await services.relay.start()
     if services.settings.run_worker:
         services.worker.start()
+    await services.live.start()
     yield
     await services.live.close()
     await services.worker.stop()
@@ -100,7 +102,6 @@ def build_surface() -> FastAPI:
     idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.include_router(live.router)
     app.include_router(pages.router)
     openapi.describe(app)
     app.add_middleware(BodyLimit)

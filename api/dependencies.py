@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
-from api.live import LiveSockets
+from api.live.house import LiveSockets
 from api.problems import NotLoggedIn
 from api.settings import Settings
 from api.tokens import Tokens

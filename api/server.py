@@ -12,10 +12,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import build_app
+from api.live.addresses import Proxies
 from api.settings import Settings
 
-FRAME_LIMIT = 16 * 1024
-"""Bytes in one frame from a client; a hello with 64 streams has about half of it."""
+BACKLOG = 4096
+"""Connections that may wait to be accepted, for when everybody comes back at once."""
 GRACE_SECONDS = 5
 
 
@@ -42,13 +43,13 @@ class GuestServer(Server):
 
 
 def configure(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
-    return uvicorn.Config(
+    services = getattr(app.state, "services", None)
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        ws="websockets-sansio",
-        ws_max_size=FRAME_LIMIT,
-        ws_per_message_deflate=False,  # a third of the deliveries and twice the memory otherwise
+        ws="none" if services is None else services.live.socket,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
         access_log=False,  # api/logs.py writes one line per request
         log_config=None,
@@ -56,6 +57,10 @@ def configure(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
         server_header=False,
         lifespan="on",
     )
+    if services is not None:
+        trusted = config.forwarded_allow_ips
+        services.live.proxies = Proxies(trusted.split(",") if isinstance(trusted, str) else trusted)
+    return config
 
 
 def run(settings: Settings) -> None:

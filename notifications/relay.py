@@ -82,7 +82,7 @@ class Relay:
             for start in range(0, len(followed), BATCH):
                 known = await heads(tx.session, followed[start : start + BATCH])
                 for stream, head in (known or {}).items():
-                    self._hub.notice(stream, head.seq)
+                    self._hub.notice(stream, head.epoch, head.seq)
 
     async def _number(self) -> list[Envelope]:
         async with self._db.begin(SYSTEM) as tx:

@@ -19,11 +19,13 @@ Frame = dict[str, Any]
 
 
 class Phone:
-    """``events`` holds every event frame that came, ``epoch`` and ``seq`` the place per stream."""
+    """``events`` holds every event frame that came, ``volatile`` the last values by stream and
+    key."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.events: list[Frame] = []
+        self.volatile: dict[tuple[str, str], dict[str, int]] = {}
 
     async def say(self, **frame: Any) -> None:
         await self.socket.send(json.dumps(frame))
@@ -42,12 +44,15 @@ class Phone:
         return answer
 
     async def frame(self) -> Frame:
-        """The next frame; pings are answered on the way."""
+        """The next frame; pings are answered and volatile values put aside on the way."""
         while True:
             frame = json.loads(await self.socket.recv())
-            if frame["type"] != "ping":
+            if frame["type"] == "ping":
+                await self.say(type="pong", t=frame["t"])
+            elif frame["type"] == "volatile":
+                self.volatile[frame["stream"], frame["key"]] = frame["data"]
+            else:
                 break
-            await self.say(type="pong", t=frame["t"])
         if "." in frame["type"]:
             self.events.append(frame)
         return frame
