@@ -271,3 +271,21 @@ def vtaiwan(
             stop("Not as it was.")
     except records.RecordsUnreadable as error:
         stop(str(error))
+
+
+@bench.command("live")
+def bench_live(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    runs: Annotated[int, typer.Option(min=1)] = 3,
+    phones: Annotated[int, typer.Option(min=100)] = 10_000,
+) -> None:
+    """The live socket: fan-out, memory, connections, a restart; two cores and gcc are needed."""
+    from api.bench import live
+
+    try:
+        report = live.run(runs, phones)
+    except live.Unmeasurable as error:
+        stop(str(error))
+    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
+    if not report.ok:
+        raise typer.Exit(1)

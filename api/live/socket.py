@@ -133,7 +133,6 @@ class LiveSocket(Wire):
     # ---- what comes in ----------------------------------------------------------------
 
     def on_frames(self, count: int) -> None:
-        self.silent_beats = 0
         self._said += count
         if self._said > MAX_SAID:
             self.hang_up(Close.SLOW_DOWN, "retry_after=30")
@@ -147,6 +146,7 @@ class LiveSocket(Wire):
         except UnicodeDecodeError:
             self.hang_up(Close.BAD_TEXT, "not UTF-8")
             return
+        self.silent_beats = 0  # a pong of the protocol says nothing: a sleeping phone sends it too
         try:
             said = FROM_CLIENT.validate_json(text)
         except ValidationError:
