@@ -19,7 +19,8 @@ Answer = TypeVar("Answer")
 
 class Batch(Generic[Item, Answer]):
     """``work`` does a batch in one transaction and answers each item, in order. Of items with an
-    equal ``key`` at most one is in a batch, the earlier one first."""
+    equal ``key`` at most one is in a batch, the earlier one first. With ``gather_seconds`` a batch
+    waits so long for more, where answers are not urgent and many come at once."""
 
     def __init__(
         self,
@@ -27,10 +28,12 @@ class Batch(Generic[Item, Answer]):
         *,
         key: Callable[[Item], Hashable],
         most: int,
+        gather_seconds: float = 0,
     ) -> None:
         self._work = work
         self._key = key
         self._most = most
+        self._gather_seconds = gather_seconds
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
@@ -46,6 +49,8 @@ class Batch(Generic[Item, Answer]):
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if self._gather_seconds:
+                    await asyncio.sleep(self._gather_seconds)
                 batch = self._take()
                 try:
                     answers = await self._work([item for item, _ in batch])

@@ -26,6 +26,8 @@ ENTRIES = 2000
 """Entries read in one statement."""
 ORDERS = 1000
 """Clients served together."""
+GATHER_SECONDS = 0.01
+"""How long the first waits for others, so that many who come at once cost few statements."""
 
 log = structlog.get_logger("minyi")
 
@@ -42,7 +44,9 @@ class LogReader:
         self._db = db
         self._hub = hub
         self._bounds = bounds
-        self._asked: Batch[_Places, None] = Batch(self._open, key=id, most=ORDERS)
+        self._asked: Batch[_Places, None] = Batch(
+            self._open, key=id, most=ORDERS, gather_seconds=GATHER_SECONDS
+        )
         self._catching_up: asyncio.Task[None] | None = None
         hub.on_gap = self.wake
 

@@ -16,7 +16,7 @@ from consultation.database import Database
 from consultation.events import user_stream
 from consultation.permissions import NOBODY, Actor
 from notifications.hub import Hub
-from notifications.log_reader import LogReader
+from notifications.log_reader import GATHER_SECONDS, LogReader
 from notifications.messages import Cursor
 from notifications.streams import in_sight
 
@@ -46,7 +46,7 @@ class Sights:
         self._reader = reader
         self._private: dict[Key, tuple[float, frozenset[str]]] = {}
         self._asked: Batch[_Streams, frozenset[str]] = Batch(
-            self._look_together, key=id, most=ORDERS
+            self._look_together, key=id, most=ORDERS, gather_seconds=GATHER_SECONDS
         )
 
     def at_hand(self, actor: Actor, cursors: Sequence[Cursor]) -> set[str] | None:
