@@ -4,6 +4,7 @@ Open sockets are told to come back (1012, with a spread) before uvicorn closes w
 """
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 
 from api.app import build_app
 from api.live.addresses import Proxies
+from api.live.upgrade import Http
 from api.settings import Settings
 
 BACKLOG = 4096
@@ -21,11 +23,17 @@ GRACE_SECONDS = 5
 
 
 class Server(uvicorn.Server):
+    alone = True
+    """Whether the process is there for nothing else."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().startup(sockets)
         except SystemExit as exit:  # a task that raises it would tear down the caller's loop
             raise RuntimeError("the application did not start") from exit
+        if self.alone:
+            gc.collect()
+            gc.freeze()  # what is there now stays: no collection need look through it again
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         services = getattr(getattr(self.config.app, "state", None), "services", None)
@@ -36,6 +44,8 @@ class Server(uvicorn.Server):
 
 class GuestServer(Server):
     """Runs inside somebody else's loop, and leaves the signals to them."""
+
+    alone = False
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -48,6 +58,7 @@ def configure(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
         app,
         host=host,
         port=port,
+        http="httptools" if services is None else Http,
         ws="none" if services is None else services.live.socket,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -32,7 +32,11 @@ class Follower(Protocol):
 
     channels: "list[Channel]"
 
-    def push(self, frame: bytes, count: int = 1) -> None: ...
+    def push(self, frame: bytes, count: int = 1) -> None:
+        """Send it with whatever else this turn of the loop brings."""
+
+    def push_now(self, frame: bytes, count: int = 1) -> None:
+        """As ``push``, when the turn brings nothing else that we know of."""
 
     def push_volatile(self, frame: bytes) -> bool: ...
 
@@ -53,7 +57,7 @@ class Channel:
     highest number heard of. What was thrown out of the ring for its size is below ``floor``."""
 
     __slots__ = ("epoch", "floor", "followers", "head", "public_at", "ring", "size", "stream",
-                 "told", "volatile")  # fmt: skip
+                 "told", "turnover", "volatile")  # fmt: skip
 
     def __init__(self, stream: str, epoch: str, head: int) -> None:
         self.stream = stream
@@ -64,6 +68,9 @@ class Channel:
         self.size = 0
         self.ring: deque[Kept] | None = None
         self.followers: dict[Follower, int] = {}
+        """By follower, the head when it joined: it gets what comes after."""
+        self.turnover = 0
+        """Rises whenever somebody joins or leaves."""
         self.volatile: dict[str, bytes] | None = None
         self.public_at = -1e9
         """When it was last seen that everybody may follow (loop time); read by ``sights.py``."""
@@ -87,7 +94,7 @@ class Channel:
 class Lot:
     """One run of events on its way to the followers a channel had at that moment."""
 
-    __slots__ = ("at", "channel", "followers", "frames", "last", "whole")
+    __slots__ = ("at", "channel", "followers", "frames", "last", "turnover", "whole")
 
     def __init__(self, channel: Channel, frames: Sequence[bytes]) -> None:
         self.channel = channel
@@ -95,6 +102,7 @@ class Lot:
         self.whole = frames[0] if len(frames) == 1 else b"".join(frames)
         self.last = channel.head
         self.followers = list(channel.followers)
+        self.turnover = channel.turnover
         self.at = 0
 
 
@@ -141,6 +149,7 @@ class Hub:
         if channel not in follower.channels:
             follower.channels.append(channel)
         channel.followers[follower] = channel.head
+        channel.turnover += 1
         self._idle.pop(channel.stream, None)
 
     def leave(self, follower: Follower, stream: str) -> None:
@@ -156,6 +165,7 @@ class Hub:
 
     def _part(self, follower: Follower, channel: Channel) -> None:
         channel.followers.pop(follower, None)
+        channel.turnover += 1
         if not channel.followers and self._channels.get(channel.stream) is channel:
             self._rest(channel)
 
@@ -251,16 +261,18 @@ class Hub:
             asyncio.get_running_loop().call_soon(self._serve)
 
     def _deliver(self, lot: Lot, followers: Sequence[Follower]) -> None:
-        places, last, frames, whole = lot.channel.followers, lot.last, lot.frames, lot.whole
-        count = len(frames)
-        before = last - count
+        whole, count = lot.whole, len(lot.frames)
+        alone = len(self._lots) == 1
+        if alone and lot.turnover == lot.channel.turnover:  # everybody is still where they were
+            for follower in followers:
+                follower.push_now(whole, count)
+            return
+        places, last, frames = lot.channel.followers, lot.last, lot.frames
         for follower in followers:
             at = places.get(follower, last)  # who has left wants nothing more
-            if at == before:
-                places[follower] = last
+            if at <= last - count:
                 follower.push(whole, count)
-            elif at < last:
-                places[follower] = last
+            elif at < last:  # left and came back while this was on its way
                 missing = frames[at - last :]
                 follower.push(b"".join(missing), len(missing))
 

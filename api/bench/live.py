@@ -326,7 +326,7 @@ def _start(
         preexec_fn=lambda: _pin(0),  # noqa: PLW1509  no thread of ours holds a lock then
     )
     server = Server(process, port, control)
-    for _ in range(200):
+    for _ in range(1200):
         if process.poll() is not None:
             raise Unmeasurable(f"The server {kind} did not start.")
         try:

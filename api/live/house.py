@@ -73,8 +73,8 @@ class LiveSockets:
         self._empty = asyncio.Event()
         self._closing = False
 
-    def socket(self, **uvicorn: Any) -> LiveSocket:
-        """What uvicorn calls for a connection that asks for an upgrade."""
+    def socket(self) -> LiveSocket:
+        """For a connection that asks for an upgrade."""
         return LiveSocket(self)
 
     async def start(self) -> None:
@@ -161,6 +161,7 @@ class LiveSockets:
     def await_end(self, socket: LiveSocket) -> None:
         """The socket is closing; it ends soon, with or without its client."""
         self._part(socket)
+        self.hub.leave_all(socket)
         socket.due = asyncio.get_running_loop().time() + END_SECONDS
         self._ending.append(socket)
 

@@ -94,7 +94,6 @@ class LiveSocket(Wire):
     def hang_up(self, code: Close, reason: str) -> None:
         """End the connection from our side; from 4400 on with an error frame before it."""
         if self.phase is Phase.OPEN:
-            self.house.hub.leave_all(self)
             last = b""
             if code >= Close.BAD_FRAME:
                 last = text_frame(Error(code=reason).model_dump_json())

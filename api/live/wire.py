@@ -1,4 +1,4 @@
-"""RFC 6455 on one connection, lean: uvicorn hands over the upgrade request and the transport.
+"""RFC 6455 on one connection, lean: ``upgrade.py`` hands over the request and the transport.
 
 What comes in is read by the ``websockets`` library (handshake, limits, fragments, control frames,
 close). A parser is lent to a connection only while something has come in half, so that ten
@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import Any, cast
 
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
@@ -165,6 +166,13 @@ class Wire(asyncio.Protocol):
         else:
             self._pending = [cast(bytes, pending), frame]
 
+    def push_now(self, frame: bytes, count: int = 1) -> None:
+        """As ``push``, when this turn is known to bring nothing else."""
+        if self._pending is None and self._backlog is None:
+            self.transport.write(frame)
+        else:
+            self.push(frame, count)
+
     def push_volatile(self, frame: bytes) -> bool:
         """As ``push``, but a reader that is behind does without it; whether it was sent."""
         if self._backlog is not None or self.phase is not Phase.OPEN:
@@ -261,10 +269,7 @@ class Wire(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self.phase is Phase.SHAKING:
-            self._shake(data)
-            return
-        if self.phase is Phase.LOST:
+        if self.phase in (Phase.SHAKING, Phase.LOST):
             return
         parser = self._parser
         if parser is None:
@@ -314,27 +319,20 @@ class Wire(asyncio.Protocol):
         if parser.eof_sent:
             self.transport.close()
 
-    def _shake(self, data: bytes) -> None:
+    def shake(self, request: Request) -> None:
+        """Answer the upgrade request: with 101, or with a refusal."""
         parser = self.lines.shaker()
-        parser.receive_data(data)
-        events = parser.events_received()
-        if not events:
-            parser.parser.close()
-            self.close(1002, "")
-            return
-        request = cast(Any, events[0])
         if request.path.partition("?")[0] == self.lines.path:
             response = parser.accept(request)
         else:
             response = parser.reject(404, "No such socket.\n")
         parser.send_response(response)
-        answers = b"".join(parser.data_to_send())
-        self.transport.write(answers)
+        self.transport.write(b"".join(parser.data_to_send()))
         if response.status_code != 101:
             parser.parser.close()
             self.close(1002, "")
             return
         self.phase = Phase.OPEN
         offered = request.headers.get_all("Sec-WebSocket-Protocol")
-        self.lines.give_back(parser)
+        parser.parser.close()  # it still waits for a request; those that read frames are others
         self.on_open(request.headers.get, [o.strip() for line in offered for o in line.split(",")])
