@@ -20,6 +20,7 @@ from consultation.database import Clock, Database, system_clock
 from consultation.deliberation.commands.marking import marks_of
 from consultation.ids import NewId, random_id
 from consultation.vault import Vault
+from notifications.bus import NoBus, RedisBus
 from notifications.hub import Hub
 from notifications.relay import Relay
 from notifications.wechat import Wechat
@@ -47,13 +48,16 @@ def build_services(
     )
     tokens = Tokens(settings, clock)
     hub = Hub(keep_events=settings.replay_events, keep_bytes=settings.replay_bytes)
+    bus_url = settings.bus_url.get_secret_value()
+    bus = RedisBus(bus_url) if bus_url else NoBus()
     return Services(
         settings=settings,
         db=db,
         tokens=tokens,
         wechat=wechat,
-        live=LiveSockets(settings, db, tokens, hub),
-        relay=Relay(db, hub, poll_seconds=settings.relay_poll_seconds),
+        live=LiveSockets(settings, db, tokens, hub, bus),
+        bus=bus,
+        relay=Relay(db, hub, bus=bus, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
         marks=marks_of(db),
     )
@@ -70,6 +74,7 @@ def build_app(
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     services: Services = app.state.services
+    await services.bus.start()
     if services.settings.run_relay:
         await services.relay.start()
     if services.settings.run_worker:
@@ -79,6 +84,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     await services.live.close()
     await services.worker.stop()
     await services.relay.stop()
+    await services.bus.stop()
     await services.wechat.close()
     await services.db.dispose()
 

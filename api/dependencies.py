@@ -16,6 +16,7 @@ from consultation.batching import Batch
 from consultation.database import Database
 from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
+from notifications.bus import Bus
 from notifications.relay import Relay
 from notifications.wechat import Wechat
 
@@ -29,6 +30,7 @@ class Services:
     tokens: Tokens
     wechat: Wechat
     live: LiveSockets
+    bus: Bus
     relay: Relay
     worker: Worker
     marks: Batch[MarkRequest, Marked]

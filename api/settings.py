@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     run_relay: bool = True
     """Number the journal and feed the live sockets from this process."""
     relay_poll_seconds: float = 1.0
+    bus_url: SecretStr = SecretStr("")
+    """``redis://…`` between several server processes; empty for one."""
     run_worker: bool = True
     """Do the jobs that fall due in this process."""
     worker_poll_seconds: float = 1.0

@@ -123,13 +123,12 @@ class Hub:
     # ---- channels ---------------------------------------------------------------------
 
     @property
-    def streams(self) -> list[str]:
-        """Streams that this process knows the head of."""
-        return list(self._channels)
-
-    @property
     def followed(self) -> list[Channel]:
         return [channel for channel in self._channels.values() if channel.followers]
+
+    def heads(self) -> dict[str, int]:
+        """How far every open channel has come."""
+        return {stream: channel.head for stream, channel in self._channels.items()}
 
     def channel(self, stream: str) -> Channel | None:
         return self._channels.get(stream)

@@ -60,7 +60,9 @@ class LogReader:
             return False
         if cursor.after_seq is None or cursor.epoch not in (None, channel.epoch):
             return True
-        return not 0 < self._missing(channel, cursor.after_seq) <= self._bounds.events
+        if cursor.after_seq > channel.head:
+            return False  # another process may have told it more than we have heard of
+        return self._missing(channel, cursor.after_seq) <= 0
 
     async def reach(self, cursors: Sequence[Cursor]) -> None:
         """Open these channels and have their rings reach back to these places, as far as a replay
@@ -81,10 +83,26 @@ class LogReader:
                     raise LogNotOpen()
                 for stream, head in known.items():
                     self._hub.open(stream, head.epoch, head.seq)
+            ahead = self._ahead(asked)
+            for start in range(0, len(ahead), STREAMS):
+                known = await heads(tx.session, ahead[start : start + STREAMS])
+                for stream, head in (known or {}).items():
+                    self._hub.notice(stream, head.epoch, head.seq)
             for places in self._portions(lowest):
                 entries = await entries_after(tx.session, places, limit=2 * ENTRIES)
                 self._extend(places, entries)
+        if ahead:
+            await self.settle()
         return [None] * len(asked)
+
+    def _ahead(self, asked: Sequence["_Places"]) -> list[str]:
+        """Streams of which somebody has more than we."""
+        found: set[str] = set()
+        for cursor in (cursor for one in asked for cursor in one.cursors):
+            channel = self._hub.channel(cursor.id)
+            if channel is not None and (cursor.after_seq or 0) > channel.head:
+                found.add(cursor.id)
+        return sorted(found)
 
     def _missing(self, channel: Channel, after: int) -> int:
         """How many events after this place the ring lacks, and may have."""
@@ -154,6 +172,6 @@ class LogReader:
                     self._hub.lost(channel.stream)
 
     async def settle(self) -> None:
-        """Wait until nothing is behind, for the end of the process."""
+        """Wait until what is behind was brought up, or could not be."""
         while self._catching_up is not None:
             await asyncio.wait([self._catching_up])

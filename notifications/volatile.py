@@ -68,6 +68,7 @@ class Counters:
         return max(self._every, len(channel.followers) / AUDIENCE_PER_SECOND)
 
     async def count(self, db: Database, presence: Presence) -> None:
+        presence.share()
         presence.sweep()
         changed, presence.changed = presence.changed, set()
         for stream in changed:

@@ -24,6 +24,7 @@ from api.settings import Settings
 from api.tokens import Tokens
 from consultation.database import Database
 from consultation.events import user_stream
+from notifications.bus import Bus
 from notifications.frames import text_frame
 from notifications.hub import Channel, Hub
 from notifications.log_reader import LogReader
@@ -48,7 +49,9 @@ TICKS = 8
 class LiveSockets:
     """Make sockets with ``socket``; ``start`` before the first, ``close`` after the last."""
 
-    def __init__(self, settings: Settings, db: Database, tokens: Tokens, hub: Hub) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, tokens: Tokens, hub: Hub, bus: Bus
+    ) -> None:
         self.settings = settings
         self.db = db
         self.tokens = tokens
@@ -58,7 +61,7 @@ class LiveSockets:
         self.proxies = Proxies(())
         self.reader = LogReader(db, hub, self.bounds)
         self.sights = Sights(db, hub, self.reader)
-        self.presence = Presence(hub)
+        self.presence = Presence(hub, bus)
         self.counters = Counters(hub)
         self.rights = Rights(self)
         self.sockets: set[LiveSocket] = set()
