@@ -69,6 +69,14 @@ class Phone:
         while not self.events or self.events[-1]["seq"] < seq:
             await self.frame()
 
+    async def until_lost(self) -> None:
+        """Read on until the connection is gone, without a word."""
+        try:
+            while True:
+                await self.frame()
+        except ConnectionClosed:
+            return
+
     async def closed(self) -> tuple[int, str]:
         """Read on until the server hangs up; its code and reason."""
         received = None
