@@ -4,18 +4,29 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import jsonschema_rs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from api.asyncapi import asyncapi
 from api.dependencies import Services
 from consultation.events import RegisterImported, UserNotified, community_stream
 from tests.world import World
 
 Frame = dict[str, Any]
+
+
+@cache
+def validator(message: str) -> jsonschema_rs.Validator:
+    """By the name of a message or the type of an event: its shape, as clients are promised it."""
+    document = asyncapi()
+    payload = document["components"]["messages"][message]["payload"]
+    return jsonschema_rs.validator_for({**payload, "components": document["components"]})
 
 
 class Phone:
@@ -47,6 +58,7 @@ class Phone:
         """The next frame; pings are answered and volatile values put aside on the way."""
         while True:
             frame = json.loads(await self.socket.recv())
+            assert validator(frame["type"]).is_valid(frame), frame
             if frame["type"] == "ping":
                 await self.say(type="pong", t=frame["t"])
             elif frame["type"] == "volatile":
