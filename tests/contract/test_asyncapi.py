@@ -81,6 +81,7 @@ def test_every_message_of_the_socket_is_described() -> None:
         if isinstance(kind, type)
         and issubclass(kind, BaseModel)
         and "type" in kind.model_fields
+        and kind.__module__ == messages.__name__
         and kind is not messages.Envelope
     }
 
