@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from api.as_of import AsOf, as_of
 from api.dependencies import AnyActor, CurrentActor, Db, Locale
 from api.idempotency import Once
 from api.pagination import (
@@ -21,6 +22,7 @@ from api.pagination import (
 from api.routes.topic_shapes import StepIn, StepOut, TopicCard, cards_page, step_out
 from api.wire import WireIn, WireOut
 from api.words import say
+from consultation.events import topic_stream
 from consultation.topics import reading
 from consultation.topics.commands import raising
 from consultation.topics.plan import procedure
@@ -145,6 +147,7 @@ class TopicOut(WireOut):
     rejection: RejectionOut | None
     permitted_acts: list[Act]
     created_at: datetime
+    as_of: AsOf | None = None
 
 
 class DocumentRef(WireOut):
@@ -381,7 +384,8 @@ async def get_topic(topic_id: UUID, actor: AnyActor, db: Db, locale: Locale) -> 
     """One topic as the asking role sees it, with the steps that role may take now."""
     async with db.read(actor) as tx:
         detail = await reading.topic_detail(tx, topic_id)
-    return topic_out(detail, locale)
+        at = await as_of(tx, topic_stream(topic_id))
+    return topic_out(detail, locale).model_copy(update={"as_of": at})
 
 
 @router.get("/topics/{topic_id}/timeline")
