@@ -156,14 +156,17 @@ async def shards_waiting(session: AsyncSession) -> list[int]:
     return sorted({int(digit, 16) % SHARDS for digit in digits})
 
 
-async def shard_counts(session: AsyncSession) -> dict[int, int]:
-    """How many entries were numbered, by shard, in one statement."""
+async def shard_counts(session: AsyncSession) -> tuple[str | None, dict[int, int]]:
+    """The epoch of the log, and how many entries were numbered by shard, in one statement."""
     rows = await session.exec(
-        select(JournalHead.stream, JournalHead.seq).where(
-            col(JournalHead.stream).in_([shard_counter(shard) for shard in range(SHARDS)])
+        select(JournalHead.stream, JournalHead.epoch, JournalHead.seq).where(
+            col(JournalHead.stream).in_([LOG, *map(shard_counter, range(SHARDS))])
         )
     )
-    return {int(stream.rpartition("/")[2]): seq for stream, seq in rows}
+    found = {stream: (epoch, seq) for stream, epoch, seq in rows}
+    epoch = found[LOG][0] if LOG in found else None
+    counters = {shard: found.get(shard_counter(shard)) for shard in range(SHARDS)}
+    return epoch, {shard: counter[1] for shard, counter in counters.items() if counter}
 
 
 def _first_digit() -> ColumnElement[str]:

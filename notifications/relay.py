@@ -127,8 +127,8 @@ class Relay:
         before = dict(self._seen)
         known_here = self._hub.heads()
         async with self._db.read(SYSTEM) as tx:
-            counts = await shard_counts(tx.session)
-            if counts == before:
+            epoch, counts = await shard_counts(tx.session)
+            if counts == before and epoch == self._epoch:
                 return
             streams = list(known_here)
             for start in range(0, len(streams), BATCH):
@@ -138,6 +138,7 @@ class Relay:
                         self._hub.lost(stream)
                     else:
                         self._hub.notice(stream, head.epoch, head.seq)
+        self._epoch = epoch
         for shard in counts.keys() | before.keys():
             if self._seen.get(shard) == before.get(shard):  # else we have moved on meanwhile
                 self._seen[shard] = counts.get(shard, 0)
