@@ -156,8 +156,6 @@ BUDGETS: Mapping[str, int] = {
     "publish_minutes": 17,
     "draft_topic": 11,
     "edit_draft": 8,
-    "submit_topic": 14,
-    "list_topics": 4,
     "submit_topic": 16,
     "list_topics": 5,
     "list_my_topics": 3,
