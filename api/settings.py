@@ -141,7 +141,7 @@ class Settings(BaseSettings):
             raise ValueError("production sends browsers to an https address")
         return self
 
-    @field_validator("token_key", "board_key")
+    @model_validator(mode="after")
     def _can_send(self) -> Self:
         if self.sms_provider == "http" and not (
             self.sms_url and self.sms_secret.get_secret_value() and self.sms_templates
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
             raise ValueError("in production nobody reads the file of sms_provider file")
         return self
 
-    @field_validator("token_key")
+    @field_validator("token_key", "board_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:
         try:
