@@ -233,8 +233,8 @@ ZIPPED: dict[int | str, dict[str, object]] = {
 
 @router.get("/polls/{poll_id}/pack", response_class=Response, responses=ZIPPED)
 async def get_pack(poll_id: UUID, actor: CurrentActor, db: Db) -> Response:
-    """The full result pack, for tellers, the supervisor and people on the roll; that it was read is
-    journalled."""
+    """The full result pack: of a named poll for tellers, the supervisor and the owners who decided;
+    that it was read is journalled."""
     async with db.begin(actor) as tx:
         files = await packing.make_pack(tx, poll_id, Edition.FULL)
     return _zip(files)

@@ -1,5 +1,6 @@
 """Boards over HTTP: what a stranger reads, what a voter keeps, and that the two fit together."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -11,7 +12,11 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from pydantic import SecretStr
+from typer.testing import CliRunner, Result
 
+from api.cli import cli
+from api.settings import Settings
 from consultation.database import Database
 from consultation.permissions import Role
 from consultation.polls import board, merkle
@@ -201,6 +206,37 @@ async def test_packs_come_as_zip_files_that_the_verifier_takes(
     ):
         answer = await client.get(path, headers=world.headers(name, role))
         assert answer.status_code == status
+
+
+async def test_the_command_line_writes_the_same_pack(
+    client: httpx.AsyncClient,
+    stage: Stage,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 12)
+    for name in ("database_url", "field_secret", "token_key", "board_key"):
+        value = getattr(settings, name)
+        secret = value.get_secret_value() if isinstance(value, SecretStr) else value
+        monkeypatch.setenv(f"MINYI_{name.upper()}", secret)
+
+    async def run(*arguments: str) -> Result:  # in a thread: the command runs a loop of its own
+        return await asyncio.to_thread(CliRunner().invoke, cli, ["pack", str(poll.id), *arguments])
+
+    early = await run("--to", str(tmp_path / "early"))
+    assert (early.exit_code, "pack-not-ready" in early.output) == (1, True)
+    await stage.published(poll.id)
+    assert (await run("--to", str(tmp_path / "full"))).exit_code == 0
+    assert (await run("--to", str(tmp_path / "full"))).exit_code == 1  # never over another
+    assert (await run("--public", "--to", str(tmp_path / "public"))).exit_code == 0
+    written = {path.name: path.read_bytes() for path in (tmp_path / "public").iterdir()}
+    answer = await client.get(f"/v1/polls/{poll.id}/pack/public")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert written == {name: archive.read(name) for name in archive.namelist()}
+    full = {path.name: path.read_bytes() for path in (tmp_path / "full").iterdir()}
+    assert failing(tmp_path / "again", full) == {}
 
 
 async def test_the_public_page_shows_codes_that_people_can_note(

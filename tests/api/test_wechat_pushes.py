@@ -166,6 +166,7 @@ def test_settings_that_would_not_be_safe_are_refused(
     good: dict[str, Any] = {
         "field_secret": "-" * 32,
         "token_key": "00" * 32,
+        "board_key": "00" * 32,
         "wechat_push_token": "t",
         "wechat_push_key": "A" * 43,
         "wechat_app_id": "wx1",

@@ -167,7 +167,7 @@ async def read_ballots(
     if poll.mode is not BallotMode.NAMED:
         raise rules.NotNamed(mode=poll.mode.value)
     staff = check(Deed.SEE_NAMED_CHOICES, tx.standing.role) is Grant.YES
-    if not staff and not await _may_inspect(tx, poll):
+    if not staff and not await may_inspect(tx, poll):
         raise NotPermitted(deed=Deed.SEE_NAMED_CHOICES.value, role=tx.standing.role.value)
     if poll.state is not PollState.PUBLISHED and not (staff and poll.state is PollState.CLOSED):
         raise rules.ChoicesSealed()
@@ -186,7 +186,7 @@ async def read_reconciliation(tx: Transaction, poll_id: UUID) -> Reconciliation:
     return await reconciliation_of(tx, poll)
 
 
-async def _may_inspect(tx: Transaction, poll: Poll) -> bool:
+async def may_inspect(tx: Transaction, poll: Poll) -> bool:
     """Whether the actor is one of the owners who decided."""
     of_owners = poll.preset.layer is Layer.OWNERS
     return of_owners and await place_of(tx, poll, tx.person_id) is not None

@@ -327,6 +327,19 @@ async def test_who_gets_which_pack(stage: Stage) -> None:
         assert await pack(stage, poll.id, Edition.PUBLIC, actor)
 
 
+async def test_who_voted_how_in_a_household_poll_is_not_for_the_neighbours(stage: Stage) -> None:
+    """Owners may inspect the records of their decision; nobody else may who is no teller."""
+    estate, people = await stage.households(8)
+    topic = await stage.topic("household_poll", estate)
+    poll = await stage.opened("household_poll", topic, estate)
+    await stage.vote(poll.id, people, "f" * 8)
+    await stage.published(poll.id)
+
+    with pytest.raises(NotPermitted):
+        await pack(stage, poll.id, actor=Actor(person_id=people[0]))
+    assert await pack(stage, poll.id, Edition.PUBLIC, Actor(person_id=people[0]))
+
+
 async def test_a_recount_that_changes_the_result_is_a_new_version_that_names_the_old(
     stage: Stage, tmp_path: Path
 ) -> None:
