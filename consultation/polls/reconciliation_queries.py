@@ -1,5 +1,8 @@
 """SQL that collects what a reconciliation compares; numbers and places, never a choice."""
 
+from typing import Any
+
+from sqlalchemy import String, literal, type_coerce, union_all
 from sqlmodel import col, func, select
 
 from consultation.database import Transaction
@@ -9,8 +12,7 @@ from consultation.polls.hand_queries import hands_counted
 from consultation.polls.mandate_queries import with_withdrawal
 from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
 from consultation.polls.paper import FormFate
-from consultation.polls.paper_queries import two_people_entered
-from consultation.polls.paper_tables import PaperBlock, PaperFate, PaperIssue
+from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import members_present
 from consultation.polls.reconciliation import (
@@ -25,7 +27,7 @@ from consultation.polls.tables import Ballot, Poll, PollTurnout, RollEntry
 
 
 async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
-    """The report on a poll as its registers stand; at most eight statements.
+    """The report on a poll as its registers stand; at most six statements.
 
     Of a confidential poll nobody knows whose ballot was invalid: who took part is compared with
     all ballots that came out of the box."""
@@ -94,15 +96,25 @@ async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int]:
 async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
     if not printed:
         return PaperFacts()
-    issued = await tx.session.exec(select(PaperIssue.form).where(PaperIssue.poll_id == poll.id))
-    fates = await tx.session.exec(
-        select(PaperFate.form, PaperFate.fate).where(PaperFate.poll_id == poll.id)
+    issued = select(PaperIssue.form, literal("issued")).where(PaperIssue.poll_id == poll.id)
+    twice = (
+        select(PaperEntry.form, literal("entered"))
+        .where(PaperEntry.poll_id == poll.id)
+        .group_by(col(PaperEntry.form))
+        .having(func.count() >= 2)
     )
+    fates = select(PaperFate.form, type_coerce(PaperFate.fate, String)).where(
+        PaperFate.poll_id == poll.id
+    )
+    rows: Any = await tx.session.exec(union_all(issued, twice, fates))  # type: ignore[call-overload]
+    met: dict[str, set[int]] = {}
+    for form, what in rows:
+        met.setdefault(what, set()).add(form)
     return PaperFacts(
         printed=printed,
-        issued=frozenset(issued),
-        fates={form: FormFate(fate) for form, fate in fates},
-        entered=frozenset(await two_people_entered(tx, poll.id)),
+        issued=frozenset(met.get("issued", ())),
+        fates={form: fate for fate in FormFate for form in met.get(fate.value, ())},
+        entered=frozenset(met.get("entered", ())),
     )
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlmodel import col, update
 
-from api.tables import LoginSession, WechatAccount
+from api.tables import LoginSession
 from consultation.community.tables import RoleAssignment
 from consultation.database import Database
 from consultation.events import TopicCosigned, poll_stream, topic_stream
@@ -19,6 +19,7 @@ from consultation.polls.rules import PollState
 from consultation.polls.tables import PollTurnout
 from consultation.topics.states import State
 from consultation.topics.tables import CoSignature
+from notifications.wechat.tables import WechatAccount
 from tests.conftest import ManualClock
 from tests.live import Phone, Start, Town, phone
 from tests.notifications.test_streams import a_poll

@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import select
 
-from api.tables import WechatAccount
 from consultation.calendar import SHANGHAI, local_day
 from consultation.database import Database, Transaction
 from consultation.events import PostAdded, TopicStateChanged
@@ -24,6 +23,7 @@ from notifications.debts import add_notices
 from notifications.inbox import Settings
 from notifications.policy import policy, week_of
 from notifications.tables import Delivery, WeekBudget
+from notifications.wechat.tables import WechatAccount
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
 from tests.notifications.house import House, always
