@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from api import idempotency, live, openapi, problems
 from api.body_limit import BodyLimit
-from api.casting_lane import CastingLane
+from api.casting_lane import WithLane
 from api.dependencies import Services
 from api.ended_sessions import EndedSessions
 from api.live import LiveSockets
@@ -91,7 +91,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 def build_surface() -> FastAPI:
     """Routes and handlers, still without the services that they ask for."""
-    app = FastAPI(
+    app = WithLane(
         title="Minyi 民议",
         version="0.1.0",
         description=DESCRIPTION,
@@ -113,5 +113,4 @@ def build_surface() -> FastAPI:
     openapi.describe(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)
-    app.add_middleware(CastingLane)
     return app

@@ -12,15 +12,24 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api import logs
 from api.body_limit import BODY_LIMIT
 from api.dependencies import Services, bearer
-from api.problems import BadRequest, MalformedJson, MalformedRequest, NotLoggedIn, TooLarge, answer
+from api.problems import (
+    BadRequest,
+    InternalError,
+    MalformedJson,
+    MalformedRequest,
+    NotLoggedIn,
+    TooLarge,
+    answer,
+)
 from api.routes import ballots
 from api.routes.ballots import BallotIn, ReceiptOut
 from consultation.permissions import Actor
@@ -35,57 +44,69 @@ ROUTE = next(
 _ID: TypeAdapter[UUID] = TypeAdapter(UUID)
 _ROLE: TypeAdapter[UUID | None] = TypeAdapter(UUID | None)
 _BODY: TypeAdapter[BallotIn] = TypeAdapter(BallotIn)
+_BEFORE, _AFTER = "/v1/polls/", "/ballot"
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _NOTHING = object()
 
 
-class CastingLane:
-    """Pure ASGI middleware, outermost."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+class WithLane(FastAPI):
+    """The application, with the lane in front of all that the framework puts around a route."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         poll_id = _poll_of(scope)
         if poll_id is None:
-            await self.app(scope, receive, send)
-            return
-        request_id = logs.request_id()
-        scope["statements"] = [0]  # its transaction is everybody's in it
-        scope["route"] = ROUTE
-        started = time.perf_counter()
-        status = 500
+            await super().__call__(scope, receive, send)
+        else:
+            scope["app"] = self
+            await _serve(scope, receive, send, poll_id)
+
+
+async def _serve(scope: Scope, receive: Receive, send: Send, poll_id: str) -> None:
+    request_id = logs.request_id()
+    scope["statements"] = [0]  # its transaction is everybody's in it
+    scope["route"] = ROUTE
+    started = time.perf_counter()
+    status = 500
+    try:
         try:
-            try:
-                receipt = await _cast(scope, receive, poll_id)
-            except Refusal as refusal:
-                response = answer(Request(scope), refusal)
-                status = response.status_code
-                await response(scope, receive, _with_headers(send, request_id))
-            else:
-                status = 200
-                await _reply(send, request_id, receipt)
-        finally:
-            logs.request_done(
-                request_id=request_id,
-                method="PUT",
-                route=ROUTE.path,
-                status=status,
-                ms=round((time.perf_counter() - started) * 1000, 1),
-                sql=0,
-                code=scope.get("problem_code"),
-                actor_id=None,  # as ``logs.UNNAMED_ROUTES`` says
-            )
+            receipt = await _cast(scope, receive, poll_id)
+        except Refusal as refusal:
+            status = await _refuse(scope, receive, send, request_id, refusal)
+        except Exception:
+            await _refuse(scope, receive, send, request_id, InternalError())
+            raise
+        else:
+            status = 200
+            await _reply(send, request_id, receipt)
+    finally:
+        logs.request_done(
+            request_id,
+            "PUT",
+            ROUTE.path,
+            status=status,
+            seconds=time.perf_counter() - started,
+            code=scope.get("problem_code"),
+            actor_id=None,  # as ``logs.UNNAMED_ROUTES`` says
+        )
+
+
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, request_id: str, refusal: Refusal
+) -> int:
+    response = answer(Request(scope), refusal)
+    await response(scope, receive, _with_headers(send, request_id))
+    return response.status_code
 
 
 def _poll_of(scope: Scope) -> str | None:
     """What stands for the poll's id in the address, if this is a ballot."""
     if scope["type"] != "http" or scope["method"] != "PUT":
         return None
-    match scope["path"].split("/"):
-        case ["", "v1", "polls", poll_id, "ballot"] if poll_id:
-            return poll_id
-    return None
+    path: str = scope["path"]
+    if not (path.startswith(_BEFORE) and path.endswith(_AFTER)):
+        return None
+    poll_id = path[len(_BEFORE) : -len(_AFTER)]
+    return poll_id if poll_id and "/" not in poll_id else None
 
 
 async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
@@ -101,7 +122,9 @@ async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
             role = value
         elif name == b"idempotency-key":
             once = value.decode("latin-1")
-    body = _parsed(await _read(receive), kind)
+    content = await _read(receive)
+    ballot = _usual(content, kind)
+    body = None if ballot is not None else _parsed(content, kind)
 
     services: Services = scope["app"].state.services
     problems: list[dict[str, str]] = []
@@ -118,8 +141,7 @@ async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
     poll = _valid(_ID, poll_id, ("path", "poll_id"), problems)
     if body is _NOTHING:
         problems.append({"field": "body", "problem": "missing"})
-        ballot = None
-    else:
+    elif ballot is None:
         ballot = _valid(_BODY, body, ("body",), problems)
     if problems or poll is None or ballot is None:
         raise MalformedRequest(fields=problems)
@@ -142,6 +164,17 @@ async def _read(receive: Receive) -> bytes:
             raise TooLarge()
         if not message.get("more_body", False):
             return body
+
+
+def _usual(body: bytes, kind: bytes | None) -> BallotIn | None:
+    """The ballot in one step, if it is JSON of the right shape; what is wrong with any other is
+    found out step by step."""
+    if kind not in _JSON:
+        return None
+    try:
+        return _BODY.validator.validate_json(body)
+    except ValidationError:
+        return None
 
 
 def _parsed(body: bytes, kind: bytes | None) -> Any:
@@ -171,7 +204,7 @@ def _valid(
     adapter: TypeAdapter[Any], value: Any, at: tuple[str, ...], problems: list[dict[str, str]]
 ) -> Any:
     try:
-        return adapter.validate_python(value, from_attributes=True)
+        return adapter.validator.validate_python(value, from_attributes=True)
     except ValidationError as invalid:
         problems += [
             {

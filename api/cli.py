@@ -271,3 +271,21 @@ def vtaiwan(
             stop("Not as it was.")
     except records.RecordsUnreadable as error:
         stop(str(error))
+
+
+@bench.command("cast")
+def bench_cast(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    runs: Annotated[int, typer.Option(min=1)] = 5,
+    casts: Annotated[int, typer.Option(min=64, help="In one turn.")] = 6000,
+) -> None:
+    """Ballots: over HTTP on PostgreSQL at 64 phones, and the store of SQLite; needs two cores."""
+    from api.bench import cast, postgres
+
+    try:
+        report = cast.run(runs, casts, lambda line: typer.echo(line, err=True))
+    except postgres.NoPostgres as error:
+        stop(str(error))
+    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
+    if not report.ok:
+        raise typer.Exit(1)

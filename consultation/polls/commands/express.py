@@ -17,6 +17,11 @@ from consultation.polls.express.sqlite import SqliteBox
 from consultation.polls.express.steps import Answer
 from consultation.refusals import Refusal
 
+
+def _voter(cast: OwnCast) -> tuple[int, int]:
+    return (cast.poll_id.int, cast.person_id.int)  # ids are dear to hash
+
+
 MOST = 256
 """Ballots in one transaction."""
 BOUND = 4096
@@ -36,7 +41,7 @@ class Express:
         else:
             self._box = PostgresBox(db.url, db.decides)
         self._batch: Batch[OwnCast, Receipt | Alone] = Batch(
-            self._work, key=lambda cast: cast.voter, most=most, bound=bound
+            self._work, key=_voter, most=most, bound=bound
         )
         db.on_dispose.append(self._box.close)
 

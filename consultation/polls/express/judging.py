@@ -26,10 +26,6 @@ class OwnCast:
     answers: tuple[tuple[int, tuple[str, ...]], ...]
     once: str | None = None
 
-    @property
-    def voter(self) -> tuple[UUID, UUID]:
-        return (self.poll_id, self.person_id)
-
 
 @dataclass(frozen=True, slots=True)
 class Receipt:

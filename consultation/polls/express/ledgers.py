@@ -26,10 +26,8 @@ class Entry:
     entry: Any
     number: int
     community: Any
-    area_dm2: int
     choices: Choices
     cast_no: int
-    set_aside: bool
     now: datetime
     text: PollText
     once: bytes
@@ -37,14 +35,21 @@ class Entry:
 
 class Ledger(Protocol):
     """``columns``: name and PostgreSQL type, the first two being ``poll_id`` and
-    ``roll_entry_id``; ``key``: the columns whose uniqueness refuses a second ballot."""
+    ``roll_entry_id``; ``shared``: those that are the same in all rows of a statement; ``key``: the
+    columns whose uniqueness refuses a second ballot."""
 
     @property
     def table(self) -> str: ...
     @property
     def columns(self) -> Sequence[tuple[str, str]]: ...
     @property
+    def shared(self) -> Sequence[tuple[str, str]]: ...
+    @property
     def key(self) -> Sequence[str]: ...
+
+    def same(self, cast_no: int, set_aside: bool, now: datetime) -> tuple[Any, ...]:
+        """The values of the shared columns."""
+        ...
 
     def row(self, cast: Entry) -> tuple[tuple[Any, ...], Receipt]:
         """The values of the columns, and the receipt for when they are in."""
@@ -56,16 +61,21 @@ class Named:
     columns = (
         ("poll_id", "uuid"),
         ("roll_entry_id", "uuid"),
-        ("cast_no", "int4"),
         ("community_id", "uuid"),
         ("choices", "json"),
-        ("channel", "text"),
-        ("set_aside", "bool"),
         ("salt", "bytea"),
         ("leaf_hash", "bytea"),
+    )
+    shared = (
+        ("cast_no", "int4"),
+        ("set_aside", "bool"),
+        ("channel", "text"),
         ("cast_at", "timestamptz"),
     )
     key = ("poll_id", "roll_entry_id", "cast_no")
+
+    def same(self, cast_no: int, set_aside: bool, now: datetime) -> tuple[Any, ...]:
+        return (cast_no, set_aside, CHANNEL.value, now)
 
     def row(self, cast: Entry) -> tuple[tuple[Any, ...], Receipt]:
         salt = token_bytes(leaves.SALT_BYTES)
@@ -79,18 +89,7 @@ class Named:
                 salt=salt,
             )
         )
-        values = (
-            cast.poll_id,
-            cast.entry,
-            cast.cast_no,
-            cast.community,
-            json.dumps(cast.choices),
-            CHANNEL.value,
-            cast.set_aside,
-            salt,
-            leaf,
-            cast.now,
-        )
+        values = (cast.poll_id, cast.entry, cast.community, json.dumps(cast.choices), salt, leaf)
         return values, Receipt(cast.poll_id, leaf.hex(), cast.now)
 
 
@@ -103,14 +102,16 @@ class Confidential:
         ("poll_id", "uuid"),
         ("roll_entry_id", "uuid"),
         ("community_id", "uuid"),
-        ("channel", "text"),
         ("sealed", "bytea"),
         ("fingerprint", "bytea"),
-        ("replaced", "bytea"),
         ("salt", "bytea"),
         ("leaf_hash", "bytea"),
     )
+    shared = (("channel", "text"), ("replaced", "bytea"))
     key = ("poll_id", "roll_entry_id")
+
+    def same(self, cast_no: int, set_aside: bool, now: datetime) -> tuple[Any, ...]:
+        return (CHANNEL.value, b"")
 
     def row(self, cast: Entry) -> tuple[tuple[Any, ...], Receipt]:
         assert cast.text.box_public_key is not None
@@ -126,10 +127,8 @@ class Confidential:
             cast.poll_id,
             cast.entry,
             cast.community,
-            CHANNEL.value,
             content.sealed,
             content.fingerprint,
-            b"",
             content.salt,
             content.leaf_hash,
         )

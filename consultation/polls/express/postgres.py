@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from secrets import randbelow
 from typing import Any
 from uuid import UUID
@@ -64,14 +65,17 @@ counted AS (
 """
 
 
+@cache
 def _insert(ledger: Ledger, *, counts: bool) -> str:
-    columns = [name for name, _ in ledger.columns]
+    columns = [name for name, _ in (*ledger.columns, *ledger.shared)]
     values = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(ledger.columns, 1))
-    many = len(columns)
-    count = COUNT.format(areas=many + 1, shard=many + 2)
+    many = len(ledger.columns)
+    same = "".join(f", ${n}::{kind}" for n, (_, kind) in enumerate(ledger.shared, many + 1))
+    count = COUNT.format(areas=len(columns) + 1, shard=len(columns) + 2)
     return (
         f"WITH i AS (INSERT INTO {ledger.table} ({', '.join(columns)}) "  # noqa: S608  our own names
-        f"SELECT * FROM unnest({values}) ON CONFLICT ({', '.join(ledger.key)}) DO NOTHING "
+        f"SELECT u.*{same} FROM unnest({values}) AS u "
+        f"ON CONFLICT ({', '.join(ledger.key)}) DO NOTHING "
         f"RETURNING poll_id, roll_entry_id){count if counts else ''} "
         "SELECT poll_id, roll_entry_id FROM i"
     )
@@ -184,13 +188,17 @@ class PostgresBox:
         ]
 
     async def insert(
-        self, ledger: Ledger, rows: Sequence[tuple[Any, ...]], turnout: Mapping[Key, int] | None
+        self,
+        ledger: Ledger,
+        rows: Sequence[tuple[Any, ...]],
+        same: tuple[Any, ...],
+        areas: Sequence[int] | None,
     ) -> set[Key]:
-        columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
-        if turnout is not None:
-            columns += [[turnout[row[0], row[1]] for row in rows], self._shard]
-        sql = _insert(ledger, counts=turnout is not None)
-        return {(row[0], row[1]) for row in await self._fetch(sql, *columns)}
+        columns = zip(*rows, strict=True)
+        counts = () if areas is None else (areas, self._shard)
+        sql = _insert(ledger, counts=areas is not None)
+        found = await self._fetch(sql, *columns, *same, *counts)
+        return {(row[0], row[1]) for row in found}
 
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
         found: dict[Key, list[Known]] = {}

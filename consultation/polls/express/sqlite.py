@@ -10,6 +10,7 @@ from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
+from itertools import repeat
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -54,7 +55,7 @@ WHERE poll_id = ? AND roll_entry_id = ? ORDER BY cast_no
 
 @cache
 def _insert(ledger: Ledger) -> str:
-    columns = [name for name, _ in ledger.columns]
+    columns = [name for name, _ in (*ledger.columns, *ledger.shared)]
     return (
         f"INSERT INTO {ledger.table} ({', '.join(columns)}) "  # noqa: S608  our own names
         f"VALUES ({', '.join('?' * len(columns))}) ON CONFLICT ({', '.join(ledger.key)}) DO NOTHING"
@@ -99,6 +100,14 @@ class SqliteBox:
             except asyncio.CancelledError:
                 await asyncio.wait([work])  # the turn is over when the thread is done
                 raise
+
+    async def put_in_one_by_one(self, casts: Sequence[OwnCast]) -> None:
+        """A commit for each: what sharing one is measured beside."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "ballots")
+        async with self._turn:
+            work = lambda: [self._put_in([cast]) for cast in casts]  # noqa: E731
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def close(self) -> None:
         if self._thread is not None:
@@ -181,22 +190,26 @@ class SqliteBox:
         return self._clock(), seen
 
     async def insert(
-        self, ledger: Ledger, rows: Sequence[tuple[Any, ...]], turnout: Mapping[Key, int] | None
+        self,
+        ledger: Ledger,
+        rows: Sequence[tuple[Any, ...]],
+        same: tuple[Any, ...],
+        areas: Sequence[int] | None,
     ) -> set[Key]:
         assert self._connection is not None
         execute, sql = self._connection.execute, _insert(ledger)
-        new = {
-            (row[0], row[1])
-            for row in rows
-            if execute(sql, [_stored(value) for value in row]).rowcount == 1
-        }
-        if turnout is not None:
-            sums: dict[UUID, tuple[int, int]] = {}
-            for key in new:
-                heads, area = sums.get(key[0], (0, 0))
-                sums[key[0]] = (heads + 1, area + turnout[key])
-            for poll_id, (heads, area) in sums.items():
-                execute(COUNT, (heads, area, poll_id.hex, self._shard))
+        new: set[Key] = set()
+        sums: dict[str, tuple[int, int]] = {}
+        stored = [_stored(value) for value in same]
+        for row, area in zip(rows, areas or repeat(0), strict=False):
+            values = [_stored(value) for value in row]
+            if execute(sql, values + stored).rowcount == 1:
+                new.add((row[0], row[1]))
+                heads, total = sums.get(values[0], (0, 0))
+                sums[values[0]] = (heads + 1, total + area)
+        if areas is not None:
+            for poll, (heads, total) in sums.items():
+                execute(COUNT, (heads, total, poll, self._shard))
         return new
 
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:

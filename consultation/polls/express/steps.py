@@ -11,6 +11,7 @@ Rows go in sorted, so that two processes take their locks in the same order.
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -55,10 +56,14 @@ class Store(Protocol):
         ...
 
     async def insert(
-        self, ledger: Ledger, rows: Sequence[tuple[Any, ...]], turnout: Mapping[Key, int] | None
-    ) -> set[Key]:
-        """Which rows went in; each of those counts as a head with its area, if ``turnout`` has the
-        areas."""
+        self,
+        ledger: Ledger,
+        rows: Sequence[tuple[Any, ...]],
+        same: tuple[Any, ...],
+        areas: Sequence[int] | None,
+    ) -> Collection[Key]:
+        """Which rows went in. With ``areas``, one for each row, each that went in counts as a head
+        with its area."""
         ...
 
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
@@ -88,7 +93,7 @@ class Texts:
 
 async def put_in_together(store: Store, texts: Texts, casts: Sequence[OwnCast]) -> list[Answer]:
     """Casts of different voters (a voter may cast in several polls); an answer for each."""
-    poll_ids = sorted({cast.poll_id for cast in casts})
+    poll_ids = sorted({cast.poll_id.int: cast.poll_id for cast in casts}.values())
     await store.hold(poll_ids)
     text_of = await texts.of(store, poll_ids)
     now, seen = await store.look(casts)
@@ -133,17 +138,15 @@ class _Case:
         self.admitted = admitted
         self.key: Key = (cast.poll_id, seen.entry)
 
-    def entry(self, now: datetime, *, cast_no: int = 1, set_aside: bool = False) -> Entry:
+    def entry(self, now: datetime, cast_no: int = 1) -> Entry:
         seen = self.seen
         return Entry(
             self.cast.poll_id,
             seen.entry,
             seen.number,
             seen.community,
-            seen.area_dm2,
             self.admitted.choices,
             cast_no,
-            set_aside,
             now,
             self.text,
             self.admitted.once,
@@ -155,8 +158,9 @@ async def _insert(
 ) -> list[tuple[_Case, Receipt]]:
     cases.sort(key=lambda case: case.key)
     made = [ledger.row(case.entry(now)) for case in cases]
-    areas = {case.key: case.seen.area_dm2 for case in cases}
-    new = await store.insert(ledger, [row for row, _ in made], areas)
+    areas = [case.seen.area_dm2 for case in cases]
+    same = ledger.same(1, False, now)
+    new = await store.insert(ledger, [row for row, _ in made], same, areas)
     return [
         (case, receipt) for case, (_, receipt) in zip(cases, made, strict=True) if case.key in new
     ]
@@ -191,14 +195,16 @@ async def _again(
             answers.append((case, _receipt(case, outcome)))
         else:
             more.append((case, outcome))
-    if more:
-        ledger = LEDGERS[BallotMode.NAMED]
+    ledger = LEDGERS[BallotMode.NAMED]
+    for another in sorted({next for _, next in more}, key=astuple):
         made = [
-            ledger.row(case.entry(now, cast_no=next.cast_no, set_aside=next.set_aside))
+            (case, *ledger.row(case.entry(now, another.cast_no)))
             for case, next in more
+            if next == another
         ]
-        new = await store.insert(ledger, [row for row, _ in made], None)
-        for (case, _), (_, receipt) in zip(more, made, strict=True):
+        same = ledger.same(another.cast_no, another.set_aside, now)
+        new = await store.insert(ledger, [row for _, row, _ in made], same, None)
+        for case, _, receipt in made:
             # not new: another cast of the same voter came just now, through another process
             answers.append((case, receipt if case.key in new else rules.AlreadyVoted(numbers=[])))
     return answers
