@@ -22,6 +22,7 @@ from consultation.database import Clock, Database, system_clock
 from consultation.deliberation.commands.marking import marks_of
 from consultation.ids import NewId, random_id
 from consultation.polls.commands.express import Express
+from consultation.polls.keys import LocalBoardKey
 from consultation.vault import Vault
 from notifications.hub import Hub
 from notifications.relay import Relay
@@ -35,7 +36,12 @@ def build_database(
 ) -> Database:
     vault = Vault(settings.field_secret.get_secret_value().encode())
     return Database(
-        settings.database_url, vault=vault, clock=clock, new_id=new_id, box_keys=settings.box_keys()
+        settings.database_url,
+        vault=vault,
+        board_key=LocalBoardKey(bytes.fromhex(settings.board_key.get_secret_value())),
+        clock=clock,
+        new_id=new_id,
+        box_keys=settings.box_keys(),
     )
 
 

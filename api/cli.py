@@ -4,10 +4,12 @@
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
+from uuid import UUID
 
 import typer
 
 if TYPE_CHECKING:
+    from api.bench.report import Report
     from api.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -173,6 +175,38 @@ def verify_journal(env_file: EnvFile = None) -> None:
     typer.echo("Every digest follows from the one before it.")
 
 
+@cli.command("pack")
+def write_pack(
+    poll: Annotated[UUID, typer.Argument(help="The id of a published poll.")],
+    to: Annotated[Path, typer.Option(help="A folder; made, and must be empty.")],
+    public: Annotated[bool, typer.Option("--public", help="The public edition.")] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Write the result pack of a poll, which `minyi verify` counts again."""
+    settings = settings_or_stop(env_file)
+    from api import evidence
+    from consultation.refusals import Refusal
+
+    try:
+        asyncio.run(evidence.write_pack(settings, poll, to, public=public))
+    except FileExistsError:
+        stop(f"{to} is not an empty folder.")
+    except Refusal as refusal:
+        stop(f"There is no pack of {poll}: {refusal.code}.")
+    typer.echo(f"The pack is in {to}. `minyi verify {to}` counts it again.")
+
+
+@cli.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def verify(context: typer.Context) -> None:
+    """Count a result pack again, by client-spec/verifier/minyi_verify.py, which knows no server."""
+    from api import evidence
+
+    raise typer.Exit(evidence.verify(context.args))
+
+
 @cli.command("import")
 def import_register(
     kind: Annotated[
@@ -286,6 +320,34 @@ def bench_cast(
         report = cast.run(runs, casts, lambda line: typer.echo(line, err=True))
     except postgres.NoPostgres as error:
         stop(str(error))
+    show(report, as_json=as_json)
+
+
+@bench.command("verify")
+def bench_verify(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    packs: Annotated[int, typer.Option(min=1, help="Random honest packs.")] = 200,
+) -> None:
+    """Random honest packs of every kind and every mutation: all of these refused, none of those."""
+    from api.bench import verifying
+
+    show(verifying.run(packs), as_json=as_json)
+
+
+@bench.command("pack")
+def bench_pack(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    ballots: Annotated[int, typer.Option(min=20)] = 5_000,
+    runs: Annotated[int, typer.Option(min=1)] = 3,
+) -> None:
+    """A closed owners' poll: tally, board and pack in one go, and its check; time per ballot."""
+    from api.bench import packing
+
+    show(asyncio.run(packing.run(runs, ballots)), as_json=as_json)
+
+
+def show(report: "Report", *, as_json: bool) -> None:
+    """Print what a bench found; 1 if a goal is missed."""
     typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
     if not report.ok:
         raise typer.Exit(1)

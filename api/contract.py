@@ -88,7 +88,7 @@ EXCEPTIONS: Mapping[str, Action] = {
 
 def openapi() -> dict[str, Any]:
     # Nothing is opened or signed here; these never leave this function.
-    settings = Settings(field_secret="-" * 32, token_key="00" * 32)  # type: ignore[arg-type]
+    settings = Settings(field_secret="-" * 32, token_key="00" * 32, board_key="00" * 32)  # type: ignore[arg-type]
     return build_app(settings).openapi()
 
 

@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """Seals names and phones; at least 32 characters. Losing it loses them."""
     token_key: SecretStr
     """Ed25519 private key, 32 bytes in hex, that signs access tokens."""
+    board_key: SecretStr
+    """Ed25519 private key, 32 bytes in hex, that signs the boards and certificates of polls."""
     box_keys_dir: Path | None = None
     """Folder for the box keys of confidential polls, away from the database and its backups;
     without one such polls cannot be announced."""
@@ -61,7 +63,7 @@ class Settings(BaseSettings):
             raise ValueError("production needs wechat_app_id, wechat_secret and an https address")
         return self
 
-    @field_validator("token_key")
+    @field_validator("token_key", "board_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:
         try:
@@ -118,7 +120,9 @@ def load(env_file: Path | None = None) -> Settings:
 def fresh_secrets() -> str:
     """The lines of a settings file that nobody else has."""
     return (
-        f"MINYI_FIELD_SECRET={secrets.token_urlsafe(48)}\nMINYI_TOKEN_KEY={secrets.token_hex(32)}\n"
+        f"MINYI_FIELD_SECRET={secrets.token_urlsafe(48)}\n"
+        f"MINYI_TOKEN_KEY={secrets.token_hex(32)}\n"
+        f"MINYI_BOARD_KEY={secrets.token_hex(32)}\n"
     )
 
 

@@ -19,7 +19,7 @@ from consultation.meetings.commands import minutes
 from consultation.outcomes.commands import adoption, tasks
 from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
-from consultation.polls.commands import closing, erasure, opening
+from consultation.polls.commands import closing, erasure, opening, recording
 from consultation.topics.commands import system
 
 Handler = Callable[[Transaction, UUID], Awaitable[None]]
@@ -31,6 +31,7 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.SETTLE_MINUTES: minutes.settle_minutes,
     JobKind.POLL_OPEN: opening.open_due_poll,
     JobKind.POLL_CLOSE: closing.close_poll,
+    JobKind.BOARD_BATCH: recording.put_on_board,
     JobKind.POLL_DESTROY_BOX: erasure.note_destruction,
     JobKind.START_ADOPTION: adoption.start_adoption,
     JobKind.TASK_OVERDUE: tasks.note_overdue,

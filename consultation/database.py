@@ -27,6 +27,7 @@ from consultation.box_keys import BoxKeys, NoBoxKeys
 from consultation.events import Event
 from consultation.ids import NewId, random_id
 from consultation.permissions import NOBODY, Actor, Role, Standing
+from consultation.polls.keys import BoardKey
 from consultation.vault import Vault
 
 metadata: MetaData = SQLModel.metadata
@@ -54,6 +55,7 @@ class Transaction:
         actor: Actor,
         vault: Vault,
         new_id: NewId,
+        board_key: BoardKey,
         box_keys: BoxKeys,
         decides: Clock | None,
     ) -> None:
@@ -63,6 +65,7 @@ class Transaction:
         self.actor = actor
         self.vault = vault
         self.new_id = new_id
+        self.board_key = board_key
         self.box_keys = box_keys
         self.standing: Standing = Standing(Role.SYSTEM if actor.system else Role.VISITOR)
         """The standing last checked by ``community.queries.standing``; the journal records it."""
@@ -110,6 +113,7 @@ class Database:
         url: str,
         *,
         vault: Vault,
+        board_key: BoardKey,
         clock: Clock = system_clock,
         new_id: NewId = random_id,
         pool_size: int = 10,
@@ -117,6 +121,7 @@ class Database:
     ) -> None:
         self.url = url
         self.vault = vault
+        self.board_key = board_key
         self.clock = clock
         self.new_id = new_id
         self.box_keys: BoxKeys = box_keys or NoBoxKeys()
@@ -178,6 +183,7 @@ class Database:
             actor=actor,
             vault=self.vault,
             new_id=self.new_id,
+            board_key=self.board_key,
             box_keys=self.box_keys,
             decides=self.decides,
         )

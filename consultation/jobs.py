@@ -26,6 +26,7 @@ class JobKind(StrEnum):
     TOPIC_OVERDUE = "topic_overdue"
     POLL_OPEN = "poll_open"
     POLL_CLOSE = "poll_close"
+    BOARD_BATCH = "board_batch"
     POLL_DESTROY_BOX = "poll_destroy_box"
     SURVEY_OPEN = "survey_open"
     SURVEY_CLOSE = "survey_close"

@@ -6,10 +6,12 @@ from consultation.deliberation import tables as deliberation
 from consultation.meetings import tables as meetings
 from consultation.outcomes import tables as outcomes
 from consultation.oversight import tables as oversight
+from consultation.polls import board_tables as boards
 from consultation.polls import envelope_tables
 from consultation.polls import tables as polls
 from consultation.topics import tables as topics
 
 AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, jobs, journal)
+BOARDS = boards
 ENVELOPES = envelope_tables
 GUARDS = append_only

@@ -23,6 +23,7 @@ from api.server import serving
 from api.settings import Settings
 from consultation.box_keys import FileBoxKeys
 from consultation.database import Database
+from consultation.polls.keys import LocalBoardKey
 from consultation.vault import Vault
 from tests import servers
 from tests.fake_wechat import FakeWechat
@@ -32,6 +33,7 @@ from tests.world import World, build_world
 pytest_plugins = ["tests.reporting"]
 
 SECRET = "a secret for tests, 32 bytes or more"
+BOARD_KEY = LocalBoardKey(bytes.fromhex("22" * 32))
 START = datetime(2026, 3, 11, 1, 0, tzinfo=UTC)  # Wednesday, 09:00 in Shanghai
 
 
@@ -122,6 +124,7 @@ async def db(database_url: str, clock: ManualClock, box_keys_dir: Path) -> Async
     database = Database(
         database_url,
         vault=Vault(SECRET.encode()),
+        board_key=BOARD_KEY,
         clock=clock,
         pool_size=5,
         box_keys=FileBoxKeys(box_keys_dir),
@@ -153,6 +156,7 @@ def settings(request: pytest.FixtureRequest, database_url: str, box_keys_dir: Pa
         database_url=database_url,
         field_secret=SECRET,
         token_key="11" * 32,  # type: ignore[arg-type]
+        board_key="22" * 32,  # type: ignore[arg-type]
         wechat_base_url=request.getfixturevalue("fake_wechat").url if fake else "http://[::1]:9",
         wechat_app_id=APP_ID,
         wechat_secret=FAKE_SECRET,  # type: ignore[arg-type]

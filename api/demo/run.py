@@ -39,6 +39,7 @@ from consultation.ids import seeded_ids
 SEED = 20260311
 FIELD_SECRET = "the demo holds invented people only, and no secret"  # noqa: S105
 TOKEN_KEY = "20260311" * 8
+BOARD_KEY = "20260312" * 8
 
 
 class RunningClock:
@@ -57,6 +58,7 @@ def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: i
         database_url=f"sqlite+aiosqlite:///{folder}/demo.sqlite3",
         field_secret=SecretStr(FIELD_SECRET),
         token_key=SecretStr(TOKEN_KEY),
+        board_key=SecretStr(BOARD_KEY),
         wechat_base_url=wechat,
         wechat_app_id=APP_ID,
         wechat_secret=SecretStr(SECRET),

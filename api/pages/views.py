@@ -1,7 +1,7 @@
 """What the pages show, in words: plain dictionaries for the templates, made from what a visitor
 may read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,11 @@ from consultation.outcomes import queries as outcomes
 from consultation.outcomes import task_queries
 from consultation.oversight import queries as oversight
 from consultation.oversight.rules import DissentState
+from consultation.polls import board_queries
 from consultation.polls import queries as polls
+from consultation.polls.board_tables import Tree, TreeHead
+from consultation.polls.tables import Poll
+from consultation.polls.wording import MANIFEST_SHOWN
 from consultation.topics import reading
 from consultation.topics.states import State, StateGroup
 from consultation.topics.tables import Topic
@@ -257,7 +261,31 @@ async def _meetings(tx: Transaction, topic: Topic, t: Words) -> list[dict[str, A
 
 async def _polls(tx: Transaction, topic: Topic, t: Words, locale: str) -> list[dict[str, Any]]:
     found = await polls.polls_of_topic(tx, topic.id, after=None, limit=5)
-    return [_poll(await poll_out(tx, poll, locale), t) for poll in found]
+    heads = await board_queries.last_heads(tx, [poll.id for poll in found])
+    return [
+        _poll(await poll_out(tx, poll, locale), t) | _evidence(poll, heads.get(poll.id, {}), t)
+        for poll in found
+    ]
+
+
+def _evidence(poll: Poll, heads: Mapping[Tree, TreeHead], t: Words) -> dict[str, Any]:
+    """Check codes that people can note: of the manifest, and of each tree of the board."""
+    code = None
+    if poll.manifest_hash is not None:
+        code = t("pages.manifest", hash=poll.manifest_hash[:MANIFEST_SHOWN])
+    return {
+        "manifest": code,
+        "heads": [
+            t(
+                "pages.tree_head",
+                tree=t(f"words.tree.{tree}"),
+                size=head.size,
+                root=head.root[:MANIFEST_SHOWN],
+                at=minute(head.at),
+            )
+            for tree, head in sorted(heads.items())
+        ],
+    }
 
 
 def _poll(poll: PollOut, t: Words) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.routes import (
     adoption,
     ballots,
+    boards,
     boxes,
     communities,
     cosigning,
@@ -48,6 +49,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     meetings.router,
     polls.router,
     ballots.router,
+    boards.router,
     boxes.router,
     outcomes.router,
     adoption.router,

@@ -139,6 +139,7 @@ class PollOut(WireOut):
     closed_at: datetime | None
     published_at: datetime | None
     text_hash: str | None
+    manifest_hash: str | None
     roll_digest: str | None
     eligible: Count
     turnout: Count | None
@@ -271,6 +272,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         closed_at=poll.closed_at,
         published_at=poll.published_at,
         text_hash=poll.text_hash,
+        manifest_hash=poll.manifest_hash,
         roll_digest=poll.roll_digest,
         eligible=eligible,
         turnout=turnout,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from secrets import token_bytes
 from uuid import UUID
 
 from sqlalchemy import JSON, Index, LargeBinary, UniqueConstraint, text
@@ -24,12 +25,19 @@ from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
 from consultation.polls.rules import Choices, PollItem, PollState, RolledUnit
 
 TURNOUT_SHARDS = 16
+SALT_BYTES = 16
+
+
+def _salt() -> bytes:
+    return token_bytes(SALT_BYTES)
 
 
 class Poll(Row, table=True):
     """``text_hash`` is SHA-256 of the announced question, items and preset. ``opens_at`` is
-    inclusive, ``closes_at`` exclusive. ``eligible_*`` are sums of the frozen roll; ``present`` and
-    ``result`` are null until the close. A round of a topic has one poll that is not voided."""
+    inclusive, ``closes_at`` exclusive. ``manifest_hash`` is the digest of the manifest in force and
+    ``roll_secret`` what pseudonyms on the roll are made with (null of a draft; once destroyed,
+    nobody finds a person from a pseudonym). ``eligible_*`` are sums of the frozen roll; ``present``
+    and ``result`` are null until the close. A round of a topic has one poll that is not voided."""
 
     __table_args__ = (
         Index(
@@ -61,6 +69,8 @@ class Poll(Row, table=True):
     text_hash: str | None = Field(default=None, max_length=64)
     roll_version: int = 1
     roll_digest: str | None = Field(default=None, max_length=64)
+    roll_secret: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
+    manifest_hash: str | None = Field(default=None, max_length=64)
     eligible_heads: int = 0
     eligible_area_dm2: int = 0
     announced_at: datetime | None = maybe_when()
@@ -83,7 +93,8 @@ class RollEntry(Row, table=True):
     """One eligible voter of one poll, frozen. ``person_id`` is null where a household has named
     nobody yet: it counts in the base and cannot vote. ``units`` are the parts that make up the
     area, so that one owner of three homes is one head with three areas. The entries of the poll's
-    present ``roll_version`` are its roll; an upheld objection makes a new version."""
+    present ``roll_version`` are its roll; an upheld objection makes a new version. ``salt`` hides
+    the place in the root of the roll."""
 
     __table_args__ = (
         UniqueConstraint("poll_id", "roll_version", "number"),
@@ -100,6 +111,12 @@ class RollEntry(Row, table=True):
     label: str = Field(max_length=60)  # masked: 3幢 王*
     area_dm2: int = 0
     units: list[RolledUnit] = value(list[RolledUnit])
+    salt: bytes = Field(
+        default_factory=_salt,
+        sa_type=LargeBinary,
+        nullable=False,
+        sa_column_kwargs={"default": _salt},  # also for rows that are inserted in bulk
+    )
 
 
 class Ballot(Row, table=True):

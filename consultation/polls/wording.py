@@ -21,6 +21,9 @@ from consultation.polls.presets import (
 )
 from consultation.polls.rules import PollItem, Verdict
 
+MANIFEST_SHOWN = 16
+"""Hex digits of the manifest's digest in a notice; whoever checks a result pack compares them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
@@ -42,6 +45,7 @@ def notice(
     opens_at: datetime,
     closes_at: datetime,
     text_hash: str,
+    manifest_hash: str,
 ) -> list[Phrase]:
     """The notice of a poll 表决公告: what is put to the vote, who votes, when, by which rule."""
     phrases = [Phrase("polls.notice.question", {"question": question})]
@@ -65,6 +69,7 @@ def notice(
         mode_promise(mode),
         Phrase("polls.notice.basis", {"basis": "、".join(preset.legal_basis)}),
         Phrase("polls.notice.hash", {"hash": text_hash[:16]}),
+        Phrase("polls.notice.manifest", {"hash": manifest_hash[:MANIFEST_SHOWN]}),
     ]
     return phrases
 

@@ -22,7 +22,7 @@ from consultation.jobs import JobKind
 from consultation.permissions import Actor
 from consultation.polls.commands import erasure, unsealing
 from consultation.vault import Vault
-from tests.conftest import SECRET
+from tests.conftest import BOARD_KEY, SECRET
 
 STEPS = ("opened", "committed", "key_destroyed", "pages_rewritten")
 
@@ -44,7 +44,13 @@ async def main(url: str, keys: str, poll: str, step: str, now: str, *confirm: st
     box_keys = Keys(Path(keys))
     box_keys.step = step
     clock = datetime.fromisoformat(now)
-    db = Database(url, vault=Vault(SECRET.encode()), clock=lambda: clock, box_keys=box_keys)
+    db = Database(
+        url,
+        vault=Vault(SECRET.encode()),
+        board_key=BOARD_KEY,
+        clock=lambda: clock,
+        box_keys=box_keys,
+    )
     if step == "opened":  # the opened ballots are written, and not committed
         ordered = erasure.order
 

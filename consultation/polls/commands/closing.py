@@ -17,7 +17,9 @@ from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, Grant, Role, check
 from consultation.polls import rules, wording
 from consultation.polls.commands import erasure
+from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
+from consultation.polls.commands.recording import schedule_last_round
 from consultation.polls.counting import Vote, count, result_digest
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import (
@@ -77,6 +79,7 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
         store_count(poll, roll, await votes_cast(tx, poll.id))
     poll.state = PollState.CLOSED
     poll.closed_at = tx.now
+    await schedule_last_round(tx, poll)
 
     tx.emit(PollClosed(**_about(poll, topic)))
 
@@ -174,6 +177,7 @@ async def _may_inspect(tx: Transaction, poll: Poll) -> bool:
 async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> None:
     """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
     assert poll.result is not None
+    await certify(tx, poll)
     document = await publish_document(
         tx,
         topic,

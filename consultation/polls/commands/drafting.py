@@ -15,6 +15,7 @@ from consultation.meetings.rules import MeetingState
 from consultation.meetings.tables import Meeting
 from consultation.permissions import Deed, Role
 from consultation.polls import rules, terms, wording
+from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.queries import Hold, access_poll, live_poll, turnout
@@ -123,11 +124,13 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
     poll.eligible_heads = len(roll)
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await _freeze(tx, poll, roll)
+    await fix_manifest(tx, poll)
     poll.notice_id = (await _publish_notice(tx, poll, topic, write)).id
     for kind, at in ((JobKind.POLL_OPEN, poll.opens_at), (JobKind.POLL_CLOSE, poll.closes_at)):
         await schedule(
             tx, kind, poll.id, at, community_id=poll.community_id, occasion=at.isoformat()
         )
+    await schedule_round(tx, poll)
 
     tx.emit(
         PollAnnounced(
@@ -285,6 +288,7 @@ async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writ
         opens_at=poll.opens_at,
         closes_at=poll.closes_at,
         text_hash=poll.text_hash or "",
+        manifest_hash=poll.manifest_hash or "",
     )
     title = write([Phrase("polls.notice.title", {"title": topic.title})])
     return await publish_document(

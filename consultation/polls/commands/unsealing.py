@@ -14,6 +14,7 @@ from consultation.permissions import Deed, Role, check
 from consultation.polls import envelope_queries, envelopes, rules
 from consultation.polls.commands import erasure
 from consultation.polls.commands.closing import store_count
+from consultation.polls.commands.recording import finish_board
 from consultation.polls.counting import Vote
 from consultation.polls.envelope_tables import BoxOpener
 from consultation.polls.presets import BallotMode
@@ -79,6 +80,7 @@ async def _open(tx: Transaction, poll: Poll) -> None:
         raise rules.BoxKeyUnusable() from None
     if public_key(private_key).hex() != poll.box_public_key:
         raise rules.BoxKeyUnusable()
+    await finish_board(tx, poll)  # the envelopes are on it before they are destroyed
     contents = await envelope_queries.take_contents(tx, poll)
     found = [
         envelopes.unseal(private_key, poll_id=poll.id, items=poll.items, sealed=sealed)

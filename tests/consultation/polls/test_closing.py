@@ -4,9 +4,11 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.phrases import write
+from consultation.append_only import protect, unprotect
 from consultation.community.tables import Node
 from consultation.events import PollBallotsRead
 from consultation.journal import JournalEntry
@@ -224,13 +226,21 @@ async def test_one_person_signs_once_in_whatever_role(stage: Stage, world: World
         await stage.sign(poll.id, "supervisor", Role.TELLER)
 
 
+async def run(stage: Stage, *statements: str) -> None:
+    """As somebody who owns the database."""
+    async with stage.db.begin() as tx:
+        for statement in statements:
+            await (await tx.session.connection()).exec_driver_sql(statement)
+
+
 async def test_nothing_is_counted_on_a_roll_that_was_tampered_with(stage: Stage) -> None:
     poll, owners = await stage.lift_poll()
     await stage.vote(poll.id, owners, "f" * 12)
-    async with stage.db.begin() as tx:
-        row = await tx.session.get(Poll, poll.id)
-        assert row is not None
-        row.roll_digest = "0" * 64
+    tamper = f"UPDATE poll SET roll_digest = '{'0' * 64}'"
+    with pytest.raises(IntegrityError, match="poll is append-only"):
+        await run(stage, tamper)
+    dialect = "sqlite" if stage.db.is_sqlite else "postgresql"
+    await run(stage, *unprotect(dialect, ["poll"]), tamper, *protect(dialect, ["poll"]))
 
     closed = await stage.closed(poll.id)
     assert closed.state is PollState.OPEN

@@ -30,7 +30,7 @@ from consultation.polls.envelope_tables import Envelope, OpenedBallot
 from consultation.polls.envelopes import tracker
 from consultation.polls.rules import PollItem
 from consultation.vault import Vault
-from tests.conftest import SECRET
+from tests.conftest import BOARD_KEY, SECRET
 from tests.consultation.polls.stage import OPENERS, Stage
 
 VOTERS = 48
@@ -310,6 +310,7 @@ async def test_an_old_copy_opens_nothing_once_the_key_is_destroyed_and_all_with_
         db = Database(
             f"sqlite+aiosqlite:///{copy}",
             vault=Vault(SECRET.encode()),
+            board_key=BOARD_KEY,
             clock=stage.clock,
             box_keys=FileBoxKeys(keys),
         )

@@ -118,6 +118,7 @@ def test_the_notice_of_every_preset_is_whole(name: str, mode: BallotMode) -> Non
             opens_at=datetime(2026, 6, 9, 16, tzinfo=UTC),
             closes_at=datetime(2026, 6, 16, 16, tzinfo=UTC),
             text_hash="a1" * 32,
+            manifest_hash="b2" * 32,
         )
     )
 
