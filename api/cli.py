@@ -44,6 +44,13 @@ def stop(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def conclude(report: "Report", *, as_json: bool) -> None:
+    """Show what a bench has measured; 1 if it missed a goal."""
+    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
+    if not report.ok:
+        raise typer.Exit(1)
+
+
 def settings_or_stop(env_file: Path | None) -> "Settings":
     from api import settings
 
@@ -59,6 +66,12 @@ def serve(env_file: EnvFile = None) -> None:
     settings = settings_or_stop(env_file)
     from api import logs, server
     from api.migrations import runner
+    from consultation.polls.preset_files import PresetsUnusable, use_local
+
+    try:
+        use_local(settings.presets_dir)
+    except PresetsUnusable as error:
+        stop(f"The rules in {settings.presets_dir} cannot be used.\n  {error}")
 
     at = asyncio.run(runner.current(settings.database_url))
     if at != runner.head():
@@ -307,6 +320,37 @@ def vtaiwan(
         stop(str(error))
 
 
+@bench.command()
+def read(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Public reads: a topic and a list of 50 at 64 clients, beside a bare answer and the ORM."""
+    from api.bench import read
+
+    conclude(read.run(lambda line: typer.echo(line, err=True)), as_json=as_json)
+
+
+@bench.command("verify")
+def bench_verify(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    packs: Annotated[int, typer.Option(min=1, help="Random honest packs.")] = 200,
+) -> None:
+    """Random honest packs of every kind and every mutation: all of these refused, none of those."""
+    from api.bench import verifying
+
+    conclude(verifying.run(packs), as_json=as_json)
+
+
+@bench.command("pack")
+def bench_pack(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    ballots: Annotated[int, typer.Option(min=20)] = 5_000,
+    runs: Annotated[int, typer.Option(min=1)] = 3,
+) -> None:
+    """A closed owners' poll: tally, board and pack in one go, and its check; time per ballot."""
+    from api.bench import packing
+
+    conclude(asyncio.run(packing.run(runs, ballots)), as_json=as_json)
+
+
 @bench.command("cast")
 def bench_cast(
     as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
@@ -320,34 +364,4 @@ def bench_cast(
         report = cast.run(runs, casts, lambda line: typer.echo(line, err=True))
     except postgres.NoPostgres as error:
         stop(str(error))
-    show(report, as_json=as_json)
-
-
-@bench.command("verify")
-def bench_verify(
-    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
-    packs: Annotated[int, typer.Option(min=1, help="Random honest packs.")] = 200,
-) -> None:
-    """Random honest packs of every kind and every mutation: all of these refused, none of those."""
-    from api.bench import verifying
-
-    show(verifying.run(packs), as_json=as_json)
-
-
-@bench.command("pack")
-def bench_pack(
-    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
-    ballots: Annotated[int, typer.Option(min=20)] = 5_000,
-    runs: Annotated[int, typer.Option(min=1)] = 3,
-) -> None:
-    """A closed owners' poll: tally, board and pack in one go, and its check; time per ballot."""
-    from api.bench import packing
-
-    show(asyncio.run(packing.run(runs, ballots)), as_json=as_json)
-
-
-def show(report: "Report", *, as_json: bool) -> None:
-    """Print what a bench found; 1 if a goal is missed."""
-    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
-    if not report.ok:
-        raise typer.Exit(1)
+    conclude(report, as_json=as_json)

@@ -81,6 +81,7 @@ EXCEPTIONS: Mapping[str, Action] = {
     "idempotency-key-reused": Action.GIVE_UP,
     "login-code-invalid": Action.LOG_IN,
     "login-code-used": Action.LOG_IN,
+    "login-state-invalid": Action.LOG_IN,
     "role-not-held": Action.REFRESH,
 }
 """Codes whose action is not that of their kind."""

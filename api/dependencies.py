@@ -6,9 +6,11 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
+from api.errands import Errands
 from api.live import LiveSockets
 from api.problems import NotLoggedIn
 from api.settings import Settings
+from api.shared_reads import Shelf
 from api.tokens import Tokens
 from api.words import pick_locale
 from api.worker import Worker
@@ -18,7 +20,7 @@ from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from consultation.polls.commands.express import Express
 from notifications.relay import Relay
-from notifications.wechat import Wechat
+from notifications.wechat.client import Wechat
 
 if TYPE_CHECKING:
     from api.ended_sessions import EndedSessions
@@ -32,10 +34,13 @@ class Services:
     db: Database
     tokens: Tokens
     wechat: Wechat
+    h5: Wechat | None
     live: LiveSockets
     relay: Relay
     worker: Worker
+    errands: Errands
     marks: Batch[MarkRequest, Marked]
+    shelf: Shelf
     casts: Express
     ended: "EndedSessions"
 

@@ -71,7 +71,7 @@ class Worker:
         done = 0
         while not self._stopping.is_set():
             async with self._db.begin(SYSTEM) as tx:
-                due = await jobs.claim(tx)
+                due = await jobs.claim(tx, kinds=HANDLERS.keys())
             if not due:
                 break
             for job in due:

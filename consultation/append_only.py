@@ -32,6 +32,18 @@ APPEND_ONLY: Sequence[str] = (
     "participation",
     "opened_ballot",
     "box_opener",
+    "ballot_assistance",
+    "paper_block",
+    "paper_issue",
+    "paper_entry",
+    "paper_fate",
+    "mandate",
+    "mandate_withdrawal",
+    "hand_count",
+    "roll_ruling",
+    "voter_designation",
+    "outside_result",
+    "outside_confirmation",
 )
 JOURNAL = "journal_entry"
 POLL = "poll"

@@ -127,6 +127,8 @@ class Database:
         self.box_keys: BoxKeys = box_keys or NoBoxKeys()
         self.on_commit: list[Callable[[], None]] = []
         """Rung after each commit that journalled something: the relay's bell."""
+        self.on_events: list[Callable[[list[Event]], None]] = []
+        """Told after each commit what it was about, before its caller goes on."""
         self.on_dispose: list[Callable[[], Awaitable[None]]] = []
         """Called first on dispose: connections of their own are closed here."""
         self.is_sqlite = url.startswith("sqlite")
@@ -147,7 +149,7 @@ class Database:
             )
         engines = [self.writer, self.reader] if self.is_sqlite else [self.writer]
         for engine in engines:
-            sa_event.listen(engine.sync_engine, "before_cursor_execute", count_statement)
+            sa_event.listen(engine.sync_engine, "before_cursor_execute", _hear_statement)
 
     async def dispose(self) -> None:
         for close in self.on_dispose:
@@ -167,6 +169,8 @@ class Database:
             tx.journal()
             await session.commit()
         if tx.events:
+            for tell in self.on_events:
+                tell(tx.events)
             for ring in self.on_commit:
                 ring()
 
@@ -219,7 +223,13 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
     return engine
 
 
-def count_statement(*args: Any) -> None:
+def count_statement() -> None:
     counter = statements.get()
     if counter is not None:
         counter[0] += 1
+
+
+def _hear_statement(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+    """The beginning of a transaction is not counted: on PostgreSQL it is no statement of ours."""
+    if not statement.startswith("BEGIN"):
+        count_statement()

@@ -344,6 +344,58 @@ class PollVoided(PollEvent):
     type = "poll.voided"
 
 
+# ---- the ledger of a poll: paper, rolls, mandates -----------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFormsPrinted(PollEvent):
+    """One more block of numbered forms."""
+
+    type = "poll.paper_forms_printed"
+    forms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollObjectionMade(PollEvent):
+    """Somebody objects to the roll; it is to be ruled by ``due_at``."""
+
+    type = "poll.roll_objection_made"
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollCorrected(PollEvent):
+    """An objection was upheld: the roll has a new version."""
+
+    type = "poll.roll_corrected"
+    roll_version: int
+    roll_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollOutsideResultConfirmed(PollEvent):
+    """The certified count of the legal system of record stands beside the indicative result."""
+
+    type = "poll.outside_result_confirmed"
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollHandsCounted(PollEvent):
+    """A show of hands was counted at the meeting; what it showed stays in the box."""
+
+    type = "poll.hands_counted"
+    count_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFormsSettled(PollEvent):
+    """What became of forms that did not become ballots is on record."""
+
+    type = "poll.paper_forms_settled"
+    forms: int
+
+
 # ---- after the vote -----------------------------------------------------------------------
 
 
@@ -454,6 +506,41 @@ class PersonVerified(UserEvent):
     type = "user.verified"
     level: int
     method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BallotRecordedForVoter(UserEvent):
+    """Somebody else put in a ballot of this voter: on paper, by a helper or by a proxy. Who did
+    not ask for that learns of it here."""
+
+    type = "user.ballot_recorded"
+    poll_id: UUID
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoterNamed(UserEvent):
+    """Who votes for a home of this person was named; the register shows whom."""
+
+    type = "user.voter_named"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollObjectionAnswered(UserEvent):
+    """This person's objection to a roll was ruled."""
+
+    type = "user.roll_objection_answered"
+    poll_id: UUID
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MandateChanged(UserEvent):
+    """A mandate of this voter was registered or taken back."""
+
+    type = "user.mandate_changed"
+    poll_id: UUID
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,10 @@ class Deed(StrEnum):
     CHOOSE_PRESET = "choose_preset"
     CAST_BALLOT = "cast_ballot"
     ENTER_PAPER = "enter_paper"
+    OBJECT_TO_ROLL = "object_to_roll"
+    RULE_ON_ROLL = "rule_on_roll"
+    NAME_VOTER = "name_voter"
+    IMPORT_RESULT = "import_result"
     SEE_NAMED_CHOICES = "see_named_choices"
     SIGN_COUNT = "sign_count"
     WITNESS_COUNT = "witness_count"
@@ -173,6 +177,18 @@ ALLOWED: Mapping[Deed, Mapping[Role, Grant]] = {
     Deed.CHOOSE_PRESET: _allow(_SECOND, Role.CLERK, Role.PARTY_SECRETARY, Role.OWNERS_COMMITTEE),
     Deed.CAST_BALLOT: _allow(_OWN, *_RESIDENTS, Role.STAKEHOLDER),  # and only if on the roll (L3)
     Deed.ENTER_PAPER: _allow(_SECOND, Role.GRID_WORKER, Role.CLERK, Role.TELLER),
+    Deed.OBJECT_TO_ROLL: _allow(
+        _YES,
+        *_RESIDENTS,
+        Role.STAKEHOLDER,
+        Role.SUPERVISOR,
+        Role.OWNERS_COMMITTEE,
+        Role.PROPERTY_COMPANY,
+    ),
+    Deed.RULE_ON_ROLL: _allow(_SECOND, Role.CLERK, Role.SUPERVISOR),
+    Deed.NAME_VOTER: _allow(_OWN, *_RESIDENTS, Role.STAKEHOLDER, Role.GRID_WORKER)
+    | _allow(_YES, Role.CLERK),
+    Deed.IMPORT_RESULT: _allow(_SECOND, Role.CLERK, Role.PARTY_SECRETARY, Role.TELLER),
     Deed.SEE_NAMED_CHOICES: _allow(_YES, Role.TELLER, Role.SUPERVISOR)
     | _allow(_OWN, *_RESIDENTS, Role.STAKEHOLDER),
     Deed.SIGN_COUNT: _allow(_SECOND, Role.TELLER),

@@ -6,12 +6,31 @@ from consultation.deliberation import tables as deliberation
 from consultation.meetings import tables as meetings
 from consultation.outcomes import tables as outcomes
 from consultation.oversight import tables as oversight
+from consultation.polls import (
+    assistance_tables,
+    designation_tables,
+    envelope_tables,
+    hand_tables,
+    mandate_tables,
+    objection_tables,
+    outside_tables,
+    paper_tables,
+)
 from consultation.polls import board_tables as boards
-from consultation.polls import envelope_tables
 from consultation.polls import tables as polls
 from consultation.topics import tables as topics
 
 AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, jobs, journal)
 BOARDS = boards
 ENVELOPES = envelope_tables
+LEDGER = (paper_tables, assistance_tables, mandate_tables, hand_tables, objection_tables)
+LEDGER = (
+    paper_tables,
+    assistance_tables,
+    mandate_tables,
+    hand_tables,
+    objection_tables,
+    designation_tables,
+    outside_tables,
+)
 GUARDS = append_only

@@ -27,7 +27,8 @@ from consultation.polls import board, rules
 from consultation.polls.box import Cast, put_in
 from consultation.polls.commands import certifying, closing, packing, recording
 from consultation.polls.pack import Edition
-from consultation.polls.presets import BallotChannel, BallotMode, presets
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import frozen_roll, place_of
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollItem, PollState

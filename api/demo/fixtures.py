@@ -8,9 +8,10 @@ from uuid import UUID
 
 from api.demo.stage import Stage
 from consultation.polls.counting import Count, Funding, Result, Vote, count, turnout_progress
-from consultation.polls.presets import RulePreset, presets
+from consultation.polls.phrases import percent
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import RulePreset
 from consultation.polls.rules import PollItem
-from consultation.polls.wording import percent
 
 FLATS = [6835, 7420] * 6  # 101, 102, 201, … 602 of one entrance
 CHOICES = {"f": "for", "a": "against", "o": "abstain"}

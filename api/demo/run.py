@@ -65,6 +65,7 @@ def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: i
         host=host,
         port=port,
         replay_hours=24 * 400,  # a watcher that slept for months of story time still catches up
+        owners_system_of_record=True,  # in the invented city owners vote here
         run_worker=False,  # the stage moves the clock and does what falls due, at its own time
     )
 
@@ -150,12 +151,14 @@ async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None
         logs.configure(stream)
         async with serving(build_fake(), port + 1) as wechat:
             settings = demo_settings(folder, wechat, host=host, port=port)
+            # the crowd of the past has no accounts in WeChat, under which it could be checked
+            settings = settings.model_copy(update={"content_check": "none"})
             started = time.monotonic()
             async with stage_for(settings, tell=tell, served=False) as stage:
                 await play(stage, WHOLE, until=THE_END)
                 base, spent = f"http://{host}:{port}", time.monotonic() - started
                 text = await welcome(stage, base, wechat, spent)
-            running = settings.model_copy(update={"run_worker": True})
+            running = settings.model_copy(update={"run_worker": True, "content_check": "wechat"})
             app = build_app(running, clock=RunningClock(stage.clock()))
             tell("\n" + text)
             await Server(configure(app, host=host, port=port)).serve()

@@ -89,6 +89,7 @@ class Stage:
                 break
             self.clock.move_to(due)
             await worker.run_due()
+            await self.services.errands.run_due()
         self.clock.move_to(moment)
 
     async def play(self, stories: Sequence[AsyncGenerator[datetime]]) -> None:

@@ -205,7 +205,7 @@ async def _threads(tx: Transaction, topic: Topic, t: Words) -> list[dict[str, An
             "posts": thread.posts,
             "latest": [
                 {
-                    "name": post.display_name,
+                    "name": post.display_name or t("words.speaker.gone"),
                     "stance_key": post.stance.value,
                     "stance": t(f"words.stance.{post.stance}"),
                     "assisted": post.entered_by_id is not None,

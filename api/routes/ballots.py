@@ -56,11 +56,13 @@ class BallotIn(WireIn):
 
 
 class AssistedBallotIn(WireIn):
-    """``channel`` is paper or assisted. ``consent_note`` says how the voter asked or signed."""
+    """``consent_note`` says how the voter asked. ``helper_id`` is whom the voter chose to write; if
+    that is who enters the ballot, ``witness_id`` names a second member of staff."""
 
     answers: Answers
-    channel: BallotChannel
     consent_note: str = Field(min_length=1, max_length=400)
+    helper_id: UUID
+    witness_id: UUID | None = None
 
 
 class MeetingVoteIn(WireIn):
@@ -71,7 +73,7 @@ class MeetingVoteIn(WireIn):
 
 
 class MeetingVotesIn(WireIn):
-    """``channel`` is paper or show_of_hands."""
+    """``channel`` is show_of_hands, by name; paper goes by its forms."""
 
     channel: BallotChannel
     votes: list[MeetingVoteIn] = Field(min_length=1, max_length=200)
@@ -221,16 +223,18 @@ async def record_ballot(
     db: Db,
     once: BallotSecret = None,
 ) -> ReceiptOut:
-    """Enter the ballot of a voter who voted on paper or asked for help. The receipt is theirs."""
+    """Enter the ballot of a voter who asked for help. The voter is told; the receipt is theirs."""
     async with db.begin(actor) as tx:
         ballot = await casting.record_ballot(
             tx,
             poll_id,
             number,
-            _given(body.answers),
-            channel=body.channel,
+            given(body.answers),
+            channel=BallotChannel.ASSISTED,
             consent_note=body.consent_note,
             once=once,
+            helper_id=body.helper_id,
+            witness_id=body.witness_id,
         )
         return ReceiptOut.model_validate(ballot)
 
@@ -240,7 +244,7 @@ async def record_meeting_votes(
     poll_id: UUID, body: MeetingVotesIn, actor: CurrentActor, db: Db
 ) -> MeetingVotesOut:
     """Enter how members present at the meeting voted: all of them or none."""
-    votes = {vote.number: _given(vote.answers) for vote in body.votes}
+    votes = {vote.number: given(vote.answers) for vote in body.votes}
     async with db.begin(actor) as tx:
         ballots = await casting.record_meeting_votes(tx, poll_id, votes, channel=body.channel)
     return MeetingVotesOut(recorded=len(ballots))
@@ -292,7 +296,7 @@ def own_cast(poll_id: UUID, person_id: UUID | None, body: BallotIn, once: str | 
     return OwnCast(poll_id, person_id, answers, once)
 
 
-def _given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:
+def given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:
     return [(answer.item, list(answer.choices)) for answer in answers]
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field
 
-from api.dependencies import AnyActor, CurrentActor, Db, Locale
+from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_cursor
 from api.phrases import speak, write
 from api.wire import WireIn, WireOut
@@ -14,10 +14,11 @@ from api.words import say
 from consultation.calendar import local_day
 from consultation.database import Transaction
 from consultation.permissions import Deed, grant_of
-from consultation.polls import envelope_queries, queries, terms, wording
+from consultation.polls import envelope_queries, queries, result_wording, terms, wording
 from consultation.polls.commands import drafting, opening
-from consultation.polls.counting import Count, Result, ThresholdCheck, turnout_progress
-from consultation.polls.presets import BallotMode, QuestionKind, RulePreset, presets
+from consultation.polls.counting import Count, Result, Step, ThresholdCheck, turnout_progress
+from consultation.polls.preset_files import presets, procedures
+from consultation.polls.presets import BallotMode, Edition, Procedure, QuestionKind, RulePreset
 from consultation.polls.rules import Option, PollItem, PollState, Verdict
 from consultation.polls.tables import Poll, SignerRole
 from consultation.polls.terms import PollDraft
@@ -33,6 +34,16 @@ class PresetOut(WireOut):
     name: str
     in_force: bool
     rule: RulePreset
+
+
+class ProcedureOut(WireOut):
+    """A way of deciding in several steps, or without a vote. Its polls have presets of their own;
+    no poll names a procedure."""
+
+    key: str
+    name: str
+    in_force: bool
+    procedure: Procedure
 
 
 class PollItemIn(WireIn):
@@ -63,6 +74,13 @@ class PollIn(WireIn):
     mode: BallotMode | None = None
 
 
+class AnnouncementIn(WireIn):
+    """``confirm_preset``: who announces compared the numbers of a rule that is to be confirmed
+    with the law in force. Needed where the draft's ``warnings`` say so."""
+
+    confirm_preset: bool = False
+
+
 class PollExtensionIn(WireIn):
     closes_at: AwareDatetime
     reason: str = Field(min_length=1, max_length=400)
@@ -71,6 +89,19 @@ class PollExtensionIn(WireIn):
 class PollWarning(WireOut):
     code: str
     text: str
+
+
+class StepOut(WireOut):
+    """A step of the count: what was compared or decided. ``item`` is null for the whole poll."""
+
+    item: int | None
+    key: str
+    facts: dict[str, str | int | list[str]]
+    text: str
+
+    @classmethod
+    def of(cls, item: int | None, step: Step, text: str) -> "StepOut":
+        return cls(item=item, key=step.key, facts=step.facts, text=text)
 
 
 class SignatureOut(WireOut):
@@ -111,11 +142,12 @@ class BoxOut(WireOut):
 
 class PollOut(WireOut):
     """``eligible`` sums the frozen roll. ``turnout`` is how many took part, without choices, as far
-    as the preset shows it before the close; ``turnout_progress`` says what each threshold needs.
-    ``mode_promise`` says what the mode protects, and what it does not; ``box`` is there in
-    confidential polls. ``result``, its ``result_digest`` and its ``wording`` in the reader's
-    language are there from the publication on (for tellers and supervisor, who sign it, from the
-    close on)."""
+    as the preset shows it before the close; ``turnout_progress`` says what each threshold needs and
+    what is ``missing``, and ``meter`` says it in a sentence. ``mode_promise`` says what the mode
+    protects, and what it does not; ``box`` is there in confidential polls. ``ballot_warning`` must
+    stand on the ballot where there is one. ``result``, its ``result_digest``, its ``wording`` and
+    the ``steps`` that led to it, in the reader's language, are there from the publication on (for
+    tellers and supervisor, who sign it, from the close on)."""
 
     id: UUID
     community_id: UUID
@@ -127,6 +159,7 @@ class PollOut(WireOut):
     budget_fen: int | None
     preset: PresetOut
     mode: BallotMode
+    legal_system_of_record: bool
     mode_promise: str
     box: BoxOut | None
     scope_node_id: UUID
@@ -144,9 +177,12 @@ class PollOut(WireOut):
     eligible: Count
     turnout: Count | None
     turnout_progress: list[ThresholdCheck]
+    meter: str | None
+    ballot_warning: str | None
     result: Result | None
     result_digest: str | None
     wording: list[str]
+    steps: list[StepOut]
     signatures: list[SignatureOut]
     notice_id: UUID | None
     tally_sheet_id: UUID | None
@@ -159,26 +195,47 @@ async def list_poll_presets(db: Db, locale: Locale) -> list[PresetOut]:
     return [_preset(preset, locale, db.clock()) for preset in presets().values()]
 
 
+@router.get("/poll-procedures")
+async def list_poll_procedures(db: Db, locale: Locale) -> list[ProcedureOut]:
+    """Ways of deciding in several steps, and hearings, which hold no vote."""
+    return [
+        ProcedureOut(
+            key=one.key,
+            name=_name(one, locale),
+            in_force=one.effective_on(local_day(db.clock())),
+            procedure=one,
+        )
+        for one in procedures().values()
+    ]
+
+
 @router.put("/topics/{topic_id}/poll")
 async def draft_poll(
-    topic_id: UUID, body: PollIn, actor: CurrentActor, db: Db, locale: Locale
+    topic_id: UUID, body: PollIn, actor: CurrentActor, db: Db, locale: Locale, app: App
 ) -> PollOut:
     """Draft the poll of the topic's present round, or replace the draft. ``warnings`` says what to
     check before announcing."""
     items = [
         PollItem(number=number, **item.model_dump()) for number, item in enumerate(body.items, 1)
     ]
-    draft = PollDraft(**body.model_dump(exclude={"items"}), items=items)
+    draft = PollDraft(
+        **body.model_dump(exclude={"items"}),
+        items=items,
+        owners_system_of_record=app.settings.owners_system_of_record,
+    )
     async with db.begin(actor) as tx:
         poll = await drafting.draft_poll(tx, topic_id, draft)
         return await poll_out(tx, poll, locale)
 
 
 @router.put("/polls/{poll_id}/announcement")
-async def announce_poll(poll_id: UUID, actor: CurrentActor, db: Db, locale: Locale) -> PollOut:
+async def announce_poll(
+    poll_id: UUID, actor: CurrentActor, db: Db, locale: Locale, body: AnnouncementIn | None = None
+) -> PollOut:
     """Announce the poll as a second person: text, rule and roll are frozen."""
+    confirmed = body is not None and body.confirm_preset
     async with db.begin(actor) as tx:
-        poll = await drafting.announce_poll(tx, poll_id, write=write)
+        poll = await drafting.announce_poll(tx, poll_id, write=write, confirm_preset=confirmed)
         return await poll_out(tx, poll, locale)
 
 
@@ -247,8 +304,10 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     if turnout is not None and not poll.preset.held_in_meeting:
         progress = turnout_progress(poll.preset, eligible, turnout)
     signed = await queries.signatures(tx, poll) if over else []
-    said = [] if shown is None else wording.result(poll.preset, poll.items, shown)
-    codes = terms.warnings(poll.preset) if poll.state is PollState.DRAFT else []
+    said = [] if shown is None else result_wording.result(poll.preset, poll.items, shown)
+    steps = [] if shown is None else result_wording.steps(poll.items, shown)
+    meter = wording.meter(poll.preset, progress) if poll.state is PollState.OPEN else None
+    warning = wording.ballot_warning(poll.preset)
     return PollOut(
         id=poll.id,
         community_id=poll.community_id,
@@ -260,6 +319,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         budget_fen=poll.budget_fen,
         preset=_preset(poll.preset, locale, tx.now),
         mode=poll.mode,
+        legal_system_of_record=poll.legal_system_of_record,
         mode_promise=speak(locale, wording.mode_promise(poll.mode)),
         box=await _box(tx, poll),
         scope_node_id=poll.scope_node_id,
@@ -277,14 +337,18 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         eligible=eligible,
         turnout=turnout,
         turnout_progress=progress,
+        meter=None if meter is None else speak(locale, meter),
+        ballot_warning=None if warning is None else speak(locale, warning),
         result=shown,
         result_digest=None if shown is None else poll.result_digest,
         wording=[speak(locale, phrase) for phrase in said],
+        steps=[StepOut.of(item, step, speak(locale, phrase)) for item, step, phrase in steps],
         signatures=[SignatureOut.model_validate(one) for one in signed],
         notice_id=poll.notice_id,
         tally_sheet_id=poll.tally_sheet_id,
         warnings=[
-            PollWarning(code=code, text=say(locale, f"words.poll_warning.{code}")) for code in codes
+            PollWarning(code=code, text=say(locale, f"words.poll_warning.{code}"))
+            for code in terms.warnings(poll.preset)
         ],
     )
 
@@ -310,8 +374,8 @@ def _preset(preset: RulePreset, locale: str, now: datetime) -> PresetOut:
     )
 
 
-def _name(preset: RulePreset, locale: str) -> str:
-    return preset.name_zh if locale == "zh-CN" else preset.name_en
+def _name(rule: Edition, locale: str) -> str:
+    return rule.name_zh if locale == "zh-CN" else rule.name_en
 
 
 def _summary(poll: Poll, locale: str) -> PollSummary:

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.dependencies import AnyActor, CurrentActor, Db, Locale
+from api.content_checks import ask_for_check
+from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.idempotency import Once
 from api.pagination import (
     BadCursor,
@@ -21,6 +22,7 @@ from api.pagination import (
 from api.routes.topic_shapes import StepIn, StepOut, TopicCard, cards_page, step_out
 from api.wire import WireIn, WireOut
 from api.words import say
+from consultation.deliberation.review_rules import ReviewSubject
 from consultation.topics import reading
 from consultation.topics.commands import raising
 from consultation.topics.plan import procedure
@@ -328,10 +330,19 @@ async def edit_draft(
 
 
 @router.post("/topics/{topic_id}/submission")
-async def submit_topic(topic_id: UUID, body: StepIn, once: Once, locale: Locale) -> StepOut:
+async def submit_topic(
+    topic_id: UUID, body: StepIn, app: App, once: Once, locale: Locale
+) -> StepOut:
     """Hand the topic in, or in again after it was returned; the answer is due in 7 working days."""
     async with once.begin() as tx:
         step = await raising.submit_topic(tx, topic_id, expected_version=body.expected_version)
+        await ask_for_check(
+            tx,
+            app.settings,
+            (ReviewSubject.TOPIC, topic_id, step.number),
+            community_id=step.community_id,
+            topic_id=topic_id,
+        )
         return once.keep(step_out(step, locale))
 
 

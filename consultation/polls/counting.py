@@ -33,15 +33,7 @@ from uuid import UUID
 
 from consultation.polls.methods import METHODS, budget, motion
 from consultation.polls.methods.counted import Counted
-from consultation.polls.presets import (
-    Allocation,
-    Base,
-    InvalidBallots,
-    Measure,
-    QuestionKind,
-    RulePreset,
-    Silent,
-)
+from consultation.polls.presets import Allocation, Base, InvalidBallots, Measure, RulePreset, Silent
 from consultation.polls.results import (
     Count,
     Funding,
@@ -67,6 +59,7 @@ __all__ = [
     "ThresholdCheck",
     "Vote",
     "check_threshold",
+    "conclude",
     "count",
     "least_reaching",
     "result_digest",
@@ -107,6 +100,36 @@ def count(
     participating = valid + deemed
     if preset.invalid is InvalidBallots.PARTICIPATING:
         participating += invalid
+    return conclude(
+        preset,
+        items,
+        {item.number: _tally(item, roll, votes, hands) for item in items},
+        eligible=eligible,
+        participating=participating,
+        valid=valid,
+        invalid=invalid,
+        deemed=deemed,
+        by_hand=by_hand.heads,
+        present=present,
+        budget_fen=budget_fen,
+    )
+
+
+def conclude(
+    preset: RulePreset,
+    items: Sequence[PollItem],
+    tallies: Mapping[int, Mapping[str, Count]],
+    *,
+    eligible: Count,
+    participating: Count,
+    valid: Count,
+    invalid: Count,
+    deemed: Count,
+    by_hand: int = 0,
+    present: int | None = None,
+    budget_fen: int | None = None,
+) -> Result:
+    """The result that follows from sums: ``tallies`` is item number → code → what it got."""
     came = Count(heads=present or 0) if preset.held_in_meeting else participating
     bases = {
         Base.ELIGIBLE: eligible,
@@ -120,7 +143,7 @@ def count(
 
     counted = []
     for item in items:
-        cast = _tally(item, roll, votes, hands)
+        cast = tallies[item.number]
         follows = motion.majority(cast, preset.measures) if deemed.heads else None
         counted.append(
             METHODS[item.kind](
@@ -144,7 +167,7 @@ def count(
         valid=valid,
         invalid=invalid,
         deemed=deemed,
-        by_hand=by_hand.heads,
+        by_hand=by_hand,
         present=present if preset.held_in_meeting else None,
         turnout=turnout,
         quorum_reached=quorum,
@@ -182,11 +205,8 @@ def _check_votes(
         raise ValueError("more ballots than people present, or more people than members")
 
 
-_ONE_ANSWER = frozenset({QuestionKind.MOTION, QuestionKind.SINGLE_CHOICE, QuestionKind.RATING})
-
-
 def _check_hands(preset: RulePreset, items: Sequence[PollItem], hands: HandTotals) -> None:
-    if preset.measures != [Measure.HEADS] or any(item.kind not in _ONE_ANSWER for item in items):
+    if preset.measures != [Measure.HEADS] or any(item.most > 1 for item in items):
         raise ValueError("hands are counted where heads alone decide, with one answer each")
     if set(hands.items) != {str(item.number) for item in items}:
         raise ValueError("hands of every item, and of no other")

@@ -133,14 +133,16 @@ async def place_and_ballot(
     return rows.first()
 
 
-async def places_numbered(tx: Transaction, poll: Poll, numbers: list[int]) -> list[RollEntry]:
+async def places_numbered(
+    tx: Transaction, poll: Poll, numbers: list[int], *, lock: bool = False
+) -> list[RollEntry]:
     """Places by number, in the order of their numbers."""
-    rows = await tx.session.exec(
+    statement = (
         select(RollEntry)
         .where(*on_roll(poll), col(RollEntry.number).in_(numbers))
         .order_by(col(RollEntry.number))
     )
-    return list(rows)
+    return list(await tx.session.exec(statement.with_for_update() if lock else statement))
 
 
 async def roll_page(tx: Transaction, poll: Poll, *, after: int, limit: int) -> list[Any]:

@@ -231,6 +231,12 @@ def check_open(state: PollState, closes_at: datetime, now: datetime) -> None:
         raise PollNotOpen(state=state.value)
 
 
+def check_channel(preset: RulePreset, channel: BallotChannel) -> None:
+    """Ballots come in the ways that the preset names, and in no other."""
+    if channel not in preset.channels:
+        raise WrongChannel(channel=channel.value)
+
+
 Choices = dict[str, list[str]]
 """A ballot as it is stored: item number → codes, sorted."""
 

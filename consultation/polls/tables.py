@@ -33,11 +33,13 @@ def _salt() -> bytes:
 
 
 class Poll(Row, table=True):
-    """``text_hash`` is SHA-256 of the announced question, items and preset. ``opens_at`` is
-    inclusive, ``closes_at`` exclusive. ``manifest_hash`` is the digest of the manifest in force and
-    ``roll_secret`` what pseudonyms on the roll are made with (null of a draft; once destroyed,
-    nobody finds a person from a pseudonym). ``eligible_*`` are sums of the frozen roll; ``present``
-    and ``result`` are null until the close. A round of a topic has one poll that is not voided."""
+    """``legal_system_of_record`` is false where the law takes another system's count for the vote:
+    the poll is indicative then. ``text_hash`` is SHA-256 of the announced question, items and
+    preset. ``opens_at`` is inclusive, ``closes_at`` exclusive. ``manifest_hash`` is the digest of
+    the manifest in force and ``roll_secret`` what pseudonyms on the roll are made with (null of a
+    draft; once destroyed, nobody finds a person from a pseudonym). ``eligible_*`` are sums of the
+    frozen roll; ``present`` and ``result`` are null until the close. A round of a topic has one
+    poll that is not voided."""
 
     __table_args__ = (
         Index(
@@ -62,6 +64,7 @@ class Poll(Row, table=True):
     budget_fen: int | None = None
     preset: RulePreset = value(RulePreset)
     mode: BallotMode = choice(BallotMode)
+    legal_system_of_record: bool = True
     state: PollState = choice(PollState)
     drafted_by_id: UUID = ref("person.id", index=False)
     announced_by_id: UUID | None = maybe_ref("person.id")

@@ -14,13 +14,15 @@ from consultation.events import (
     PollVoided,
 )
 from consultation.jobs import JobKind, schedule
-from consultation.permissions import Deed, Grant, Role, check
-from consultation.polls import rules, wording
+from consultation.permissions import Deed, Grant, Role, check, grant_of
+from consultation.polls import result_wording, rules
 from consultation.polls.commands import erasure
 from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
 from consultation.polls.commands.recording import schedule_last_round
-from consultation.polls.counting import Vote, count, result_digest
+from consultation.polls.counting import HandTotals, Vote, count, result_digest
+from consultation.polls.hand_queries import hands_counted
+from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import (
     Hold,
@@ -33,10 +35,11 @@ from consultation.polls.queries import (
     signatures,
     votes_cast,
 )
+from consultation.polls.reconciliation import Reconciliation, check_reconciled
+from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Ballot, CountSignature, Poll, SignerRole
-from consultation.polls.wording import Phrase
 from consultation.refusals import AlreadyDone, NotPermitted
 from consultation.topics.documents import publish_document
 from consultation.topics.gates import TELLERS_NEEDED
@@ -76,7 +79,8 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
 
     poll.present = await members_present(tx, poll) if poll.preset.held_in_meeting else None
     if poll.mode is BallotMode.NAMED:
-        store_count(poll, roll, await votes_cast(tx, poll.id))
+        hands = await hands_counted(tx, poll)
+        store_count(poll, roll, await votes_cast(tx, poll.id), hands)
     poll.state = PollState.CLOSED
     poll.closed_at = tx.now
     await schedule_last_round(tx, poll)
@@ -84,7 +88,9 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
     tx.emit(PollClosed(**_about(poll, topic)))
 
 
-def store_count(poll: Poll, roll: Mapping[UUID, Place], votes: Sequence[Vote]) -> None:
+def store_count(
+    poll: Poll, roll: Mapping[UUID, Place], votes: Sequence[Vote], hands: HandTotals | None = None
+) -> None:
     """Count, unpublished, with the poll held alone."""
     poll.result = count(
         poll.preset,
@@ -93,6 +99,7 @@ def store_count(poll: Poll, roll: Mapping[UUID, Place], votes: Sequence[Vote]) -
         votes,
         present=poll.present,
         budget_fen=poll.budget_fen,
+        hands=hands,
     )
     poll.result_digest = result_digest(
         poll.result,
@@ -107,8 +114,8 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     the last signature needed the result is published and the topic goes on. Signing again changes
     nothing.
 
-    Refuses with NotCounted, BoxNotDestroyed, NotImpartial, SignedDigestDiffers, or AlreadyDone for
-    a second signature of one person in another role.
+    Refuses with NotCounted, BoxNotDestroyed, NotImpartial, SignedDigestDiffers,
+    PollDoesNotReconcile, or AlreadyDone for a second signature of one person in another role.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
     witness = tx.standing.role is Role.SUPERVISOR
@@ -127,6 +134,7 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     await check_impartial(tx, topic)
     if digest != poll.result_digest:
         raise rules.SignedDigestDiffers()
+    check_reconciled(await reconciliation_of(tx, poll))
 
     signature = CountSignature(
         poll_id=poll.id,
@@ -168,6 +176,16 @@ async def read_ballots(
     return await ballots_page(tx, poll, after=after, limit=limit)
 
 
+async def read_reconciliation(tx: Transaction, poll_id: UUID) -> Reconciliation:
+    """How the registers of a poll add up: for tellers and supervisor from the announcement on, for
+    everybody once the result is published. Refuses with NotPermitted."""
+    poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
+    signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
+    if poll.state is not PollState.PUBLISHED and not signs:
+        raise NotPermitted(deed=Deed.SIGN_COUNT.value, role=tx.standing.role.value)
+    return await reconciliation_of(tx, poll)
+
+
 async def _may_inspect(tx: Transaction, poll: Poll) -> bool:
     """Whether the actor is one of the owners who decided."""
     of_owners = poll.preset.layer is Layer.OWNERS
@@ -183,7 +201,7 @@ async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> 
         topic,
         DocumentKind.TALLY_SHEET,
         title=write([Phrase("polls.result.title", {"title": topic.title})]),
-        body=write(wording.result(poll.preset, poll.items, poll.result)),
+        body=write(result_wording.result(poll.preset, poll.items, poll.result)),
     )
     poll.tally_sheet_id = document.id
     poll.state = PollState.PUBLISHED

@@ -17,14 +17,15 @@ from consultation.permissions import Deed, Role
 from consultation.polls import rules, terms, wording
 from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.counting import Count, turnout_progress
+from consultation.polls.objection_queries import write_roll
+from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.queries import Hold, access_poll, live_poll, turnout
 from consultation.polls.registers import build_roll, place_name
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
-from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
+from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout
 from consultation.polls.terms import PollDraft
-from consultation.polls.wording import Phrase
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.documents import publish_document
 from consultation.topics.gates import check_subject
@@ -40,7 +41,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     """Draft the poll of the topic's present round, or replace the draft there is.
 
     Refuses with PollTooEarly, PollExists, UnknownPreset, PollLayerMismatch, PresetNotPlanned,
-    PollScopeInvalid, PollItemsInvalid, PollMeetingInvalid, PollWindowInvalid or ForbiddenSubject.
+    PresetNotPolled, PollScopeInvalid, PollItemsInvalid, PollModeInvalid, PollMeetingInvalid,
+    PollWindowInvalid or ForbiddenSubject.
     """
     topic = await access_topic(tx, topic_id, Deed.CHOOSE_PRESET, lock=True)
     preset = terms.find_preset(draft.preset)
@@ -59,6 +61,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     if poll is not None and poll.state is not PollState.DRAFT:
         raise terms.PollExists()
 
+    of_record = terms.system_of_record(preset, draft)
     content = {
         "scope_node_id": scope.id,
         "scope_name": await place_name(tx, scope),
@@ -66,7 +69,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "question": draft.question,
         "items": draft.items,
         "budget_fen": draft.budget_fen,
-        "preset": preset,
+        "preset": terms.as_announced(preset, legal_system_of_record=of_record),
+        "legal_system_of_record": of_record,
         "mode": draft.mode or preset.modes[0],
         "drafted_by_id": tx.person_id,
         "drafted_at": tx.now,
@@ -88,12 +92,16 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     return poll
 
 
-async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Poll:
+async def announce_poll(
+    tx: Transaction, poll_id: UUID, *, write: Writer, confirm_preset: bool = False
+) -> Poll:
     """A second person announces the poll: text, preset and roll are frozen from now on.
+    ``confirm_preset``: they compared the numbers of a rule that is to be confirmed with the law.
 
     A confidential poll gets its box key. Announcing again by the same person changes nothing.
     Refuses with SecondPersonNeeded, PollTooEarly, PresetNotPlanned, PresetNotEffective,
-    PollMeetingInvalid, PollWindowInvalid, EmptyRoll or BoxKeysMissing.
+    PresetNeedsConfirmation, PollMeetingInvalid, PollWindowInvalid, RollNotAvailable, EmptyRoll or
+    BoxKeysMissing.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.CHOOSE_PRESET, hold=Hold.TOPIC_AND_POLL)
     if poll.announced_by_id == tx.person_id:
@@ -104,7 +112,8 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
         raise terms.SecondPersonNeeded()
     _check_stage(topic, terms.OPEN_TO_ANNOUNCE)
     await _check_preset(tx, topic, poll.preset)
-    terms.check_effective(poll.preset, tx.now)
+    terms.check_effective(terms.find_preset(poll.preset.key), tx.now)
+    terms.check_confirmed(poll.preset, confirmed=confirm_preset)
     terms.check_items(poll.preset, poll.items, poll.budget_fen)
     terms.check_window(poll.preset, poll.opens_at, poll.closes_at)
     terms.check_notice(poll.preset, poll.opens_at, tx.now)
@@ -125,7 +134,7 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await _freeze(tx, poll, roll)
     await fix_manifest(tx, poll)
-    poll.notice_id = (await _publish_notice(tx, poll, topic, write)).id
+    poll.notice_id = (await publish_notice(tx, poll, topic, write)).id
     for kind, at in ((JobKind.POLL_OPEN, poll.opens_at), (JobKind.POLL_CLOSE, poll.closes_at)):
         await schedule(
             tx, kind, poll.id, at, community_id=poll.community_id, occasion=at.isoformat()
@@ -242,25 +251,8 @@ async def _check_meeting(
 async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
     """Write the roll and the turnout counters, each in one go."""
     await tx.session.flush()
+    await write_roll(tx, poll, roll)
     connection = await tx.session.connection()
-    await connection.execute(
-        insert(RollEntry),
-        [
-            {
-                "id": tx.new_id(),
-                "community_id": poll.community_id,
-                "poll_id": poll.id,
-                "roll_version": poll.roll_version,
-                "number": place.number,
-                "person_id": place.person_id,
-                "household_id": place.household_id,
-                "label": place.label,
-                "area_dm2": place.area_dm2,
-                "units": list(place.units),
-            }
-            for place in roll
-        ],
-    )
     await connection.execute(
         insert(PollTurnout),
         [
@@ -276,7 +268,17 @@ async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
     )
 
 
-async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> Document:
+async def publish_notice(
+    tx: Transaction,
+    poll: Poll,
+    topic: Topic,
+    write: Writer,
+    *,
+    replaces: Document | None = None,
+    correction: Phrase | None = None,
+) -> Document:
+    """The notice of the poll as it stands; with ``correction``, which it says first, as the next
+    version of the one it replaces."""
     said = wording.notice(
         poll.preset,
         mode=poll.mode,
@@ -288,9 +290,18 @@ async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writ
         opens_at=poll.opens_at,
         closes_at=poll.closes_at,
         text_hash=poll.text_hash or "",
+        legal_system_of_record=poll.legal_system_of_record,
         manifest_hash=poll.manifest_hash or "",
     )
     title = write([Phrase("polls.notice.title", {"title": topic.title})])
+    if correction is not None:
+        said = [correction, *said]
     return await publish_document(
-        tx, topic, DocumentKind.POLL_NOTICE, title=title, body=write(said)
+        tx,
+        topic,
+        DocumentKind.POLL_NOTICE,
+        title=title,
+        body=write(said),
+        replaces=replaces,
+        correction_reason=None if correction is None else write([correction]),
     )

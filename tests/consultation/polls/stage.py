@@ -38,7 +38,7 @@ from consultation.polls.presets import BallotMode
 from consultation.polls.queries import frozen_roll
 from consultation.polls.rules import PollItem
 from consultation.polls.tables import Poll
-from consultation.polls.terms import PollDraft
+from consultation.polls.terms import PollDraft, warnings
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
 from tests.conftest import ManualClock
@@ -318,7 +318,9 @@ class Stage:
     async def announced(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
         poll = await self.drafted(name, topic, scope, **change)
         async with self.db.begin(self.secretary) as tx:
-            return await drafting.announce_poll(tx, poll.id, write=write)
+            return await drafting.announce_poll(
+                tx, poll.id, write=write, confirm_preset=bool(warnings(poll.preset))
+            )
 
     async def opened(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
         poll = await self.announced(name, topic, scope, **change)

@@ -4,9 +4,9 @@ import pytest
 
 from consultation.polls.counting import Vote, count, least_reaching
 from consultation.polls.methods.budget import allocate
+from consultation.polls.phrases import percent
 from consultation.polls.presets import Base, Measure, Threshold
 from consultation.polls.rules import PollItem, Verdict
-from consultation.polls.wording import percent
 from tests.consultation.polls.counting_cases import ONE_ITEM, preset, spread, tally, voter
 
 V = Verdict

@@ -7,9 +7,12 @@ import pytest
 from api.phrases import speak, write
 from api.words import LOCALES, catalogue
 from consultation.polls.counting import Count
-from consultation.polls.presets import BallotMode, presets
+from consultation.polls.phrases import Phrase
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotMode
+from consultation.polls.result_wording import result
 from consultation.polls.rules import PollItem
-from consultation.polls.wording import Phrase, extension, mode_promise, notice, result
+from consultation.polls.wording import extension, mode_promise, notice
 from tests.consultation.polls.counting_cases import ONE_ITEM, preset, tally
 
 LIFT = [6835, 7420] * 6
