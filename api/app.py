@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from api import content_checks, idempotency, live, openapi, problems, scenes, wechat_pushes
 from api.body_limit import BodyLimit
 from api.casting_lane import WithLane
+from api.deliveries import build_sender
 from api.dependencies import Services
 from api.ended_sessions import EndedSessions
 from api.errands import Errand, Errands, Means
@@ -115,6 +116,7 @@ def build_services(
         shelf=shelf,
         casts=Express(db),
         ended=EndedSessions(db, token_seconds=settings.access_token_seconds),
+        sender=build_sender(settings, db, wechat, clock),
     )
 
 
@@ -134,6 +136,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     if services.settings.run_worker:
         services.worker.start()
         services.errands.start()
+    if services.settings.run_sender:
+        services.sender.start()
     reports = [report_templates(services.wechat)] if services.wechat.templates else []
     reporting = [asyncio.create_task(report) for report in reports]
     yield
@@ -141,9 +145,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         task.cancel()
     await asyncio.gather(*reporting, return_exceptions=True)
     await services.live.close()
+    await services.sender.stop()
     await services.worker.stop()
     await services.errands.stop()
     await services.relay.stop()
+    await services.sender.close()
     await services.wechat.close()
     if services.h5 is not None:
         await services.h5.close()

@@ -220,6 +220,36 @@ def verify(context: typer.Context) -> None:
     raise typer.Exit(evidence.verify(context.args))
 
 
+@cli.command()
+def deliveries(
+    resend: Annotated[
+        bool, typer.Option("--resend", help="Try every dead letter again from the beginning.")
+    ] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Count messages by channel and state, and try dead letters again."""
+    settings = settings_or_stop(env_file)
+    from api.app import build_database
+    from consultation.permissions import SYSTEM
+    from notifications import dead_letters
+
+    async def counted() -> tuple[int, list[tuple[str, str, int]]]:
+        db = build_database(settings)
+        try:
+            async with db.begin(SYSTEM) as tx:
+                again = await dead_letters.resend_all(tx) if resend else 0
+            async with db.read(SYSTEM) as tx:
+                return again, await dead_letters.counts(tx)
+        finally:
+            await db.dispose()
+
+    again, counts = asyncio.run(counted())
+    for channel, state, count in counts:
+        typer.echo(f"{channel:<8} {state:<11} {count}")
+    if resend:
+        typer.echo(f"{again} dead letters wait to be sent again.")
+
+
 @cli.command("import")
 def import_register(
     kind: Annotated[

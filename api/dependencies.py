@@ -20,6 +20,7 @@ from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from consultation.polls.commands.express import Express
 from notifications.relay import Relay
+from notifications.sender import Sender
 from notifications.wechat.client import Wechat
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Services:
     shelf: Shelf
     casts: Express
     ended: "EndedSessions"
+    sender: Sender
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.

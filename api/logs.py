@@ -43,6 +43,7 @@ ALLOWED_FIELDS = frozenset(
         "error_type",
         "version",
         "port",
+        "channel",
     }
 )
 

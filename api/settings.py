@@ -96,6 +96,18 @@ class Settings(BaseSettings):
     owners_system_of_record: bool = False
     """The law of this place takes this server's count for an owners' vote; otherwise owners' polls
     are indicative."""
+    run_sender: bool = True
+    """Send what is owed beyond the inbox from this process."""
+    sms_provider: Literal["", "http", "file"] = ""
+    """Empty: nobody is reached by SMS. ``file`` writes what it would send, phones included."""
+    sms_url: str = ""
+    sms_key: str = ""
+    sms_secret: SecretStr = SecretStr("")
+    sms_signature: str = ""
+    """The name that the provider puts before each message (短信签名)."""
+    sms_templates: dict[str, str] = Field(default_factory=dict)
+    """The provider's template id by our words (``poll_opened``); ``*`` for all others."""
+    sms_file: Path = Path("var/sms.jsonl")
     production: bool = False
     """Real people log in here: the real WeChat only, and no fake beside it."""
 
@@ -130,6 +142,16 @@ class Settings(BaseSettings):
         return self
 
     @field_validator("token_key", "board_key")
+    def _can_send(self) -> Self:
+        if self.sms_provider == "http" and not (
+            self.sms_url and self.sms_secret.get_secret_value() and self.sms_templates
+        ):
+            raise ValueError("sms_provider http needs sms_url, sms_secret and sms_templates")
+        if self.production and self.sms_provider == "file":
+            raise ValueError("in production nobody reads the file of sms_provider file")
+        return self
+
+    @field_validator("token_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:
         try:

@@ -21,6 +21,8 @@ from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
 from consultation.polls.commands import closing, erasure, opening, recording
 from consultation.topics.commands import system
+from notifications.debts import owe_event
+from notifications.digests import make_digest
 
 Handler = Callable[[Transaction, UUID], Awaitable[None]]
 
@@ -37,6 +39,8 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.TASK_OVERDUE: tasks.note_overdue,
     JobKind.SURVEY_OPEN: surveys.open_survey,
     JobKind.SURVEY_CLOSE: surveys.close_survey,
+    JobKind.OWE_NOTICES: owe_event,
+    JobKind.MAKE_DIGEST: make_digest,
 }
 """What each kind of job does to its subject. A handler re-reads the subject and does nothing when
 it has moved on."""

@@ -44,6 +44,7 @@ APPEND_ONLY: Sequence[str] = (
     "voter_designation",
     "outside_result",
     "outside_confirmation",
+    "voter_notice",
 )
 JOURNAL = "journal_entry"
 POLL = "poll"

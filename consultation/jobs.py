@@ -39,6 +39,8 @@ class JobKind(StrEnum):
     CHECK_MEDIA = "check_media"
     MEDIA_OVERDUE = "media_overdue"
     RENEW_LINK = "renew_link"
+    OWE_NOTICES = "owe_notices"
+    MAKE_DIGEST = "make_digest"
 
 
 class Job(Row, table=True):

@@ -17,6 +17,7 @@ from sqlmodel import col, select
 from consultation.database import Database, Transaction
 from consultation.journal import GENESIS, LOG, JournalEntry, JournalHead, digest_of, heads
 from consultation.permissions import SYSTEM
+from notifications.debts import owe
 from notifications.hub import Hub
 from notifications.messages import Envelope
 
@@ -66,12 +67,12 @@ class Relay:
         """Number and publish all that is committed now; how many entries that were."""
         total = 0
         while True:
-            events = await self._number()
+            events, more = await self._number()
             for start in range(0, len(events), CHUNK):
                 self._hub.publish(events[start : start + CHUNK])
                 await asyncio.sleep(0)  # a burst must not look like a slow reader
             total += len(events)
-            if len(events) < BATCH:
+            if not more:
                 return total
 
     async def compare(self) -> None:
@@ -84,11 +85,12 @@ class Relay:
                 for stream, head in (known or {}).items():
                     self._hub.notice(stream, head.seq)
 
-    async def _number(self) -> list[Envelope]:
+    async def _number(self) -> tuple[list[Envelope], bool]:
+        """A batch, and whether another waits: what people are told of it is journalled, too."""
         async with self._db.begin(SYSTEM) as tx:
             if not await self._is_ours(tx):
                 self._bell.set()  # the other relay may have looked before our last commit
-                return []
+                return [], False
             waiting = await tx.session.exec(
                 select(JournalEntry)
                 .where(col(JournalEntry.seq).is_(None))
@@ -96,10 +98,13 @@ class Relay:
                 .limit(BATCH)
             )
             entries = list(waiting)
+            told = 0
             if entries or not self._opened:
                 await self._chain(tx, entries)
+                told = await owe(tx, entries)
+                await owe(tx, entries)
         self._opened = True
-        return [Envelope.of(entry) for entry in entries]
+        return [Envelope.of(entry) for entry in entries], told > 0 or len(entries) == BATCH
 
     async def _is_ours(self, tx: Transaction) -> bool:
         if self._db.is_sqlite:

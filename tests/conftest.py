@@ -197,6 +197,7 @@ def settings(request: pytest.FixtureRequest, database_url: str, box_keys_dir: Pa
         run_relay=False,  # tests say themselves when time moves on:
         run_worker=False,  # services.relay.drain(), services.worker.run_due()
         shared_read_seconds=0,  # rows are inserted behind the application's back
+        run_sender=False,
     )
 
 

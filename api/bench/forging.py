@@ -149,7 +149,7 @@ class Forgery:
         source, present = self._source(), self.result["present"]
         result = packs.recount(source, self.terms(), present=present)
         self.tally["result"] = result.model_dump(mode="json")
-        self.report = packs.reconcile(source)
+        self.report = packs.report_of(source)
 
     def redigest(self) -> None:
         """Digest of the result, in the tally and under every signature."""

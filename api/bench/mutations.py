@@ -754,6 +754,27 @@ def certify_what_does_not_reconcile(f: Forgery) -> None:
     f.recertify()
 
 
+@mutation("reconciliation")
+def lose_a_paper_form_and_certify(f: Forgery) -> None:
+    f.report["paper"]["printed"] += 1
+    f.report["paper"]["unaccounted"] += 1
+    f.recertify()
+
+
+@mutation("reconciliation")
+def hide_a_revoked_mandate_and_certify(f: Forgery) -> None:
+    if not f.report["proxies"]["revoked"]:
+        raise NotHere
+    f.report["proxies"]["revoked"] -= 1
+    f.recertify()
+
+
+@mutation("reconciliation", "meeting-hands")
+def report_fewer_hands_and_certify(f: Forgery) -> None:
+    f.report["by_hand"] += 1
+    f.recertify()
+
+
 @mutation("signers")
 def certify_with_one_teller(f: Forgery) -> None:
     f.certificate["signatures"].pop(0)

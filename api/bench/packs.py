@@ -21,7 +21,16 @@ from consultation.polls.pack import (
     PackSource,
     render,
 )
+from consultation.polls.paper import FormFate
 from consultation.polls.presets import BallotChannel, BallotMode, QuestionKind, RulePreset
+from consultation.polls.reconciliation import (
+    ON_FORMS,
+    CastFact,
+    LedgerFacts,
+    MandateFact,
+    PaperFacts,
+    reconcile,
+)
 from consultation.polls.rules import Option, PollItem, Precedence, precedence
 
 OPENS = datetime(2026, 6, 9, 16, tzinfo=UTC)
@@ -497,33 +506,46 @@ def recount(source: PackSource, terms: Terms, *, present: int | None) -> Result:
     )
 
 
-def reconcile(source: PackSource) -> dict[str, Any]:
-    """The channels of a pack's casts, as its report has them."""
-    standing: dict[int, CastLine] = {}
-    for cast in sorted(source.ballots, key=lambda one: (one.place, one.cast_no)):
-        if not cast.set_aside:
-            standing[cast.place] = cast
-    lines: list[dict[str, Any]] = []
-    for channel in BallotChannel:
-        ours = [cast for cast in source.ballots if cast.channel == channel.value]
-        if ours:
-            stand = [cast for cast in ours if standing.get(cast.place) is cast]
-            aside = sum(cast.set_aside for cast in ours)
-            lines.append(
-                {
-                    "channel": channel.value,
-                    "cast": len(ours),
-                    "counted": sum(cast.choices is not None for cast in stand),
-                    "invalid": sum(cast.choices is None for cast in stand),
-                    "set_aside": aside,
-                    "replaced": len(ours) - aside - len(stand),
-                }
-            )
-    voters = sum(line["counted"] + line["invalid"] for line in lines)
+def report_of(source: PackSource) -> dict[str, Any]:
+    """How a pack's casts add up, by the program's own report. Every paper form is accounted for,
+    and every proxy has its mandate."""
+    casts = [
+        CastFact(
+            cast.place,
+            cast.cast_no,
+            BallotChannel(cast.channel),
+            valid=cast.choices is not None,
+            set_aside=cast.set_aside,
+        )
+        for cast in source.ballots
+    ]
     if source.mode is SEALED:
-        voters = len(source.opened)
-        lines = [{"channel": "electronic", "cast": voters}] if voters else []
-    return {"eligible": len(source.roll), "voters": voters, "channels": lines, "differences": []}
+        casts = [
+            CastFact(place, 1, E, valid=True, set_aside=False)
+            for place in range(1, len(source.opened) + 1)
+        ]
+    forms = range(1, sum(cast.channel in ON_FORMS for cast in casts) + 1)
+    by_hand = source.hands["heads"] if source.hands else 0
+    report = reconcile(
+        LedgerFacts(
+            eligible=len(source.roll),
+            casts=casts,
+            assisted=sum(cast.channel is ASSISTED for cast in casts),
+            turnout=len({cast.place for cast in casts}),
+            paper=PaperFacts(
+                printed=len(forms),
+                issued=frozenset(forms),
+                fates=dict.fromkeys(forms, FormFate.RETURNED),
+                entered=frozenset(forms),
+            ),
+            mandates=[
+                MandateFact(place, withdrawn=False)
+                for place in sorted({cast.place for cast in casts if cast.channel is PROXY})
+            ],
+            by_hand=by_hand,
+        )
+    )
+    return report.model_dump(mode="json")
 
 
 def certify(
@@ -541,7 +563,7 @@ def certify(
         roll_digest=terms.roll_digest or "",
     )
     last = {head["tree"]: head for head in source.heads}
-    report = reconcile(source)
+    report = report_of(source)
     signed = CLOSES + timedelta(hours=1 + len(earlier))
     content = board.certificate_text(
         poll_id=terms.id,

@@ -67,6 +67,9 @@ def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: i
         replay_hours=24 * 400,  # a watcher that slept for months of story time still catches up
         owners_system_of_record=True,  # in the invented city owners vote here
         run_worker=False,  # the stage moves the clock and does what falls due, at its own time
+        run_sender=False,
+        sms_provider="file",
+        sms_file=folder / "sms.jsonl",
     )
 
 
@@ -158,7 +161,9 @@ async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None
                 await play(stage, WHOLE, until=THE_END)
                 base, spent = f"http://{host}:{port}", time.monotonic() - started
                 text = await welcome(stage, base, wechat, spent)
-            running = settings.model_copy(update={"run_worker": True, "content_check": "wechat"})
+            running = settings.model_copy(
+                update={"run_worker": True, "run_sender": True, "content_check": "wechat"}
+            )
             app = build_app(running, clock=RunningClock(stage.clock()))
             tell("\n" + text)
             await Server(configure(app, host=host, port=port)).serve()

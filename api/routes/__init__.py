@@ -17,6 +17,7 @@ from api.routes import (
     mandates,
     me,
     meetings,
+    notices,
     outcomes,
     outside_results,
     paper,
@@ -29,6 +30,7 @@ from api.routes import (
     rolls,
     scenes,
     screening,
+    serving,
     session,
     statements,
     streams,
@@ -78,4 +80,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     reviews.router,
     scenes.router,
     wechat_pushes.router,
+    notices.router,
+    serving.router,
 )

@@ -74,7 +74,7 @@ class PollIn(WireIn):
     mode: BallotMode | None = None
 
 
-class AnnouncementIn(WireIn):
+class PollAnnouncementIn(WireIn):
     """``confirm_preset``: who announces compared the numbers of a rule that is to be confirmed
     with the law in force. Needed where the draft's ``warnings`` say so."""
 
@@ -91,7 +91,7 @@ class PollWarning(WireOut):
     text: str
 
 
-class StepOut(WireOut):
+class PollStepOut(WireOut):
     """A step of the count: what was compared or decided. ``item`` is null for the whole poll."""
 
     item: int | None
@@ -100,7 +100,7 @@ class StepOut(WireOut):
     text: str
 
     @classmethod
-    def of(cls, item: int | None, step: Step, text: str) -> "StepOut":
+    def of(cls, item: int | None, step: Step, text: str) -> "PollStepOut":
         return cls(item=item, key=step.key, facts=step.facts, text=text)
 
 
@@ -143,11 +143,12 @@ class BoxOut(WireOut):
 class PollOut(WireOut):
     """``eligible`` sums the frozen roll. ``turnout`` is how many took part, without choices, as far
     as the preset shows it before the close; ``turnout_progress`` says what each threshold needs and
-    what is ``missing``, and ``meter`` says it in a sentence. ``mode_promise`` says what the mode
-    protects, and what it does not; ``box`` is there in confidential polls. ``ballot_warning`` must
-    stand on the ballot where there is one. ``result``, its ``result_digest``, its ``wording`` and
-    the ``steps`` that led to it, in the reader's language, are there from the publication on (for
-    tellers and supervisor, who sign it, from the close on)."""
+    what is ``missing``, and ``meter`` says it in a sentence. ``served`` is how many of the roll
+    were told of the poll, as the ledger proves, null in a draft. ``mode_promise`` says what the
+    mode protects, and what it does not; ``box`` is there in confidential polls. ``ballot_warning``
+    must stand on the ballot where there is one. ``result``, its ``result_digest``, its ``wording``
+    and the ``steps`` that led to it, in the reader's language, are there from the publication on
+    (for tellers and supervisor, who sign it, from the close on)."""
 
     id: UUID
     community_id: UUID
@@ -179,10 +180,11 @@ class PollOut(WireOut):
     turnout_progress: list[ThresholdCheck]
     meter: str | None
     ballot_warning: str | None
+    served: int | None
     result: Result | None
     result_digest: str | None
     wording: list[str]
-    steps: list[StepOut]
+    steps: list[PollStepOut]
     signatures: list[SignatureOut]
     notice_id: UUID | None
     tally_sheet_id: UUID | None
@@ -230,12 +232,17 @@ async def draft_poll(
 
 @router.put("/polls/{poll_id}/announcement")
 async def announce_poll(
-    poll_id: UUID, actor: CurrentActor, db: Db, locale: Locale, body: AnnouncementIn | None = None
+    poll_id: UUID,
+    actor: CurrentActor,
+    db: Db,
+    locale: Locale,
+    body: PollAnnouncementIn = PollAnnouncementIn(),  # noqa: B008
 ) -> PollOut:
     """Announce the poll as a second person: text, rule and roll are frozen."""
-    confirmed = body is not None and body.confirm_preset
     async with db.begin(actor) as tx:
-        poll = await drafting.announce_poll(tx, poll_id, write=write, confirm_preset=confirmed)
+        poll = await drafting.announce_poll(
+            tx, poll_id, write=write, confirm_preset=body.confirm_preset
+        )
         return await poll_out(tx, poll, locale)
 
 
@@ -295,11 +302,13 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
     shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
-    turnout = None
-    if poll.result is not None and poll.state is PollState.PUBLISHED:
-        turnout = poll.result.participating
-    elif over or (poll.state is PollState.OPEN and poll.preset.live_turnout):
-        turnout = await queries.turnout(tx, poll.id)
+    turnout, served = None, None
+    if poll.state is not PollState.DRAFT:
+        counted, served = await queries.turnout_and_served(tx, poll.id)
+        if poll.result is not None and poll.state is PollState.PUBLISHED:
+            turnout = poll.result.participating
+        elif over or (poll.state is PollState.OPEN and poll.preset.live_turnout):
+            turnout = counted
     progress = []
     if turnout is not None and not poll.preset.held_in_meeting:
         progress = turnout_progress(poll.preset, eligible, turnout)
@@ -339,10 +348,11 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         turnout_progress=progress,
         meter=None if meter is None else speak(locale, meter),
         ballot_warning=None if warning is None else speak(locale, warning),
+        served=served,
         result=shown,
         result_digest=None if shown is None else poll.result_digest,
         wording=[speak(locale, phrase) for phrase in said],
-        steps=[StepOut.of(item, step, speak(locale, phrase)) for item, step, phrase in steps],
+        steps=[PollStepOut.of(item, step, speak(locale, phrase)) for item, step, phrase in steps],
         signatures=[SignatureOut.model_validate(one) for one in signed],
         notice_id=poll.notice_id,
         tally_sheet_id=poll.tally_sheet_id,

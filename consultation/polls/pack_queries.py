@@ -15,6 +15,7 @@ from consultation.polls.board_queries import (
 )
 from consultation.polls.board_tables import TreeHead
 from consultation.polls.envelope_tables import OpenedBallot
+from consultation.polls.hand_queries import hands_counted
 from consultation.polls.pack import CastLine, CertificateLine, OpenedLine, PackNotReady, PackSource
 from consultation.polls.presets import BallotMode
 from consultation.polls.tables import Ballot, Poll, RollEntry
@@ -28,6 +29,7 @@ async def pack_source(tx: Transaction, poll: Poll) -> PackSource:
         raise PackNotReady(state=poll.state.value)
     confidential = poll.mode is BallotMode.CONFIDENTIAL
     heads = await all_heads(tx, poll.id)
+    hands = await hands_counted(tx, poll)
     return PackSource(
         poll_id=poll.id,
         mode=poll.mode,
@@ -48,6 +50,7 @@ async def pack_source(tx: Transaction, poll: Poll) -> PackSource:
             )
             for one in certified
         ],
+        hands=None if hands is None else {"heads": hands.heads, "items": hands.items},
         closed_at=board.instant(poll.closed_at),
     )
 

@@ -6,9 +6,14 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Boolean, Uuid, literal
+from sqlalchemy import select as sa_select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, exists, func, select
 
+from consultation.columns import UtcDateTime
 from consultation.database import Transaction
 from consultation.meetings.rules import AttendanceMode
 from consultation.meetings.tables import Attendance
@@ -19,7 +24,7 @@ from consultation.polls.rules import NotImpartial, PollState
 from consultation.polls.tables import Ballot, CountSignature, Poll, PollTurnout, RollEntry
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic, topics_in_sight
-from consultation.topics.tables import InterestDeclaration, Topic
+from consultation.topics.tables import Follow, InterestDeclaration, Topic
 
 
 class Hold(Enum):
@@ -90,14 +95,45 @@ async def live_poll(tx: Transaction, topic: Topic) -> Poll | None:
 
 async def turnout(tx: Transaction, poll_id: UUID) -> Count:
     """How many took part so far: a sum of sixteen counters, never a scan of ballots."""
+    return (await turnout_and_served(tx, poll_id))[0]
+
+
+async def turnout_and_served(tx: Transaction, poll_id: UUID) -> tuple[Count, int]:
+    """How many took part so far, and how many of the roll were told of the poll."""
     row = (
         await tx.session.exec(
-            select(func.sum(PollTurnout.heads), func.sum(PollTurnout.area_dm2)).where(
-                PollTurnout.poll_id == poll_id
-            )
+            select(
+                func.sum(PollTurnout.heads),
+                func.sum(PollTurnout.area_dm2),
+                func.sum(PollTurnout.served),
+            ).where(PollTurnout.poll_id == poll_id)
         )
     ).one()
-    return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0))
+    return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0)), int(row[2] or 0)
+
+
+async def polls_by_id(tx: Transaction, poll_ids: Collection[UUID]) -> list[Poll]:
+    """For the system: whether somebody may see them is not asked."""
+    return list(await tx.session.exec(select(Poll).where(col(Poll.id).in_(poll_ids))))
+
+
+async def voters_follow(tx: Transaction, poll: Poll) -> None:
+    """Everybody on the roll follows the topic from now on, so that following tells nothing of who
+    votes; whoever asked to hear no more is left in peace."""
+    insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    voters = sa_select(
+        literal(poll.topic_id, Uuid),
+        col(RollEntry.person_id),
+        literal(poll.community_id, Uuid),
+        literal(True, Boolean),
+        literal(False, Boolean),
+        literal(tx.now, UtcDateTime),
+    ).where(col(RollEntry.poll_id) == poll.id, col(RollEntry.person_id).is_not(None))
+    await tx.session.exec(
+        insert(Follow)
+        .from_select(["topic_id", "person_id", "community_id", "by_roll", "ended", "at"], voters)
+        .on_conflict_do_nothing()
+    )
 
 
 def on_roll(poll: Poll) -> tuple[Any, Any]:

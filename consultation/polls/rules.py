@@ -202,12 +202,15 @@ class PollText(Protocol):
 def text_hash(poll: PollText) -> str:
     """SHA-256 over the canonical JSON of question, items, budget and preset: what was announced
     is what is voted on (T11)."""
+    preset = poll.preset.model_dump(mode="json")
+    if preset["served_min"] is None:  # polls announced before there was such a field
+        del preset["served_min"]
     return digest(
         {
             "question": poll.question,
             "items": [item.model_dump(mode="json") for item in poll.items],
             "budget_fen": poll.budget_fen,
-            "preset": poll.preset.model_dump(mode="json"),
+            "preset": preset,
         }
     )
 

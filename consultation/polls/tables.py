@@ -112,6 +112,7 @@ class RollEntry(Row, table=True):
     person_id: UUID | None = maybe_ref("person.id", index=True)
     household_id: UUID | None = maybe_ref("household.id")
     label: str = Field(max_length=60)  # masked: 3幢 王*
+    grid_id: UUID | None = maybe_ref("node.id")  # whose grid worker knocks at the door
     area_dm2: int = 0
     units: list[RolledUnit] = value(list[RolledUnit])
     salt: bytes = Field(
@@ -148,14 +149,16 @@ class Ballot(Row, table=True):
 
 
 class PollTurnout(Row, table=True):
-    """How many took part so far, in sixteen counters of which each ballot moves one: reading them
-    costs the same for ten ballots and for a million, and voters do not wait for one another."""
+    """How many took part so far and how many were told of the poll, in sixteen counters of which
+    each ballot moves one: reading them costs the same for ten ballots and for a million, and voters
+    do not wait for one another."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     shard: int = Field(primary_key=True)
     community_id: UUID = ref("node.id", index=False)
     heads: int = 0
     area_dm2: int = 0
+    served: int = 0  # places on the roll with a first proof of notice
 
 
 class SignerRole(StrEnum):

@@ -124,6 +124,12 @@ class EmptyRoll(Invalid):
     code = "empty-roll"
 
 
+class PollNotServed(NotNow):
+    """The preset asks that a share of the roll be served first; ``served`` of ``eligible`` are."""
+
+    code = "poll-not-served"
+
+
 class CannotExtend(NotNow):
     """One extension, announced before the original end, for turnout that is not reached yet."""
 
@@ -298,6 +304,17 @@ def check_late_opening(preset: RulePreset, closes_at: datetime, now: datetime) -
         raise PollWindowInvalid(
             problem="window", least=preset.window_days_min, most=preset.window_days_max
         )
+
+
+def check_served(preset: RulePreset, *, served: int, eligible: int) -> None:
+    """As many of the roll have been told as the preset asks, counted on the whole roll: a place
+    whose voter nobody knows must be served at the door, or stays unserved (domain 4.4)."""
+    if preset.served_min is None:
+        return
+    numerator, denominator = map(int, preset.served_min.split("/"))
+    if served * denominator < eligible * numerator:
+        needed = -(-eligible * numerator // denominator)
+        raise PollNotServed(served=served, eligible=eligible, needed=needed)
 
 
 def warnings(preset: RulePreset) -> list[str]:

@@ -132,7 +132,11 @@ async def my_topics(
             col(CoSignature.topic_id) == col(Topic.id), col(CoSignature.person_id) == me
         ),
         Relation.FOLLOWED: and_(
-            exists().where(col(Follow.topic_id) == col(Topic.id), col(Follow.person_id) == me),
+            exists().where(
+                col(Follow.topic_id) == col(Topic.id),
+                col(Follow.person_id) == me,
+                col(Follow.ended).is_(False),
+            ),
             col(Topic.was_public).is_(True),
         ),
     }
@@ -191,10 +195,10 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
     me = tx.actor.person_id
     by_author, staff = is_author(topic, tx), is_staff(standing)
 
-    def mine(table: Any) -> Any:
+    def mine(table: Any, *more: Any) -> Any:
         if me is None:
             return false()
-        return exists().where(col(table.topic_id) == topic.id, col(table.person_id) == me)
+        return exists().where(col(table.topic_id) == topic.id, col(table.person_id) == me, *more)
 
     names: Any = (
         sa_select(
@@ -207,7 +211,7 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
             col(Target.title),
             col(TopicPlan.notice_until),
             mine(CoSignature),
-            mine(Follow),
+            mine(Follow, col(Follow.ended).is_(False)),
         )
         .select_from(Topic)
         .join(Node, col(Node.id) == col(Topic.node_id))

@@ -32,6 +32,7 @@ FOR_EVERYBODY = {
     "follow_topic",
     "unfollow_topic",
     "report_subscription_answers",
+    "set_notice_settings",
 }
 """Writes that anybody may make, whoever they are."""
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consultation.polls.paper import FormFate
-from consultation.polls.presets import BallotChannel, Duplicates, Revote, RulePreset, presets
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotChannel, Duplicates, Revote, RulePreset
 from consultation.polls.reconciliation import (
     ON_FORMS,
     CastFact,

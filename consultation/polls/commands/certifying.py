@@ -14,7 +14,7 @@ from consultation.polls.board_tables import PollCertificate
 from consultation.polls.commands.recording import finish_board
 from consultation.polls.manifest import voter_of
 from consultation.polls.queries import signatures
-from consultation.polls.reconciling import reconciliation_of
+from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.tables import CountSignature, Poll
 
 
@@ -39,7 +39,7 @@ async def certify(
     if last is not None and not reason:
         raise ValueError("a correction says why")
     heads = await finish_board(tx, poll)
-    reconciliation = await reconciliation_of(tx, poll)
+    reconciliation = (await reconciliation_of(tx, poll)).model_dump(mode="json")
     content = board.certificate_text(
         poll_id=poll.id,
         manifest=poll.manifest_hash,

@@ -20,7 +20,7 @@ from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.objection_queries import write_roll
 from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode, RulePreset
-from consultation.polls.queries import Hold, access_poll, live_poll, turnout
+from consultation.polls.queries import Hold, access_poll, live_poll, turnout, voters_follow
 from consultation.polls.registers import build_roll, place_name
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
@@ -134,6 +134,7 @@ async def announce_poll(
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await _freeze(tx, poll, roll)
     await fix_manifest(tx, poll)
+    await voters_follow(tx, poll)
     poll.notice_id = (await publish_notice(tx, poll, topic, write)).id
     for kind, at in ((JobKind.POLL_OPEN, poll.opens_at), (JobKind.POLL_CLOSE, poll.closes_at)):
         await schedule(
@@ -149,6 +150,7 @@ async def announce_poll(
             opens_at=poll.opens_at,
             closes_at=poll.closes_at,
             text_hash=poll.text_hash,
+            served_min=poll.preset.served_min,
         )
     )
     return poll
@@ -262,6 +264,7 @@ async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
                 "community_id": poll.community_id,
                 "heads": 0,
                 "area_dm2": 0,
+                "served": 0,
             }
             for shard in range(TURNOUT_SHARDS)
         ],

@@ -14,7 +14,8 @@ from consultation.polls.commands import mandates
 from consultation.polls.mandates import HolderNotAllowed, MandateRelation, MandateState
 from consultation.polls.objections import CorrectionKind, RollObjectionKind
 from consultation.polls.paper import SecondStaffNeeded
-from consultation.polls.presets import BallotChannel, Electorate, Proxies, presets
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotChannel, Electorate, Proxies
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, NotPermitted

@@ -15,14 +15,25 @@ from consultation.permissions import SYSTEM, Actor, Role
 from consultation.polls import board, board_queries, receipts
 from consultation.polls.commands import casting, certifying, packing
 from consultation.polls.counting import result_digest
+from consultation.polls.objections import CorrectionKind
 from consultation.polls.pack import Edition, PackNotReady
 from consultation.polls.pack_queries import head_line
-from consultation.polls.presets import BallotChannel, presets
+from consultation.polls.paper import FormFate
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotChannel
 from consultation.polls.queries import frozen_roll
 from consultation.polls.rules import NotOnRoll, PollItem
 from consultation.polls.tables import CountSignature, Poll, SignerRole
 from consultation.refusals import NotPermitted
+from consultation.topics.tables import Document
 from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_hands import count as count_hands
+from tests.consultation.polls.test_hands import meeting_poll, totals
+from tests.consultation.polls.test_mandates import register
+from tests.consultation.polls.test_mandates import vote as proxy_vote
+from tests.consultation.polls.test_objections import announced as roll_announced
+from tests.consultation.polls.test_objections import confirm, correction, file, propose
+from tests.consultation.polls.test_paper import ONE, TWO, enter, fate, issue, print_forms, settle
 from tests.verifier import failing
 
 
@@ -162,6 +173,76 @@ async def test_a_meeting_and_several_items_can_be_counted_again(
     assert failing(tmp_path, files, notice=await notice(stage, poll.id)) == {}
 
 
+async def test_paper_mandates_and_phones_can_be_counted_again_together(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """An invalid form, a proxy whose principal voted after all, a form beside a phone, and a form
+    that was never issued."""
+    poll, owners = await stage.lift_poll()
+    (holder,) = await stage.people(1, poll.community_id)
+    for number in (1, 2):
+        await register(stage, poll, number, holder)
+        await proxy_vote(stage, poll, number, Actor(person_id=holder))
+    await stage.cast(poll.id, owners[1], "against")  # the principal's own vote
+    await stage.vote(poll.id, owners[4:], "ffffffaa")
+    await print_forms(stage, poll.id, 1, 4)
+    for form, place, choice in ((1, 3, "for"), (2, 4, None), (3, 12, "against")):
+        await issue(stage, poll.id, form, place)
+        for teller in (ONE, TWO):
+            await enter(stage, poll.id, form, teller, choice)
+    await settle(stage, poll.id, ("clerk", Role.CLERK), fate(FormFate.UNUSED, 4))
+    await next_round(stage)
+    await stage.published(poll.id)
+
+    files = await pack(stage, poll.id)
+    assert failing(tmp_path, files, notice=await notice(stage, poll.id)) == {}
+    report = json.loads(files["reconciliation.json"])
+    lines = {line["channel"]: line for line in report["channels"]}
+    assert (lines["paper"]["invalid"], lines["paper"]["set_aside"]) == (1, 1)
+    assert (lines["proxy"]["counted"], lines["proxy"]["replaced"]) == (1, 1)
+    assert report["paper"]["unused"] == 1
+
+
+async def test_a_show_of_hands_can_be_counted_again(stage: Stage, tmp_path: Path) -> None:
+    poll, members = await meeting_poll(stage)
+    await count_hands(stage, poll, 57, totals((40, 10, 7), (20, 30, 7)), members[:2])
+    await stage.published(poll.id)
+
+    files = await pack(stage, poll.id)
+    assert json.loads(files["tally.json"])["hands"]["heads"] == 57
+    assert failing(tmp_path, files, notice=await notice(stage, poll.id)) == {}
+
+
+async def test_an_upheld_objection_makes_another_manifest_and_the_pack_holds(
+    stage: Stage, tmp_path: Path
+) -> None:
+    poll, _, units = await roll_announced(stage)
+    before = poll.manifest_hash
+    (buyer,) = await stage.people(1, poll.community_id)
+    objection = await file(stage, poll.id, buyer)
+    await propose(
+        stage,
+        objection,
+        correction=correction(CorrectionKind.ADD_VOTER, person_id=buyer, unit_ids=[units[3]]),
+    )
+    await confirm(stage, objection)
+    poll = await stage.load(poll.id)
+    assert poll.manifest_hash != before
+    async with stage.db.read() as tx:
+        said = await tx.session.get(Document, poll.notice_id)
+        assert said is not None
+        assert (poll.manifest_hash or "x")[:16] in said.body  # the corrected notice
+
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    await stage.cast(poll.id, buyer, "for")
+    await next_round(stage)
+    await stage.published(poll.id)
+    files = await pack(stage, poll.id)
+    assert failing(tmp_path / "new", files, notice=await notice(stage, poll.id)) == {}
+    assert "notice" in failing(tmp_path / "old", files, notice=(before or "")[:16])
+
+
 async def test_a_ballot_dropped_by_the_owner_of_the_database_is_noticed(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -174,6 +255,8 @@ async def test_a_ballot_dropped_by_the_owner_of_the_database_is_noticed(
         for statement in (
             *unprotect(dialect, ["ballot"]),
             "DELETE FROM ballot WHERE CAST(choices AS VARCHAR) LIKE '%against%'",
+            "UPDATE poll_turnout SET heads = heads - 1, area_dm2 = area_dm2 - 1 "
+            "WHERE shard = (SELECT MAX(shard) FROM poll_turnout WHERE heads > 0)",
             *protect(dialect, ["ballot"]),
         ):
             await connection.exec_driver_sql(statement)
