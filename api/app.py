@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import content_checks, idempotency, live, openapi, problems, scenes, wechat_pushes
+from api import content_checks, idempotency, openapi, problems, scenes, wechat_pushes
 from api.body_limit import BodyLimit
 from api.casting_lane import WithLane
 from api.deliveries import build_sender
 from api.dependencies import Services
 from api.ended_sessions import EndedSessions
 from api.errands import Errand, Errands, Means
-from api.live import LiveSockets
+from api.live.house import LiveSockets
 from api.logs import RequestLog
 from api.pages import routes as pages
 from api.problems import PROBLEMS
@@ -30,6 +30,7 @@ from consultation.polls.commands.express import Express
 from consultation.polls.keys import LocalBoardKey
 from consultation.polls.preset_files import use_local
 from consultation.vault import Vault
+from notifications.bus import NoBus, RedisBus
 from notifications.hub import Hub
 from notifications.relay import Relay
 from notifications.wechat.client import Limits, Wechat
@@ -97,7 +98,10 @@ def build_services(
             timeout=settings.wechat_timeout_seconds,
             clock=clock,
         )
-    tokens, hub = Tokens(settings, clock), Hub()
+    tokens = Tokens(settings, clock)
+    hub = Hub(keep_events=settings.replay_events, keep_bytes=settings.replay_bytes)
+    bus_url = settings.bus_url.get_secret_value()
+    bus = RedisBus(bus_url) if bus_url else NoBus()
     shelf = Shelf(settings.shared_read_seconds)
     db.on_events.append(shelf.changed)
     return Services(
@@ -106,8 +110,9 @@ def build_services(
         tokens=tokens,
         wechat=wechat,
         h5=h5,
-        live=LiveSockets(settings, db, tokens, hub),
-        relay=Relay(db, hub, poll_seconds=settings.relay_poll_seconds),
+        live=LiveSockets(settings, db, tokens, hub, bus),
+        bus=bus,
+        relay=Relay(db, hub, bus=bus, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
         errands=Errands(
             Means(settings, db, wechat), ERRANDS, poll_seconds=settings.worker_poll_seconds
@@ -131,6 +136,7 @@ def build_app(
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     services: Services = app.state.services
+    await services.bus.start()
     if services.settings.run_relay:
         await services.relay.start()
     if services.settings.run_worker:
@@ -140,6 +146,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         services.sender.start()
     reports = [report_templates(services.wechat)] if services.wechat.templates else []
     reporting = [asyncio.create_task(report) for report in reports]
+    await services.live.start()
     yield
     for task in reporting:
         task.cancel()
@@ -150,6 +157,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     await services.errands.stop()
     await services.relay.stop()
     await services.sender.close()
+    await services.bus.stop()
     await services.wechat.close()
     if services.h5 is not None:
         await services.h5.close()
@@ -176,7 +184,6 @@ def build_surface() -> FastAPI:
     idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.include_router(live.router)
     app.include_router(pages.router)
     openapi.describe(app)
     app.add_middleware(BodyLimit)

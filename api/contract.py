@@ -2,7 +2,7 @@
 
 ``openapi.json``: the operations. ``problems.json``: every refusal, in both languages, and what a
 client should do about it. ``events.json``: every event of the live stream and of the journal.
-``words.json``: what to call the values of the enums.
+``words.json``: what to call the values of the enums. ``asyncapi.json``: the live socket.
 """
 
 import json
@@ -22,6 +22,7 @@ import api
 import consultation
 import notifications
 from api.app import build_app
+from api.asyncapi import asyncapi
 from api.problems import (
     STATUS,
     BadRequest,
@@ -173,6 +174,7 @@ def _json_type(kind: Any) -> str:
 
 
 DOCUMENTS = {
+    "asyncapi.json": asyncapi,
     "openapi.json": openapi,
     "problems.json": problems,
     "events.json": events,

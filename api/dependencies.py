@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Request
 
 from api.errands import Errands
-from api.live import LiveSockets
+from api.live.house import LiveSockets
 from api.problems import NotLoggedIn
 from api.settings import Settings
 from api.shared_reads import Shelf
@@ -19,6 +19,7 @@ from consultation.database import Database
 from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from consultation.polls.commands.express import Express
+from notifications.bus import Bus
 from notifications.relay import Relay
 from notifications.sender import Sender
 from notifications.wechat.client import Wechat
@@ -37,6 +38,7 @@ class Services:
     wechat: Wechat
     h5: Wechat | None
     live: LiveSockets
+    bus: Bus
     relay: Relay
     worker: Worker
     errands: Errands

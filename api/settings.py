@@ -83,9 +83,20 @@ class Settings(BaseSettings):
     replay_events: int = 200
     """Events a client may have missed of a stream; further behind, it fetches a snapshot."""
     replay_hours: int = 72
+    replay_bytes: int = 64 * 1024
+    live_per_person: int = 8
+    """Sockets of one person; a further one replaces the oldest."""
+    live_per_address: int = 512
+    """Sockets from one address; a mobile network shares one among many people."""
+    live_min_clients: dict[str, str] = Field(default_factory=dict)
+    """By name in ``hello.client``, the lowest version that may come: ``{"miniprogram": "1.4"}``."""
+    live_recheck_seconds: float = 2.0
+    """How often open sockets are looked at for sessions and roles that have ended."""
     run_relay: bool = True
     """Number the journal and feed the live sockets from this process."""
     relay_poll_seconds: float = 1.0
+    bus_url: SecretStr = SecretStr("")
+    """``redis://…`` between several server processes; empty for one."""
     run_worker: bool = True
     """Do the jobs that fall due in this process."""
     worker_poll_seconds: float = 1.0
@@ -141,7 +152,7 @@ class Settings(BaseSettings):
             raise ValueError("production sends browsers to an https address")
         return self
 
-    @field_validator("token_key", "board_key")
+    @model_validator(mode="after")
     def _can_send(self) -> Self:
         if self.sms_provider == "http" and not (
             self.sms_url and self.sms_secret.get_secret_value() and self.sms_templates
@@ -151,7 +162,7 @@ class Settings(BaseSettings):
             raise ValueError("in production nobody reads the file of sms_provider file")
         return self
 
-    @field_validator("token_key")
+    @field_validator("token_key", "board_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:
         try:

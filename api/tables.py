@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import Index
+from sqlalchemy import text as sql
 from sqlmodel import Field
 
 from consultation.columns import Row, UtcDateTime, key, maybe_when, ref, text, when
@@ -20,6 +22,15 @@ class LoginCode(Row, table=True):
 
 class LoginSession(Row, table=True):
     """One login of one device: the family of its refresh tokens. Its person is its account's."""
+
+    __table_args__ = (
+        Index(
+            "ix_login_session_ended",
+            "revoked_at",
+            sqlite_where=sql("revoked_at IS NOT NULL"),
+            postgresql_where=sql("revoked_at IS NOT NULL"),
+        ),
+    )
 
     id: UUID = key()
     account_id: UUID = ref("wechat_account.id")

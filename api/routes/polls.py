@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field
 
+from api.as_of import AsOf, as_of
 from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_cursor
 from api.phrases import speak, write
@@ -13,6 +14,7 @@ from api.wire import WireIn, WireOut
 from api.words import say
 from consultation.calendar import local_day
 from consultation.database import Transaction
+from consultation.events import poll_stream
 from consultation.permissions import Deed, grant_of
 from consultation.polls import envelope_queries, queries, result_wording, terms, wording
 from consultation.polls.commands import drafting, opening
@@ -189,6 +191,7 @@ class PollOut(WireOut):
     notice_id: UUID | None
     tally_sheet_id: UUID | None
     warnings: list[PollWarning]
+    as_of: AsOf | None = None
 
 
 @router.get("/poll-presets")
@@ -271,7 +274,8 @@ async def get_poll(poll_id: UUID, actor: AnyActor, db: Db, locale: Locale) -> Po
     """A poll as everybody may see it."""
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
-        return await poll_out(tx, poll, locale)
+        shown = await poll_out(tx, poll, locale)
+        return shown.model_copy(update={"as_of": await as_of(tx, poll_stream(poll_id))})
 
 
 @router.get("/topics/{topic_id}/polls")

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from api.as_of import AsOf, as_of
 from api.content_checks import ask_for_check
 from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.idempotency import Once
@@ -23,6 +24,7 @@ from api.routes.topic_shapes import StepIn, StepOut, TopicCard, cards_page, step
 from api.wire import WireIn, WireOut
 from api.words import say
 from consultation.deliberation.review_rules import ReviewSubject
+from consultation.events import topic_stream
 from consultation.topics import reading
 from consultation.topics.commands import raising
 from consultation.topics.plan import procedure
@@ -147,6 +149,7 @@ class TopicOut(WireOut):
     rejection: RejectionOut | None
     permitted_acts: list[Act]
     created_at: datetime
+    as_of: AsOf | None = None
 
 
 class DocumentRef(WireOut):
@@ -392,7 +395,8 @@ async def get_topic(topic_id: UUID, actor: AnyActor, db: Db, locale: Locale) -> 
     """One topic as the asking role sees it, with the steps that role may take now."""
     async with db.read(actor) as tx:
         detail = await reading.topic_detail(tx, topic_id)
-    return topic_out(detail, locale)
+        at = await as_of(tx, topic_stream(topic_id))
+    return topic_out(detail, locale).model_copy(update={"as_of": at})
 
 
 @router.get("/topics/{topic_id}/timeline")

@@ -112,6 +112,24 @@ async def turnout_and_served(tx: Transaction, poll_id: UUID) -> tuple[Count, int
     return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0)), int(row[2] or 0)
 
 
+async def turnouts_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, Count]:
+    """How many took part so far in those of these polls that are open and whose preset shows it
+    before the close; in at most two statements."""
+    rows = await tx.session.exec(
+        select(Poll).where(col(Poll.id).in_(poll_ids), Poll.state == PollState.OPEN)
+    )
+    shown = [poll.id for poll in rows if poll.preset.live_turnout]
+    if not shown:
+        return {}
+    sums = await tx.session.exec(
+        select(PollTurnout.poll_id, func.sum(PollTurnout.heads), func.sum(PollTurnout.area_dm2))
+        .where(col(PollTurnout.poll_id).in_(shown))
+        .group_by(col(PollTurnout.poll_id))
+    )
+    found = {id: Count(heads=int(heads), area_dm2=int(area)) for id, heads, area in sums}
+    return {id: found.get(id, Count(heads=0, area_dm2=0)) for id in shown}
+
+
 async def polls_by_id(tx: Transaction, poll_ids: Collection[UUID]) -> list[Poll]:
     """For the system: whether somebody may see them is not asked."""
     return list(await tx.session.exec(select(Poll).where(col(Poll.id).in_(poll_ids))))
@@ -128,7 +146,7 @@ async def voters_follow(tx: Transaction, poll: Poll) -> None:
         literal(True, Boolean),
         literal(False, Boolean),
         literal(tx.now, UtcDateTime),
-    ).where(col(RollEntry.poll_id) == poll.id, col(RollEntry.person_id).is_not(None))
+    ).where(*on_roll(poll), col(RollEntry.person_id).is_not(None))
     await tx.session.exec(
         insert(Follow)
         .from_select(["topic_id", "person_id", "community_id", "by_roll", "ended", "at"], voters)
