@@ -47,7 +47,7 @@ ALLOWED_FIELDS = frozenset(
     }
 )
 
-UNNAMED_ROUTES = frozenset({"/v1/polls/{poll_id}/ballot"})
+UNNAMED_ROUTES = frozenset({"/v1/polls/{poll_id}/ballot", "/v1/polls/{poll_id}/ballot/receipt"})
 """A line that says who cast a ballot, and when, would help to guess which one it was."""
 
 log = structlog.get_logger("minyi")

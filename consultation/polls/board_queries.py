@@ -8,7 +8,7 @@ from sqlmodel import col, exists, func, select
 
 from consultation.database import Transaction
 from consultation.polls.board_tables import BoardLeaf, PollCertificate, PollManifest, Tree, TreeHead
-from consultation.polls.envelope_tables import Envelope, OpenedBallot
+from consultation.polls.envelope_tables import Envelope, OpenedBallot, read_replaced
 from consultation.polls.leaves import leaf_hash, opened_leaf
 from consultation.polls.manifest import RollLine, voter_of
 from consultation.polls.presets import BallotMode
@@ -55,7 +55,8 @@ async def manifest_of(tx: Transaction, poll: Poll) -> PollManifest | None:
 
 
 async def recorded_waiting(tx: Transaction, poll: Poll) -> list[bytes]:
-    """Recorded leaves that are not on the board yet: of casts, or of envelopes."""
+    """Recorded leaves that are not on the board yet: of casts, or of envelopes with those that a
+    re-vote replaced."""
     kind = Envelope if poll.mode is BallotMode.CONFIDENTIAL else Ballot
     on_board = exists().where(
         col(BoardLeaf.poll_id) == poll.id,
@@ -63,7 +64,18 @@ async def recorded_waiting(tx: Transaction, poll: Poll) -> list[bytes]:
         col(BoardLeaf.leaf_hash) == col(kind.leaf_hash),
     )
     rows = await tx.session.exec(select(kind.leaf_hash).where(kind.poll_id == poll.id, ~on_board))
-    return list(rows)
+    waiting = list(rows)
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        waiting += await _replaced_waiting(tx, poll.id)
+    return waiting
+
+
+async def _replaced_waiting(tx: Transaction, poll_id: UUID) -> list[bytes]:
+    rows = await tx.session.exec(
+        select(Envelope.replaced).where(Envelope.poll_id == poll_id, Envelope.replaced != b"")
+    )
+    replaced = {leaf for row in rows for _, leaf in read_replaced(row)}
+    return list(replaced - set(await leaf_hashes(tx, poll_id, Tree.RECORDED))) if replaced else []
 
 
 async def opened_leaves(tx: Transaction, poll: Poll) -> list[bytes]:

@@ -21,7 +21,6 @@ from consultation.polls import envelopes, rules
 from consultation.polls.box import count_turnout
 from consultation.polls.envelope_queries import envelopes_of
 from consultation.polls.envelope_tables import Envelope
-from consultation.polls.envelopes import FINGERPRINT_BYTES
 from consultation.polls.presets import BallotChannel
 from consultation.polls.rules import Choices, Precedence, precedence
 from consultation.polls.tables import Poll, RollEntry
@@ -68,7 +67,8 @@ async def put_in(
         if hmac.compare_digest(stands.fingerprint, comes.fingerprint):
             rows[cast.place.id] = stands
         elif (
-            comes.fingerprint in _replaced(stands)  # a late retry of a ballot that was replaced
+            comes.fingerprint
+            in [one for one, _ in stands.earlier]  # a late retry of a ballot that was replaced
             or precedence(poll.preset, stands.channel, comes.channel) is not Precedence.REPLACES
         ):
             refused[cast.place.id] = rules.AlreadyVoted(numbers=[str(cast.place.number)])
@@ -137,7 +137,7 @@ async def _insert(tx: Transaction, rows: Sequence[Envelope]) -> set[UUID]:
 
 async def _replace(tx: Transaction, stands: Envelope, comes: Envelope) -> None:
     changed = comes.model_dump(exclude={"poll_id", "roll_entry_id", "community_id"})
-    changed["replaced"] = stands.replaced + stands.fingerprint
+    changed["replaced"] = stands.replaced + stands.fingerprint + stands.leaf_hash
     await tx.session.exec(
         update(Envelope)
         .where(
@@ -146,10 +146,3 @@ async def _replace(tx: Transaction, stands: Envelope, comes: Envelope) -> None:
         )
         .values(**changed)
     )
-
-
-def _replaced(envelope: Envelope) -> list[bytes]:
-    size = FINGERPRINT_BYTES
-    return [
-        envelope.replaced[start : start + size] for start in range(0, len(envelope.replaced), size)
-    ]

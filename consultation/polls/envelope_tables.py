@@ -12,6 +12,8 @@ from consultation.polls.presets import BallotChannel
 from consultation.polls.rules import Choices
 from consultation.polls.tables import SignerRole
 
+HASH_BYTES = 32
+
 
 def _bytes() -> bytes:
     return Field(sa_type=LargeBinary, nullable=False)
@@ -20,9 +22,10 @@ def _bytes() -> bytes:
 class Envelope(Row, table=True):
     """The one ballot of a voter, sealed to the box key. The primary key refuses a second; a
     permitted re-vote replaces what is in the row. No choice, no time, no tracker. ``fingerprint``
-    recognises a retry, ``replaced`` holds the fingerprints of earlier ballots (32 bytes each), so
-    that a late retry of one does not undo the re-vote. ``salt`` and ``leaf_hash`` put the envelope
-    on the board. All rows of a poll are deleted when its box is opened."""
+    recognises a retry. ``replaced`` holds fingerprint and leaf hash (32 bytes each) of every
+    earlier ballot of the voter, so that a late retry of one does not undo the re-vote, and its leaf
+    comes on the board as its receipt promised. ``salt`` and ``leaf_hash`` put the envelope there.
+    All rows of a poll are deleted when its box is opened."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     roll_entry_id: UUID = ref("roll_entry.id", primary_key=True)
@@ -39,6 +42,19 @@ class Envelope(Row, table=True):
     @property
     def receipt(self) -> str:
         return self.leaf_hash.hex()
+
+    @property
+    def earlier(self) -> list[tuple[bytes, bytes]]:
+        """Fingerprint and leaf hash of the ballots that this one replaced."""
+        return read_replaced(self.replaced)
+
+
+def read_replaced(replaced: bytes) -> list[tuple[bytes, bytes]]:
+    starts = range(0, len(replaced), 2 * HASH_BYTES)
+    return [
+        (replaced[at : at + HASH_BYTES], replaced[at + HASH_BYTES : at + 2 * HASH_BYTES])
+        for at in starts
+    ]
 
 
 class Participation(Row, table=True):

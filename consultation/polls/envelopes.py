@@ -32,7 +32,6 @@ from consultation.refusals import Invalid
 
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 TRACKER_BYTES = 16
-FINGERPRINT_BYTES = 32
 _BLOCK = 64
 _ONCE = re.compile(r"[A-Za-z0-9_-]{22,80}")
 _FEWEST_DIFFERENT = 8

@@ -356,13 +356,26 @@ class Stage:
         return receipt
 
     async def household_poll(
-        self, count: int, *, name: str = "梧桐新村", **change: Any
+        self,
+        count: int,
+        *,
+        name: str = "梧桐新村",
+        mode: BallotMode = BallotMode.CONFIDENTIAL,
+        rule: dict[str, Any] | None = None,
     ) -> tuple[Poll, list[UUID]]:
-        """An open confidential poll among ``count`` households, and their voters."""
+        """An open poll among ``count`` households, and the voters; ``rule`` changes the preset."""
         estate, people = await self.households(count, name=name)
         topic = await self.topic("household_poll", estate)
-        change = {"mode": BallotMode.CONFIDENTIAL} | change
-        return await self.opened("household_poll", topic, estate, **change), people
+        poll = await self.drafted("household_poll", topic, estate, mode=mode)
+        async with self.db.begin() as tx:
+            row = await tx.session.get(Poll, poll.id)
+            assert row is not None
+            row.preset = row.preset.model_copy(update=rule or {})
+        async with self.db.begin(self.secretary) as tx:
+            await drafting.announce_poll(tx, poll.id, write=write)
+        self.clock.now = poll.opens_at
+        await self.work()
+        return await self.load(poll.id), people
 
     async def confirm_opening(self, poll_id: UUID, name: str, role: Role) -> Poll:
         async with self.db.begin(self.world.as_(name, role)) as tx:

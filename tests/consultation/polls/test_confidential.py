@@ -16,6 +16,8 @@ from consultation.jobs import Job, JobKind
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
 from consultation.polls import envelope_queries, envelopes, rules, terms
+from consultation.polls.board_queries import leaf_hashes
+from consultation.polls.board_tables import Tree
 from consultation.polls.commands import casting, closing, drafting, unsealing
 from consultation.polls.commands.express import Express
 from consultation.polls.envelope_tables import BoxOpener, Envelope, OpenedBallot, Participation
@@ -34,8 +36,7 @@ async def rows(db: Database, table: type, poll_id: UUID) -> list:  # type: ignor
         return list(await tx.session.exec(select(table).where(table.poll_id == poll_id)))  # type: ignore[attr-defined]
 
 
-async def allow_revotes(stage: Stage, poll: Poll) -> None:
-    await stage.rewrite_rule(poll.id, revote=Revote.LAST_VALID_BEFORE_CLOSE)
+REVOTES = {"revote": Revote.LAST_VALID_BEFORE_CLOSE}
 
 
 async def test_a_confidential_poll_from_announcement_to_published_list(
@@ -123,11 +124,25 @@ async def test_the_same_ballot_with_the_same_secret_keeps_its_receipt_until_the_
         await stage.cast_sealed(poll.id, people[0], "for", once=once)
 
 
+async def test_every_receipt_is_on_the_board_also_of_a_ballot_that_was_replaced(
+    stage: Stage,
+) -> None:
+    poll, people = await stage.household_poll(3, rule=REVOTES)
+    receipts = [
+        await stage.cast_sealed(poll.id, people[0], choice)
+        for choice in ("for", "against", "abstain")
+    ]
+    receipts.append(await stage.cast_sealed(poll.id, people[1], "for"))
+    await stage.open_box(poll.id)
+    async with stage.db.read() as tx:
+        recorded = await leaf_hashes(tx, poll.id, Tree.RECORDED)
+    assert sorted(leaf.hex() for leaf in recorded) == sorted(one.receipt for one in receipts)
+
+
 async def test_the_fast_lane_seals_many_in_one_transaction_and_answers_as_one_alone(
     stage: Stage,
 ) -> None:
-    poll, people = await stage.household_poll(30)
-    await allow_revotes(stage, poll)
+    poll, people = await stage.household_poll(30, rule=REVOTES)
     express = Express(stage.db)
     once = [token_urlsafe(24) for _ in people]
 
@@ -167,8 +182,7 @@ async def test_the_fast_lane_seals_many_in_one_transaction_and_answers_as_one_al
 async def test_a_permitted_revote_replaces_the_envelope_and_a_late_retry_does_not_undo_it(
     stage: Stage,
 ) -> None:
-    poll, people = await stage.household_poll(3)
-    await allow_revotes(stage, poll)
+    poll, people = await stage.household_poll(3, rule=REVOTES)
     one, two = token_urlsafe(24), token_urlsafe(24)
     first = await stage.cast_sealed(poll.id, people[0], "for", once=one)
     second = await stage.cast_sealed(poll.id, people[0], "against", once=two)
