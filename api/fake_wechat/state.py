@@ -27,7 +27,6 @@ MESSAGES = {
     41001: "access_token missing",
     41008: "missing code",
     42001: "access_token expired",
-    43101: "user refuse to accept the msg",
     45009: "reach max api daily quota limit",
     45011: "api minute-quota reach limit, must slower, retry next minute",
     47001: "data format error",
