@@ -111,7 +111,7 @@ def secrets(
 @cli.command()
 def demo(
     check: Annotated[
-        bool, typer.Option("--check", help="Play four topics against a server; 1 on a difference.")
+        bool, typer.Option("--check", help="Play five topics against a server; 1 on a difference.")
     ] = False,
     host: Annotated[str, typer.Option()] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The fake WeChat takes the next one.")] = 8000,
