@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlmodel import and_, col, func, select
 
@@ -139,14 +138,3 @@ async def _entries_between(
     for row in rows:
         found.setdefault(row.form, []).append(_entry(row))
     return found
-
-
-async def two_people_entered(tx: Transaction, poll_id: UUID) -> set[int]:
-    """Forms that two or more people entered."""
-    rows = await tx.session.exec(
-        select(PaperEntry.form)
-        .where(PaperEntry.poll_id == poll_id)
-        .group_by(col(PaperEntry.form))
-        .having(func.count() >= 2)
-    )
-    return set(rows)

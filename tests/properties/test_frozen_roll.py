@@ -28,6 +28,8 @@ async def stage(db: Database, world: World, clock: ManualClock) -> Stage:
     return Stage(db=db, world=world, clock=clock)
 
 
+WORKERS = {"clerk", "secretary", "teller1", "supervisor", "grid_worker", "resident1"}
+"""Who tries the operations that are not about polls; those on polls are tried by everybody."""
 ONLY_ROADS = {"confirm_roll_ruling"}
 """Operations that may change a roll, and only of an upheld objection."""
 
@@ -70,6 +72,8 @@ async def test_no_operation_in_no_office_changes_a_roll(
                 continue
             address = fill(path, made.addresses | {"poll_id": poll_id})
             for who, headers in people:
+                if "poll" not in path and "roll" not in path and who["name"] not in WORKERS:
+                    continue
                 headers["idempotency-key"] = uuid4().hex
                 answer = await client.request(method, address, headers=headers, **request)
                 if answer.status_code == 500 and "poll" in path:

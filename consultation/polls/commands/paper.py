@@ -203,7 +203,6 @@ async def settle_forms(tx: Transaction, poll_id: UUID, settlements: Sequence[Set
     check(Deed.WITNESS_COUNT if supervisor else Deed.ENTER_PAPER, tx.standing.role)
     await check_impartial(tx, topic)
     printed = await last_printed(tx, poll)
-    new = 0
     for one in settlements:
         if one.fate is FormFate.RETURNED:
             raise paper.FateNotPossible(problem="entered")
@@ -211,11 +210,16 @@ async def settle_forms(tx: Transaction, poll_id: UUID, settlements: Sequence[Set
             raise paper.FateNotPossible(problem="note_missing")
         if not 1 <= one.first <= one.last <= printed:
             raise paper.FormNotPrinted()
-        issues, entered, fates = await forms_between(tx, poll, one.first, one.last)
+    first = min((one.first for one in settlements), default=1)
+    last = max((one.last for one in settlements), default=0)
+    issues, entered, found = await forms_between(tx, poll, first, last)
+    fates = {form: row.fate for form, row in found.items()}
+    new = 0
+    for one in settlements:
         for form in range(one.first, one.last + 1):
             known = fates.get(form)
             if known is not None:
-                if known.fate is not one.fate:
+                if known is not one.fate:
                     raise paper.FormSettled()
                 continue
             if poll.state not in (*BEFORE_THE_CLOSE, PollState.CLOSED):
@@ -228,8 +232,8 @@ async def settle_forms(tx: Transaction, poll_id: UUID, settlements: Sequence[Set
                 supervisor=supervisor,
             )
             tx.session.add(_fate(tx, poll, form, one.fate, note=one.note))
+            fates[form] = one.fate
             new += 1
-        await tx.session.flush()
     if new:
         tx.emit(
             PaperFormsSettled(
