@@ -202,17 +202,22 @@ class PollText(Protocol):
 def text_hash(poll: PollText) -> str:
     """SHA-256 over the canonical JSON of question, items, budget and preset: what was announced
     is what is voted on (T11)."""
-    preset = poll.preset.model_dump(mode="json")
-    if preset["served_min"] is None:  # polls announced before there was such a field
-        del preset["served_min"]
     return digest(
         {
             "question": poll.question,
             "items": [item.model_dump(mode="json") for item in poll.items],
             "budget_fen": poll.budget_fen,
-            "preset": preset,
+            "preset": preset_text(poll.preset),
         }
     )
+
+
+def preset_text(preset: RulePreset) -> dict[str, Any]:
+    """A preset as text hash and manifest hold it."""
+    content = preset.model_dump(mode="json")
+    if content["served_min"] is None:  # polls announced before there was such a field
+        del content["served_min"]
+    return content
 
 
 def digest(content: Any) -> str:
