@@ -216,10 +216,8 @@ def _valid(
 
 
 async def _reply(send: Send, request_id: str, receipt: Receipt) -> None:
-    body = (
+    body = ReceiptOut.__pydantic_serializer__.to_json(
         ReceiptOut(poll_id=receipt.poll_id, receipt=receipt.receipt, cast_at=receipt.cast_at)
-        .model_dump_json()
-        .encode()
     )
     await send(
         {

@@ -289,3 +289,21 @@ def bench_cast(
     typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
     if not report.ok:
         raise typer.Exit(1)
+
+
+@bench.command("tally")
+def bench_tally(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    runs: Annotated[int, typer.Option(min=1)] = 5,
+    ballots: Annotated[int, typer.Option(min=2000, help="In the large polls.")] = 100_000,
+) -> None:
+    """Reading a turnout and a closed result: a hundred thousand ballots beside a thousand."""
+    from api.bench import postgres, tally
+
+    try:
+        report = tally.run(runs, ballots, lambda line: typer.echo(line, err=True))
+    except postgres.NoPostgres as error:
+        stop(str(error))
+    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
+    if not report.ok:
+        raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ class OwnCast:
     answers: tuple[tuple[int, tuple[str, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Receipt:
     """What the voter gets."""
 
@@ -42,7 +43,13 @@ class PollText:
     mode: BallotMode
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=64)
+def preset_of(stored: str) -> RulePreset:
+    """Polls are many and their presets few."""
+    return RulePreset.model_validate_json(stored)
+
+
+@dataclass(slots=True)
 class Seen:
     """Poll and voter as the transaction sees them. ``entry`` is the id of the voter's place on the
     present roll, as the database has it, and None without one, like ``number``; ``level`` is None
@@ -60,7 +67,7 @@ class Seen:
     present: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admitted:
     """The ballot may go in; or, when ``late``, only the receipt of an equal one may come out."""
 
