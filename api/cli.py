@@ -307,3 +307,22 @@ def bench_tally(
     typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
     if not report.ok:
         raise typer.Exit(1)
+
+
+@cli.command()
+def faults(
+    trials: Annotated[
+        int, typer.Option(min=1, help="Kills on each database, and power cuts.")
+    ] = 100,
+    casts: Annotated[int, typer.Option(min=100, help="With many repeats.")] = 40_000,
+) -> None:
+    """What becomes of ballots when things go wrong, on both databases; 1 if one is lost."""
+    from api.bench import postgres
+    from api.faults import run
+
+    try:
+        kept = run.run(trials, casts, typer.echo)
+    except postgres.NoPostgres as error:
+        stop(str(error))
+    if not kept:
+        raise typer.Exit(1)
