@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -175,7 +176,7 @@ class PollItem(Frozen):
     seats: int | None = Field(default=None, ge=1)
     cost_fen: int | None = Field(default=None, ge=0)
 
-    @property
+    @cached_property
     def choices(self) -> list[str]:
         """Everything a ballot may say about this item."""
         if self.kind is QuestionKind.MOTION:
