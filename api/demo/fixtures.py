@@ -126,7 +126,7 @@ def _spread(total: int, heads: int) -> list[int]:
 
 def _tally(name: str, areas: Sequence[int], answers: str, *, present: int | None = None) -> Result:
     roll = {UUID(int=index): area for index, area in enumerate(areas)}
-    votes = [Vote(UUID(int=i), {"1": CHOICES[answer]}) for i, answer in enumerate(answers)]
+    votes = [Vote(UUID(int=i), {"1": [CHOICES[answer]]}) for i, answer in enumerate(answers)]
     items = [PollItem(number=1, text="表决事项")]
     return count(_preset(name), items, roll, votes, present=present)
 
@@ -140,7 +140,7 @@ def _fund() -> Result:
         Vote(
             UUID(int=index),
             {
-                str(number): "for" if index < agree else "against"
+                str(number): ["for" if index < agree else "against"]
                 for number, (_, _, agree) in enumerate(FUND, 1)
             },
         )

@@ -18,6 +18,7 @@ from consultation.outcomes import task_queries
 from consultation.oversight import queries as oversight
 from consultation.oversight.rules import DissentState
 from consultation.polls import queries as polls
+from consultation.polls.presets import QuestionKind
 from consultation.topics import reading
 from consultation.topics.states import State, StateGroup
 from consultation.topics.tables import Topic
@@ -263,13 +264,15 @@ async def _polls(tx: Transaction, topic: Topic, t: Words, locale: str) -> list[d
 def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
     items = []
     for item, text in zip(poll.result.items if poll.result else [], poll.items, strict=False):
-        counts = {"for": item.votes_for, "against": item.votes_against, "abstain": item.abstentions}
-        cast = sum(count.heads for count in counts.values())
+        options = {option.code: option.text for option in text.options}
         rows = [
-            {"name": t(f"words.choice.{choice}"), "heads": f"{count.heads:,}",
-             "area": square_metres(count.area_dm2)}
-            for choice, count in counts.items()
+            {"name": options.get(tally.code) or t(f"words.choice.{tally.code}"),
+             "heads": f"{tally.votes.heads:,}", "area": square_metres(tally.votes.area_dm2)}
+            for tally in item.tallies
         ]  # fmt: skip
+        cast = sum(tally.votes.heads for tally in item.tallies)
+        motion = item.kind is QuestionKind.MOTION  # only its answers add up to one bar
+        shares = {f"{one.code}_pct": share(one.votes.heads, cast) for one in item.tallies}
         items.append(
             {
                 "text": text.text,
@@ -277,8 +280,9 @@ def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
                 "verdict": t(f"words.verdict.{item.verdict}"),
                 "rows": rows,
                 "label": " · ".join(f"{row['name']} {row['heads']}" for row in rows),
+                "bar": motion,
             }
-            | {f"{choice}_pct": share(count.heads, cast) for choice, count in counts.items()}
+            | (shares if motion else {})
         )
     return {
         "round": poll.round,

@@ -74,7 +74,7 @@ class PollIn(WireIn):
     mode: BallotMode | None = None
 
 
-class AnnouncementIn(WireIn):
+class PollAnnouncementIn(WireIn):
     """``confirm_preset``: who announces compared the numbers of a rule that is to be confirmed
     with the law in force. Needed where the draft's ``warnings`` say so."""
 
@@ -91,7 +91,7 @@ class PollWarning(WireOut):
     text: str
 
 
-class StepOut(WireOut):
+class PollStepOut(WireOut):
     """A step of the count: what was compared or decided. ``item`` is null for the whole poll."""
 
     item: int | None
@@ -100,7 +100,7 @@ class StepOut(WireOut):
     text: str
 
     @classmethod
-    def of(cls, item: int | None, step: Step, text: str) -> "StepOut":
+    def of(cls, item: int | None, step: Step, text: str) -> "PollStepOut":
         return cls(item=item, key=step.key, facts=step.facts, text=text)
 
 
@@ -163,7 +163,7 @@ class PollOut(WireOut):
     result: Result | None
     result_digest: str | None
     wording: list[str]
-    steps: list[StepOut]
+    steps: list[PollStepOut]
     signatures: list[SignatureOut]
     notice_id: UUID | None
     tally_sheet_id: UUID | None
@@ -211,12 +211,17 @@ async def draft_poll(
 
 @router.put("/polls/{poll_id}/announcement")
 async def announce_poll(
-    poll_id: UUID, actor: CurrentActor, db: Db, locale: Locale, body: AnnouncementIn | None = None
+    poll_id: UUID,
+    actor: CurrentActor,
+    db: Db,
+    locale: Locale,
+    body: PollAnnouncementIn = PollAnnouncementIn(),  # noqa: B008
 ) -> PollOut:
     """Announce the poll as a second person: text, rule and roll are frozen."""
-    confirmed = body is not None and body.confirm_preset
     async with db.begin(actor) as tx:
-        poll = await drafting.announce_poll(tx, poll_id, write=write, confirm_preset=confirmed)
+        poll = await drafting.announce_poll(
+            tx, poll_id, write=write, confirm_preset=body.confirm_preset
+        )
         return await poll_out(tx, poll, locale)
 
 
@@ -320,7 +325,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         result=shown,
         result_digest=None if shown is None else poll.result_digest,
         wording=[speak(locale, phrase) for phrase in said],
-        steps=[StepOut.of(item, step, speak(locale, phrase)) for item, step, phrase in steps],
+        steps=[PollStepOut.of(item, step, speak(locale, phrase)) for item, step, phrase in steps],
         signatures=[SignatureOut.model_validate(one) for one in signed],
         notice_id=poll.notice_id,
         tally_sheet_id=poll.tally_sheet_id,
