@@ -1,20 +1,22 @@
 """Structured logs with an allow-list of fields: what is not listed is not written.
 
 One line per request: method, route template, status, milliseconds, SQL statements, problem code,
-request id, actor id. Never a body, a query string, a token, a name, a phone, a choice.
+request id, actor id (but not of a ballot). Never a body, a query string, a token, a name, a phone,
+a choice.
 """
 
 import logging
+import secrets
 import sys
 import time
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consultation.database import statements
-from consultation.ids import random_id
 
 ALLOWED_FIELDS = frozenset(
     {
@@ -41,8 +43,12 @@ ALLOWED_FIELDS = frozenset(
         "error_type",
         "version",
         "port",
+        "channel",
     }
 )
+
+UNNAMED_ROUTES = frozenset({"/v1/polls/{poll_id}/ballot", "/v1/polls/{poll_id}/ballot/receipt"})
+"""A line that says who cast a ballot, and when, would help to guess which one it was."""
 
 log = structlog.get_logger("minyi")
 
@@ -68,6 +74,39 @@ def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None
     )
 
 
+SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
+
+
+def request_id() -> str:
+    """32 hex digits."""
+    return secrets.token_hex(16)
+
+
+def request_done(
+    request_id: str,
+    method: str,
+    route: str,
+    *,
+    status: int,
+    seconds: float,
+    code: str | None,
+    actor_id: str | None,
+) -> None:
+    """The line of one request as ``RequestLog`` writes it, at a tenth of the cost: for the casting
+    lane. Nothing here needs escaping: routes and codes are ours, the rest are digits."""
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    structlog.get_config()["logger_factory"]().msg(
+        f'{{"request_id": "{request_id}", "method": "{method}", "route": "{route}", '
+        f'"status": {status}, "ms": {seconds * 1000:.1f}, "sql": 0, '
+        f'"code": {_text(code)}, "actor_id": {_text(actor_id)}, '
+        f'"event": "request", "level": "info", "timestamp": "{at[:26]}Z"}}'
+    )
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else f'"{value}"'
+
+
 class RequestLog:
     """Pure ASGI middleware: a request id, one log line, and safe headers on every answer."""
 
@@ -78,7 +117,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = random_id().hex
+        id = request_id()
         counter = scope["statements"] = [0]
         token = statements.set(counter)
         started = time.perf_counter()
@@ -90,9 +129,8 @@ class RequestLog:
                 status = message["status"]
                 message["headers"] = [
                     *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"same-origin"),
+                    (b"x-request-id", id.encode()),
+                    *SAFE_HEADERS,
                 ]
             await send(message)
 
@@ -100,15 +138,16 @@ class RequestLog:
             await self.app(scope, receive, send_on)
         finally:
             statements.reset(token)
-            route = scope.get("route")
+            route = getattr(scope.get("route"), "path", "-")
+            named = "person_id" in scope and route not in UNNAMED_ROUTES
             log.info(
                 "request",
-                request_id=request_id,
+                request_id=id,
                 method=scope["method"],
-                route=getattr(route, "path", "-"),
+                route=route,
                 status=status,
                 ms=round((time.perf_counter() - started) * 1000, 1),
                 sql=counter[0],
                 code=scope.get("problem_code"),
-                actor_id=str(scope["person_id"]) if "person_id" in scope else None,
+                actor_id=str(scope["person_id"]) if named else None,
             )

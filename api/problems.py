@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from api.words import catalogue, pick_locale, say
+from consultation.batching import Busy
 from consultation.refusals import AlreadyDone, Invalid, NotFound, NotNow, NotPermitted, Refusal
 
 MEDIA_TYPE = "application/problem+json"
@@ -74,6 +75,7 @@ STATUS: Mapping[type[Refusal], int] = {
     TooManyRequests: 429,
     InternalError: 500,
     Unavailable: 503,
+    Busy: 503,
 }
 
 
@@ -143,6 +145,8 @@ def answer(request: Request, refusal: Refusal) -> JSONResponse:
     headers = {"content-language": locale}
     if problem.status == 401:
         headers["www-authenticate"] = "Bearer"
+    if isinstance(refusal, Busy):
+        headers["retry-after"] = "1"
     return JSONResponse(
         problem.model_dump(mode="json"), problem.status, headers=headers, media_type=MEDIA_TYPE
     )

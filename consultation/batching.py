@@ -2,24 +2,38 @@
 
 Each caller waits for the commit that carries its own item, so an answer is as durable as if the
 item had been alone; the cost of a transaction is shared by all that came in the meantime. An item
-that is refused does not touch the others; if the transaction fails, all of it fails.
+that is refused does not touch the others. If the transaction fails, its items are tried again one
+by one, so that one that cannot be done takes none of the others with it.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
+from itertools import islice
 from typing import Generic, TypeVar
 
 from consultation.refusals import Refusal
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
+class Busy(Refusal):
+    """More waits than can be done soon; trying again a moment later is right."""
+
+    code = "busy"
+
+
 class Batch(Generic[Item, Answer]):
-    """``work`` does a batch in one transaction and answers each item, in order. Of items with an
-    equal ``key`` at most one is in a batch, the earlier one first."""
+    """``work`` does a batch in one transaction and answers each item, in order; done again after a
+    commit whose answer was lost, it must give the same answers. Items are compared by value.
+
+    Of items with an equal ``key`` at most one is in a batch, the earlier one first; equal items
+    that wait together are one item with one answer. ``bound``: more waiting items than that are
+    refused with Busy. With ``gather_seconds`` a batch waits so long for more, where answers are
+    not urgent and many come at once.
+    """
 
     def __init__(
         self,
@@ -27,17 +41,29 @@ class Batch(Generic[Item, Answer]):
         *,
         key: Callable[[Item], Hashable],
         most: int,
+        bound: int | None = None,
+        gather_seconds: float = 0,
     ) -> None:
         self._work = work
         self._key = key
         self._most = most
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._bound = bound
+        self._gather_seconds = gather_seconds
+        self._waiting: OrderedDict[Hashable, deque[_Waiting[Item, Answer]]] = OrderedDict()
+        self._count = 0
         self._running: asyncio.Task[None] | None = None
 
     async def do(self, item: Item) -> Answer:
         """The answer to ``item``, after its commit; raises its refusal."""
+        if self._bound is not None and self._count >= self._bound:
+            raise Busy()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        same_key = self._waiting.setdefault(self._key(item), deque())
+        if same_key and same_key[-1].item == item:
+            same_key[-1].futures.append(future)
+        else:
+            same_key.append(_Waiting(item, future))
+        self._count += 1
         if self._running is None:
             # A context of its own: what it does belongs to no request in particular.
             self._running = asyncio.create_task(self._run(), context=Context())
@@ -46,41 +72,49 @@ class Batch(Generic[Item, Answer]):
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if self._gather_seconds:
+                    await asyncio.sleep(self._gather_seconds)
                 batch = self._take()
                 try:
-                    answers = await self._work([item for item, _ in batch])
-                except Exception as error:
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_exception(error)
+                    answers = await self._work([waiting.item for waiting in batch])
+                except Exception:
+                    for waiting in batch:
+                        await self._alone(waiting)
                 else:
-                    self._settle(batch, answers)
+                    for waiting, answer in zip(batch, answers, strict=True):
+                        waiting.settle(answer)
         finally:
             self._running = None
 
-    def _take(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
-        batch: list[tuple[Item, asyncio.Future[Answer]]] = []
-        later: list[tuple[Item, asyncio.Future[Answer]]] = []
-        keys: set[Hashable] = set()
-        while self._waiting and len(batch) < self._most:
-            item, future = self._waiting.popleft()
-            key = self._key(item)
-            if key in keys:
-                later.append((item, future))
-            else:
-                keys.add(key)
-                batch.append((item, future))
-        self._waiting.extendleft(reversed(later))
+    async def _alone(self, waiting: "_Waiting[Item, Answer]") -> None:
+        try:
+            waiting.settle((await self._work([waiting.item]))[0])
+        except Exception as error:
+            waiting.settle(error)
+
+    def _take(self) -> list["_Waiting[Item, Answer]"]:
+        batch: list[_Waiting[Item, Answer]] = []
+        for key in list(islice(self._waiting, self._most)):
+            same_key = self._waiting[key]
+            batch.append(same_key.popleft())
+            if not same_key:
+                del self._waiting[key]
+        self._count -= sum(len(waiting.futures) for waiting in batch)
         return batch
 
-    @staticmethod
-    def _settle(
-        batch: list[tuple[Item, asyncio.Future[Answer]]], answers: Sequence[Answer | Refusal]
-    ) -> None:
-        for (_, future), answer in zip(batch, answers, strict=True):
+
+class _Waiting(Generic[Item, Answer]):
+    __slots__ = ("futures", "item")
+
+    def __init__(self, item: Item, future: asyncio.Future[Answer]) -> None:
+        self.item = item
+        self.futures = [future]
+
+    def settle(self, answer: Answer | Exception) -> None:
+        for future in self.futures:
             if future.done():  # whoever asked has gone
                 continue
-            if isinstance(answer, Refusal):
+            if isinstance(answer, Exception):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)

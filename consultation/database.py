@@ -4,30 +4,37 @@
 a time with BEGIN IMMEDIATE and readers beside them with a plain BEGIN; PostgreSQL runs writers
 under READ COMMITTED, where access functions lock the row they change, and readers on one
 REPEATABLE READ snapshot.
+
+Without an injected clock, PostgreSQL's own decides what is in time (``Transaction.look_at_clock``).
 """
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, text
 from sqlalchemy import event as sa_event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from consultation import journal
+from consultation.box_keys import BoxKeys, NoBoxKeys
 from consultation.events import Event
 from consultation.ids import NewId, random_id
 from consultation.permissions import NOBODY, Actor, Role, Standing
+from consultation.polls.keys import BoardKey
 from consultation.vault import Vault
 
 metadata: MetaData = SQLModel.metadata
 
 Clock = Callable[[], datetime]
+BUSY_MILLISECONDS = 10_000
+"""How long a writer of SQLite waits for one of another process."""
 
 statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
 """When set to a one-element list, counts the SQL statements of the present task."""
@@ -41,13 +48,25 @@ class Transaction:
     """The unit of work handed to commands and queries."""
 
     def __init__(
-        self, session: AsyncSession, *, now: datetime, actor: Actor, vault: Vault, new_id: NewId
+        self,
+        session: AsyncSession,
+        *,
+        now: datetime,
+        actor: Actor,
+        vault: Vault,
+        new_id: NewId,
+        board_key: BoardKey,
+        box_keys: BoxKeys,
+        decides: Clock | None,
     ) -> None:
         self.session = session
-        self.now = now
+        self.now = self.began = now
+        self._decides = decides
         self.actor = actor
         self.vault = vault
         self.new_id = new_id
+        self.board_key = board_key
+        self.box_keys = box_keys
         self.standing: Standing = Standing(Role.SYSTEM if actor.system else Role.VISITOR)
         """The standing last checked by ``community.queries.standing``; the journal records it."""
         self._events: list[tuple[Event, Standing]] = []
@@ -57,6 +76,15 @@ class Transaction:
         """The acting person. Routes that need one let nobody else through."""
         assert self.actor.person_id is not None
         return self.actor.person_id
+
+    async def look_at_clock(self) -> None:
+        """Move ``now`` to this moment by the clock that decides: the database's, or an injected
+        one. For what must be in time, and asked once the lock is held, so that ``now`` is not
+        older than our turn. ``began`` stays."""
+        if self._decides is not None:
+            self.now = self._decides()
+        else:
+            self.now = (await self.session.exec(text("SELECT clock_timestamp()"))).scalar_one()  # type: ignore[call-overload]
 
     def emit(self, event: Event) -> None:
         self._events.append((event, self.standing))
@@ -85,19 +113,31 @@ class Database:
         url: str,
         *,
         vault: Vault,
+        board_key: BoardKey,
         clock: Clock = system_clock,
         new_id: NewId = random_id,
         pool_size: int = 10,
+        box_keys: BoxKeys | None = None,
     ) -> None:
         self.url = url
         self.vault = vault
+        self.board_key = board_key
         self.clock = clock
         self.new_id = new_id
+        self.box_keys: BoxKeys = box_keys or NoBoxKeys()
         self.on_commit: list[Callable[[], None]] = []
         """Rung after each commit that journalled something: the relay's bell."""
+        self.on_events: list[Callable[[list[Event]], None]] = []
+        """Told after each commit what it was about, before its caller goes on."""
+        self.on_dispose: list[Callable[[], Awaitable[None]]] = []
+        """Called first on dispose: connections of their own are closed here."""
         self.is_sqlite = url.startswith("sqlite")
+        self.decides: Clock | None = clock if self.is_sqlite or clock is not system_clock else None
+        """The clock that decides what is in time; None: PostgreSQL's own."""
+        self.turn = asyncio.Lock()
+        """Held by who writes to SQLite: waiting happens here, in order, and not in its busy loop,
+        where whoever asks most often wins."""
         if self.is_sqlite:
-            # One writer: waiting happens in the pool's queue and not in SQLite's busy loop.
             self.writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self.reader = _sqlite_engine(url, "BEGIN", pool_size=4)
         else:
@@ -109,9 +149,11 @@ class Database:
             )
         engines = [self.writer, self.reader] if self.is_sqlite else [self.writer]
         for engine in engines:
-            sa_event.listen(engine.sync_engine, "before_cursor_execute", _count_statement)
+            sa_event.listen(engine.sync_engine, "before_cursor_execute", _hear_statement)
 
     async def dispose(self) -> None:
+        for close in self.on_dispose:
+            await close()
         await self.writer.dispose()
         await self.reader.dispose()
 
@@ -119,13 +161,16 @@ class Database:
     async def begin(self, actor: Actor = NOBODY) -> AsyncGenerator[Transaction]:
         """A write transaction. Leaving the block journals the events, commits, rings the bell;
         any exception rolls everything back."""
-        async with AsyncSession(self.writer, expire_on_commit=False) as session:
+        turn = self.turn if self.is_sqlite else nullcontext()
+        async with turn, AsyncSession(self.writer, expire_on_commit=False) as session:
             await session.connection()  # the lock first, so that ``now`` is not older than our turn
             tx = self._transaction(session, actor)
             yield tx
             tx.journal()
             await session.commit()
         if tx.events:
+            for tell in self.on_events:
+                tell(tx.events)
             for ring in self.on_commit:
                 ring()
 
@@ -137,8 +182,25 @@ class Database:
 
     def _transaction(self, session: AsyncSession, actor: Actor) -> Transaction:
         return Transaction(
-            session, now=self.clock(), actor=actor, vault=self.vault, new_id=self.new_id
+            session,
+            now=self.clock(),
+            actor=actor,
+            vault=self.vault,
+            new_id=self.new_id,
+            board_key=self.board_key,
+            box_keys=self.box_keys,
+            decides=self.decides,
         )
+
+
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_MILLISECONDS}",
+    "secure_delete=ON",
+)
+"""Of every connection to SQLite."""
 
 
 def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
@@ -150,13 +212,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
     def configure(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions for us
         cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "busy_timeout=10000",
-            "secure_delete=ON",
-        ):
+        for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -167,7 +223,13 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
     return engine
 
 
-def _count_statement(*args: Any) -> None:
+def count_statement() -> None:
     counter = statements.get()
     if counter is not None:
         counter[0] += 1
+
+
+def _hear_statement(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+    """The beginning of a transaction is not counted: on PostgreSQL it is no statement of ours."""
+    if not statement.startswith("BEGIN"):
+        count_statement()

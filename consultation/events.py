@@ -272,10 +272,13 @@ class PollEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollAnnounced(PollEvent):
+    """``served_min``: the share (x/y) of the roll that must be served before it opens, or null."""
+
     type = "poll.announced"
     opens_at: datetime
     closes_at: datetime
     text_hash: str
+    served_min: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +299,28 @@ class PollClosed(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollOpenerCame(PollEvent):
+    """One of the three who open the box of a confidential poll has confirmed."""
+
+    type = "poll.opener_came"
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollBoxOpened(PollEvent):
+    """The third confirmation opened the box; its ballots are counted, and not yet published."""
+
+    type = "poll.box_opened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollBoxDestroyed(PollEvent):
+    """Box key and envelopes are destroyed and the pages rewritten."""
+
+    type = "poll.box_destroyed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollSigned(PollEvent):
     """One more signature under the certificate of the count."""
 
@@ -308,6 +333,22 @@ class PollBallotsRead(PollEvent):
     """A teller or supervisor looked at named ballots after the close."""
 
     type = "poll.ballots_read"
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollVotersServed(PollEvent):
+    """How many of the roll have been told of the poll by now, as the ledger proves; never who."""
+
+    type = "poll.voters_served"
+    served: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollUnservedRead(PollEvent):
+    """Somebody on duty looked at who has not been told of the poll yet."""
+
+    type = "poll.unserved_read"
     role: str
 
 
@@ -544,6 +585,16 @@ class UserNotified(UserEvent):
     topic_id: UUID | None
     subject_id: UUID | None
     reason_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeAdded(UserEvent):
+    """A notice lies in the person's inbox; ``template`` names its words (``notices.*``)."""
+
+    type = "notice.added"
+    notice_id: UUID
+    template: str
+    topic_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

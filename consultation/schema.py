@@ -8,9 +8,12 @@ from consultation.outcomes import tables as outcomes
 from consultation.oversight import tables as oversight
 from consultation.polls import (
     assistance_tables,
+    board_tables,
     designation_tables,
+    envelope_tables,
     hand_tables,
     mandate_tables,
+    notice_tables,
     objection_tables,
     outside_tables,
     paper_tables,
@@ -19,13 +22,16 @@ from consultation.polls import tables as polls
 from consultation.topics import tables as topics
 
 AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, jobs, journal)
-LEDGER = (
-    paper_tables,
+POLLS = (
     assistance_tables,
-    mandate_tables,
-    hand_tables,
-    objection_tables,
+    board_tables,
     designation_tables,
+    envelope_tables,
+    hand_tables,
+    mandate_tables,
+    notice_tables,
+    objection_tables,
     outside_tables,
+    paper_tables,
 )
 GUARDS = append_only

@@ -4,19 +4,21 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from fastapi import Path as PathParam
 from pydantic import Field
 
-from api.dependencies import AnyActor, CurrentActor, Db, Locale
+from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.pagination import CursorParam, Limit, Page, decode_cursor, encode_cursor
 from api.phrases import write
 from api.routes.polls import PollOut, poll_out
 from api.wire import WireIn, WireOut
 from consultation.permissions import Deed
-from consultation.polls import queries
+from consultation.polls import envelope_queries, queries
 from consultation.polls.commands import casting, closing
-from consultation.polls.presets import BallotChannel
+from consultation.polls.envelope_tables import Envelope, Participation
+from consultation.polls.express.judging import OwnCast
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.rules import NotOnRoll
 from consultation.polls.tables import Ballot
 from consultation.refusals import NotFound
@@ -34,6 +36,15 @@ class BallotAnswerIn(WireIn):
     item: int = Field(ge=1)
     choices: list[Code] = Field(min_length=1, max_length=50)
 
+
+BallotSecret = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Confidential polls: a secret of the voter's client, 22 to 80 characters with "
+        "128 random bits or more, new for each ballot, same on retry. It is never stored.",
+    ),
+]
 
 Answers = Annotated[list[BallotAnswerIn], Field(min_length=1, max_length=50)]
 
@@ -73,11 +84,14 @@ class MeetingVotesOut(WireOut):
 
 
 class ReceiptOut(WireOut):
-    """Proof that a ballot is in. The same ballot sent again gets the same receipt."""
+    """Proof that a ballot is in. The same ballot sent again gets the same receipt. Of a
+    confidential ballot it holds no time, and the ``tracker`` under which the ballot is listed after
+    the publication: nobody else has it, and nobody can find it again for the voter."""
 
     poll_id: UUID
     receipt: str
-    cast_at: datetime
+    cast_at: datetime | None
+    tracker: str | None = None
 
 
 class AnswerOut(WireOut):
@@ -86,10 +100,13 @@ class AnswerOut(WireOut):
 
 
 class MyBallotOut(WireOut):
-    receipt: str
+    """Of a confidential ballot there are no answers and no time, and no receipt any more once its
+    box is opened."""
+
+    receipt: str | None
     channel: BallotChannel
-    answers: list[AnswerOut]
-    cast_at: datetime
+    answers: list[AnswerOut] | None
+    cast_at: datetime | None
 
 
 class RolledUnitOut(WireOut):
@@ -130,11 +147,15 @@ class SignatureIn(WireIn):
 
 
 @router.put("/polls/{poll_id}/ballot")
-async def cast_ballot(poll_id: UUID, body: BallotIn, actor: CurrentActor, db: Db) -> ReceiptOut:
-    """Cast one's own ballot, once and for good."""
-    async with db.begin(actor) as tx:
-        ballot = await casting.cast_ballot(tx, poll_id, given(body.answers))
-        return ReceiptOut.model_validate(ballot)
+async def cast_ballot(
+    poll_id: UUID, body: BallotIn, actor: CurrentActor, app: App, once: BallotSecret = None
+) -> ReceiptOut:
+    """Cast one's own ballot; it can be changed only where the rule of the poll says so."""
+    # Declared here, answered by api/casting_lane.py, which stands before the routes.
+    cast = own_cast(poll_id, actor.person_id, body, once)
+    if actor.assignment_id is not None:
+        return ReceiptOut.model_validate(await app.casts.cast_alone(cast, actor))
+    return ReceiptOut.model_validate(await app.casts.cast(cast))
 
 
 @router.get("/polls/{poll_id}/ballot")
@@ -145,7 +166,9 @@ async def my_ballot(poll_id: UUID, actor: CurrentActor, db: Db) -> MyBallotOut:
         found = await queries.place_and_ballot(tx, poll, tx.person_id)
         if found is None:
             raise NotOnRoll()
-        ballot = found[1]
+        place, ballot = found
+        if poll.mode is BallotMode.CONFIDENTIAL:
+            return _sealed(await envelope_queries.envelope_or_mark(tx, poll, place.id))
         if ballot is None:
             raise NotFound(what="ballot")
         return MyBallotOut(
@@ -165,13 +188,16 @@ async def my_eligibility(poll_id: UUID, actor: CurrentActor, db: Db) -> Eligibil
         if found is None:
             return EligibilityOut(on_roll=False)
         place, ballot = found
+        voted = ballot is not None
+        if poll.mode is BallotMode.CONFIDENTIAL:
+            voted = await envelope_queries.envelope_or_mark(tx, poll, place.id) is not None
         return EligibilityOut(
             on_roll=True,
             number=place.number,
             label=place.label,
             area_dm2=place.area_dm2,
             units=[RolledUnitOut.model_validate(unit) for unit in place.units],
-            voted=ballot is not None,
+            voted=voted,
         )
 
 
@@ -195,8 +221,9 @@ async def record_ballot(
     body: AssistedBallotIn,
     actor: CurrentActor,
     db: Db,
+    once: BallotSecret = None,
 ) -> ReceiptOut:
-    """Enter the ballot of a voter who asked for help. The voter is told."""
+    """Enter the ballot of a voter who asked for help. The voter is told; the receipt is theirs."""
     async with db.begin(actor) as tx:
         ballot = await casting.record_ballot(
             tx,
@@ -205,6 +232,7 @@ async def record_ballot(
             given(body.answers),
             channel=BallotChannel.ASSISTED,
             consent_note=body.consent_note,
+            once=once,
             helper_id=body.helper_id,
             witness_id=body.witness_id,
         )
@@ -226,7 +254,8 @@ async def record_meeting_votes(
 async def list_ballots(
     poll_id: UUID, actor: CurrentActor, db: Db, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[NamedBallotOut]:
-    """Named ballots, for tellers and supervisor, after the close. That they look is on record."""
+    """Named ballots, for tellers and supervisor after the close, and after the publication for the
+    owners on the roll of an owners' decision. That they look is on record."""
     after = 0 if cursor is None else int(decode_cursor(cursor, 1)[0])
     async with db.begin(actor) as tx:
         found = await closing.read_ballots(tx, poll_id, after=after, limit=limit + 1)
@@ -252,6 +281,19 @@ async def sign_count(
     async with db.begin(actor) as tx:
         poll = await closing.sign_count(tx, poll_id, digest=body.result_digest, write=write)
         return await poll_out(tx, poll, locale)
+
+
+def _sealed(found: Envelope | Participation | None) -> MyBallotOut:
+    if found is None:
+        raise NotFound(what="ballot")
+    receipt = found.receipt if isinstance(found, Envelope) else None
+    return MyBallotOut(receipt=receipt, channel=found.channel, answers=None, cast_at=None)
+
+
+def own_cast(poll_id: UUID, person_id: UUID | None, body: BallotIn, once: str | None) -> OwnCast:
+    assert person_id is not None
+    answers = tuple((answer.item, tuple(answer.choices)) for answer in body.answers)
+    return OwnCast(poll_id, person_id, answers, once)
 
 
 def given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:

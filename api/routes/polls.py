@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field
 
+from api.as_of import AsOf, as_of
 from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_cursor
 from api.phrases import speak, write
@@ -13,8 +14,9 @@ from api.wire import WireIn, WireOut
 from api.words import say
 from consultation.calendar import local_day
 from consultation.database import Transaction
+from consultation.events import poll_stream
 from consultation.permissions import Deed, grant_of
-from consultation.polls import queries, result_wording, terms, wording
+from consultation.polls import envelope_queries, queries, result_wording, terms, wording
 from consultation.polls.commands import drafting, opening
 from consultation.polls.counting import Count, Result, Step, ThresholdCheck, turnout_progress
 from consultation.polls.preset_files import presets, procedures
@@ -125,13 +127,30 @@ class PollSummary(WireOut):
     verdict: Verdict | None
 
 
+class BoxOpenerOut(WireOut):
+    role: SignerRole
+    at: datetime
+
+
+class BoxOut(WireOut):
+    """The box of a confidential poll. ``public_key`` (X25519, hex) is what ballots are sealed to;
+    from ``destroyed_at`` on its private half and the envelopes are gone."""
+
+    public_key: str | None
+    openers: list[BoxOpenerOut]
+    opened_at: datetime | None
+    destroyed_at: datetime | None
+
+
 class PollOut(WireOut):
     """``eligible`` sums the frozen roll. ``turnout`` is how many took part, without choices, as far
     as the preset shows it before the close; ``turnout_progress`` says what each threshold needs and
-    what is ``missing``, and ``meter`` says it in a sentence. ``ballot_warning`` must stand on the
-    ballot where there is one. ``result``, its ``result_digest``, its ``wording`` and the ``steps``
-    that led to it, in the reader's language, are there from the publication on (for tellers and
-    supervisor, who sign it, from the close on)."""
+    what is ``missing``, and ``meter`` says it in a sentence. ``served`` is how many of the roll
+    were told of the poll, as the ledger proves, null in a draft. ``mode_promise`` says what the
+    mode protects, and what it does not; ``box`` is there in confidential polls. ``ballot_warning``
+    must stand on the ballot where there is one. ``result``, its ``result_digest``, its ``wording``
+    and the ``steps`` that led to it, in the reader's language, are there from the publication on
+    (for tellers and supervisor, who sign it, from the close on)."""
 
     id: UUID
     community_id: UUID
@@ -144,6 +163,8 @@ class PollOut(WireOut):
     preset: PresetOut
     mode: BallotMode
     legal_system_of_record: bool
+    mode_promise: str
+    box: BoxOut | None
     scope_node_id: UUID
     scope_name: str
     meeting_id: UUID | None
@@ -154,12 +175,14 @@ class PollOut(WireOut):
     closed_at: datetime | None
     published_at: datetime | None
     text_hash: str | None
+    manifest_hash: str | None
     roll_digest: str | None
     eligible: Count
     turnout: Count | None
     turnout_progress: list[ThresholdCheck]
     meter: str | None
     ballot_warning: str | None
+    served: int | None
     result: Result | None
     result_digest: str | None
     wording: list[str]
@@ -168,6 +191,7 @@ class PollOut(WireOut):
     notice_id: UUID | None
     tally_sheet_id: UUID | None
     warnings: list[PollWarning]
+    as_of: AsOf | None = None
 
 
 @router.get("/poll-presets")
@@ -250,7 +274,8 @@ async def get_poll(poll_id: UUID, actor: AnyActor, db: Db, locale: Locale) -> Po
     """A poll as everybody may see it."""
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
-        return await poll_out(tx, poll, locale)
+        shown = await poll_out(tx, poll, locale)
+        return shown.model_copy(update={"as_of": await as_of(tx, poll_stream(poll_id))})
 
 
 @router.get("/topics/{topic_id}/polls")
@@ -276,16 +301,18 @@ async def list_topic_polls(
 
 
 async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
-    """The poll for the standing that ``access_poll`` found. Costs at most two statements."""
+    """The poll for the standing that ``access_poll`` found. Costs at most three statements."""
     over = poll.state in (PollState.CLOSED, PollState.PUBLISHED)
     signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
     shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
-    turnout = None
-    if poll.result is not None and poll.state is PollState.PUBLISHED:
-        turnout = poll.result.participating
-    elif over or (poll.state is PollState.OPEN and poll.preset.live_turnout):
-        turnout = await queries.turnout(tx, poll.id)
+    turnout, served = None, None
+    if poll.state is not PollState.DRAFT:
+        counted, served = await queries.turnout_and_served(tx, poll.id)
+        if poll.result is not None and poll.state is PollState.PUBLISHED:
+            turnout = poll.result.participating
+        elif over or (poll.state is PollState.OPEN and poll.preset.live_turnout):
+            turnout = counted
     progress = []
     if turnout is not None and not poll.preset.held_in_meeting:
         progress = turnout_progress(poll.preset, eligible, turnout)
@@ -306,6 +333,8 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         preset=_preset(poll.preset, locale, tx.now),
         mode=poll.mode,
         legal_system_of_record=poll.legal_system_of_record,
+        mode_promise=speak(locale, wording.mode_promise(poll.mode)),
+        box=await _box(tx, poll),
         scope_node_id=poll.scope_node_id,
         scope_name=poll.scope_name,
         meeting_id=poll.meeting_id,
@@ -316,12 +345,14 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         closed_at=poll.closed_at,
         published_at=poll.published_at,
         text_hash=poll.text_hash,
+        manifest_hash=poll.manifest_hash,
         roll_digest=poll.roll_digest,
         eligible=eligible,
         turnout=turnout,
         turnout_progress=progress,
         meter=None if meter is None else speak(locale, meter),
         ballot_warning=None if warning is None else speak(locale, warning),
+        served=served,
         result=shown,
         result_digest=None if shown is None else poll.result_digest,
         wording=[speak(locale, phrase) for phrase in said],
@@ -333,6 +364,18 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
             PollWarning(code=code, text=say(locale, f"words.poll_warning.{code}"))
             for code in terms.warnings(poll.preset)
         ],
+    )
+
+
+async def _box(tx: Transaction, poll: Poll) -> BoxOut | None:
+    if poll.mode is not BallotMode.CONFIDENTIAL:
+        return None
+    openers = [] if poll.closed_at is None else await envelope_queries.openers(tx, poll.id)
+    return BoxOut(
+        public_key=poll.box_public_key,
+        openers=[BoxOpenerOut.model_validate(one) for one in openers],
+        opened_at=poll.box_opened_at,
+        destroyed_at=poll.box_destroyed_at,
     )
 
 

@@ -16,9 +16,9 @@ from sqlmodel import col
 
 from consultation.database import Transaction
 from consultation.polls import leaves, rules
-from consultation.polls.presets import BallotChannel
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import casts_of
-from consultation.polls.rules import Choices, Precedence, precedence
+from consultation.polls.rules import Choices, Precedence, another_cast
 from consultation.polls.tables import TURNOUT_SHARDS, Ballot, Poll, PollTurnout, RollEntry
 
 
@@ -38,9 +38,11 @@ async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Bal
 
     Refuses with AlreadyVoted, naming the places of voters whose other ballot stands.
     """
+    if poll.mode is not BallotMode.NAMED:
+        raise rules.WrongChannel(mode=poll.mode.value)  # ``envelope_box`` takes those
     ballots = {cast.place.id: _row(tx, poll, cast, cast_no=1) for cast in casts}
     new = await _insert(tx, list(ballots.values()))
-    await _count_turnout(tx, poll, [cast.place for cast in casts if cast.place.id in new])
+    await count_turnout(tx, poll, [cast.place for cast in casts if cast.place.id in new])
     again = [cast for cast in casts if cast.place.id not in new]
     if again:
         earlier = await casts_of(tx, poll.id, [cast.place.id for cast in again])
@@ -48,12 +50,10 @@ async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Bal
         refused: list[str] = []
         for cast in again:
             known = earlier[cast.place.id]
-            same = next((one for one in known if _equal(one, cast)), None)
-            stands = [one for one in known if not one.set_aside][-1]
-            if same is not None and (same is stands or same.set_aside):
-                ballots[cast.place.id] = same
+            outcome = another_cast(poll.preset, known, cast.choices, cast.channel)
+            if isinstance(outcome, Ballot):
+                ballots[cast.place.id] = outcome
                 continue
-            outcome = precedence(poll.preset, stands.channel, cast.channel)
             if outcome is Precedence.REFUSED:
                 refused.append(str(cast.place.number))
                 continue
@@ -71,10 +71,6 @@ async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Bal
         if len(await _insert(tx, later)) < len(later):
             raise rules.AlreadyVoted(numbers=[])  # another cast of the same voter came just now
     return [ballots[cast.place.id] for cast in casts]
-
-
-def _equal(ballot: Ballot, cast: Cast) -> bool:
-    return ballot.choices == cast.choices and ballot.channel is cast.channel
 
 
 def _row(
@@ -119,7 +115,7 @@ async def _insert(tx: Transaction, rows: Sequence[Ballot]) -> set[Any]:
     return set((await tx.session.exec(statement)).scalars())
 
 
-async def _count_turnout(tx: Transaction, poll: Poll, places: Sequence[RollEntry]) -> None:
+async def count_turnout(tx: Transaction, poll: Poll, places: Sequence[RollEntry]) -> None:
     """One of the sixteen counters takes them all, so that a transaction locks one row."""
     if not places:
         return

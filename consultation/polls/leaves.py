@@ -15,8 +15,11 @@ from consultation.polls.rules import Choices
 SALT_BYTES = 16
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical(content: Any) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(content).encode()
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -46,3 +49,14 @@ def ballot_leaf(
             "salt": salt.hex(),
         }
     )
+
+
+def envelope_leaf(*, poll_id: UUID, sealed: bytes, salt: bytes) -> bytes:
+    """A confidential ballot as it came in: the hash of its envelope, without the voter."""
+    envelope = hashlib.sha256(sealed).hexdigest()
+    return canonical({"v": 1, "poll": str(poll_id), "envelope": envelope, "salt": salt.hex()})
+
+
+def opened_leaf(*, poll_id: UUID, tracker: str, choices: Choices | None) -> bytes:
+    """A confidential ballot as it came out of the box; ``choices`` is null of an invalid one."""
+    return canonical({"v": 1, "poll": str(poll_id), "tracker": tracker, "choices": choices})

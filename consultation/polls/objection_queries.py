@@ -11,6 +11,7 @@ from sqlmodel import col, func, select
 from consultation.community.tables import Node, NodeKind, Person, PropertyUnit, Residence
 from consultation.database import Transaction
 from consultation.polls.objection_tables import RollObjection, RollRuling
+from consultation.polls.registers import grids_of
 from consultation.polls.rolls import Place
 from consultation.polls.rules import RolledUnit
 from consultation.polls.tables import Poll, RollEntry
@@ -137,6 +138,7 @@ async def highest_number(tx: Transaction, poll: Poll) -> int:
 
 async def write_roll(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
     """Write the entries of the poll's present version, in one go."""
+    grids = await grids_of(tx, poll.community_id, roll)
     connection = await tx.session.connection()
     await connection.execute(
         insert(RollEntry),
@@ -150,6 +152,7 @@ async def write_roll(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None
                 "person_id": place.person_id,
                 "household_id": place.household_id,
                 "label": place.label,
+                "grid_id": grids.get(place.number),
                 "area_dm2": place.area_dm2,
                 "units": list(place.units),
             }

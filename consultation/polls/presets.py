@@ -53,10 +53,11 @@ class QuestionKind(StrEnum):
 
 
 class BallotMode(StrEnum):
-    """Who can link a voter with a choice (ADR 0008). ``secret`` (nobody can) is not built."""
+    """Who can link a voter with a choice (ADR 0008, 0019)."""
 
     NAMED = "named"  # the voter, tellers and supervisor see it after the close
     CONFIDENTIAL = "confidential"  # double envelope; the operator promises not to look
+    SECRET = "secret"  # noqa: S105 blind credential, nobody can; not built, and refused
 
 
 class BallotChannel(StrEnum):
@@ -232,6 +233,8 @@ class RulePreset(Edition):
     contested: bool = False  # an election with more candidates than seats
     sample_min: int = Field(default=0, ge=0)  # below it a survey's numbers are marked as few
     conditions: list[Condition] = Field(default_factory=list)
+    served_min: str | None = Field(default=None, pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$")
+    """The share of the roll that must have been told of the poll before it opens: "x/y"."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -244,8 +247,16 @@ class RulePreset(Edition):
             self._check_deeming()
         if any(t.of is Base.PRESENT for t in thresholds) and not self.held_in_meeting:
             raise ValueError("only a meeting knows who is present")
+        if BallotMode.SECRET in self.modes:
+            raise ValueError("secret ballots are not built")
+        if BallotMode.CONFIDENTIAL in self.modes and Measure.AREA in self.measures:
+            raise ValueError("an exact area is as good as a name: such polls are not confidential")
         if self.binding and not (self.turnout and self.approval):
             raise ValueError("a binding preset needs turnout and approval")
+        if self.served_min is not None:
+            numerator, denominator = map(int, self.served_min.split("/"))
+            if numerator > denominator:
+                raise ValueError("more than everybody can never be served")
         if self.extensions and not self.turnout:
             raise ValueError("an extension is for turnout only")
         if not self.window_days_min <= self.window_days_default <= self.window_days_max:

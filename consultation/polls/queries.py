@@ -6,9 +6,14 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Boolean, Uuid, literal
+from sqlalchemy import select as sa_select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, exists, func, select
 
+from consultation.columns import UtcDateTime
 from consultation.database import Transaction
 from consultation.meetings.rules import AttendanceMode
 from consultation.meetings.tables import Attendance
@@ -19,7 +24,7 @@ from consultation.polls.rules import NotImpartial, PollState
 from consultation.polls.tables import Ballot, CountSignature, Poll, PollTurnout, RollEntry
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic, topics_in_sight
-from consultation.topics.tables import InterestDeclaration, Topic
+from consultation.topics.tables import Follow, InterestDeclaration, Topic
 
 
 class Hold(Enum):
@@ -35,7 +40,7 @@ async def access_poll(
     tx: Transaction, poll_id: UUID, deed: Deed, *, hold: Hold = Hold.NOTHING
 ) -> tuple[Poll, Topic]:
     """The poll and its topic, if the actor may see both and do ``deed`` there. Drafts are seen by
-    those who may draft."""
+    those who may draft. With a hold, ``tx.now`` is the time at which it was got."""
     statement = select(Poll).where(Poll.id == poll_id)
     if hold is Hold.TOPIC_AND_POLL:
         topic_id = (await tx.session.exec(select(Poll.topic_id).where(Poll.id == poll_id))).first()
@@ -43,6 +48,7 @@ async def access_poll(
             raise NotFound(what="poll")
         topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC, lock=True)
         poll = (await tx.session.exec(statement.with_for_update())).one()
+        await tx.look_at_clock()
     else:
         if hold is Hold.POLL_SHARED:
             statement = statement.with_for_update(read=True)
@@ -50,6 +56,8 @@ async def access_poll(
         if found is None:
             raise NotFound(what="poll")
         poll = found
+        if hold is Hold.POLL_SHARED:
+            await tx.look_at_clock()
         topic = await access_topic(tx, poll.topic_id, Deed.READ_PUBLIC)
     if poll.state is PollState.DRAFT and grant_of(Deed.CHOOSE_PRESET, tx.standing.role) is None:
         raise NotFound(what="poll")
@@ -87,14 +95,63 @@ async def live_poll(tx: Transaction, topic: Topic) -> Poll | None:
 
 async def turnout(tx: Transaction, poll_id: UUID) -> Count:
     """How many took part so far: a sum of sixteen counters, never a scan of ballots."""
+    return (await turnout_and_served(tx, poll_id))[0]
+
+
+async def turnout_and_served(tx: Transaction, poll_id: UUID) -> tuple[Count, int]:
+    """How many took part so far, and how many of the roll were told of the poll."""
     row = (
         await tx.session.exec(
-            select(func.sum(PollTurnout.heads), func.sum(PollTurnout.area_dm2)).where(
-                PollTurnout.poll_id == poll_id
-            )
+            select(
+                func.sum(PollTurnout.heads),
+                func.sum(PollTurnout.area_dm2),
+                func.sum(PollTurnout.served),
+            ).where(PollTurnout.poll_id == poll_id)
         )
     ).one()
-    return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0))
+    return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0)), int(row[2] or 0)
+
+
+async def turnouts_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, Count]:
+    """How many took part so far in those of these polls that are open and whose preset shows it
+    before the close; in at most two statements."""
+    rows = await tx.session.exec(
+        select(Poll).where(col(Poll.id).in_(poll_ids), Poll.state == PollState.OPEN)
+    )
+    shown = [poll.id for poll in rows if poll.preset.live_turnout]
+    if not shown:
+        return {}
+    sums = await tx.session.exec(
+        select(PollTurnout.poll_id, func.sum(PollTurnout.heads), func.sum(PollTurnout.area_dm2))
+        .where(col(PollTurnout.poll_id).in_(shown))
+        .group_by(col(PollTurnout.poll_id))
+    )
+    found = {id: Count(heads=int(heads), area_dm2=int(area)) for id, heads, area in sums}
+    return {id: found.get(id, Count(heads=0, area_dm2=0)) for id in shown}
+
+
+async def polls_by_id(tx: Transaction, poll_ids: Collection[UUID]) -> list[Poll]:
+    """For the system: whether somebody may see them is not asked."""
+    return list(await tx.session.exec(select(Poll).where(col(Poll.id).in_(poll_ids))))
+
+
+async def voters_follow(tx: Transaction, poll: Poll) -> None:
+    """Everybody on the roll follows the topic from now on, so that following tells nothing of who
+    votes; whoever asked to hear no more is left in peace."""
+    insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    voters = sa_select(
+        literal(poll.topic_id, Uuid),
+        col(RollEntry.person_id),
+        literal(poll.community_id, Uuid),
+        literal(True, Boolean),
+        literal(False, Boolean),
+        literal(tx.now, UtcDateTime),
+    ).where(*on_roll(poll), col(RollEntry.person_id).is_not(None))
+    await tx.session.exec(
+        insert(Follow)
+        .from_select(["topic_id", "person_id", "community_id", "by_roll", "ended", "at"], voters)
+        .on_conflict_do_nothing()
+    )
 
 
 def on_roll(poll: Poll) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
 """SQL that turns the registers of a place into a roll: one statement per electorate."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -270,6 +270,31 @@ def _holders(role: Role, kind: OrgKind) -> _Build:
         return members_roll(Member(person_id=id, label=masked) for id, masked in rows)
 
     return build
+
+
+async def grids_of(tx: Transaction, community_id: UUID, roll: Sequence[Place]) -> dict[int, UUID]:
+    """By number on the roll, the grid in which the voter is to be looked for: that of their first
+    unit, of their household, or of their residence. Places without any are left out."""
+    if any(place.units for place in roll):
+        found = select(PropertyUnit.id, Node.grid_id).join(
+            Node, col(Node.id) == col(PropertyUnit.entrance_id)
+        )
+        rows = await tx.session.exec(found.where(PropertyUnit.community_id == community_id))
+        keys: dict[int, UUID | None] = {p.number: p.units[0].unit_id for p in roll if p.units}
+    elif any(place.household_id for place in roll):
+        rows = await tx.session.exec(
+            select(Household.id, Household.grid_id).where(Household.community_id == community_id)
+        )
+        keys = {place.number: place.household_id for place in roll}
+    else:
+        rows = await tx.session.exec(
+            select(Residence.person_id, Residence.grid_id).where(
+                Residence.community_id == community_id
+            )
+        )
+        keys = {place.number: place.person_id for place in roll}
+    grids = {id: grid for id, grid in rows if grid is not None}
+    return {n: grids[key] for n, key in keys.items() if key is not None and key in grids}
 
 
 def _within(scope: Node, place: Any) -> Any:

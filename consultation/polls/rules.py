@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -105,6 +105,36 @@ class NotCounted(NotNow):
     code = "poll-not-counted"
 
 
+class BoxNotClosed(NotNow):
+    """The box of a confidential poll is opened after the close, and once."""
+
+    code = "box-not-closed"
+
+
+class BoxNotDestroyed(NotNow):
+    """The count is signed when the box key and the envelopes are destroyed; that is under way."""
+
+    code = "box-not-destroyed"
+
+
+class BoxKeyUnusable(NotNow):
+    """The key of the box is missing, or is not the one that was announced. Nothing was opened."""
+
+    code = "box-key-unusable"
+
+
+class NoBox(Invalid):
+    """Only confidential polls have a box of envelopes."""
+
+    code = "no-box"
+
+
+class NotNamed(Invalid):
+    """Nobody can say which ballot is whose: the poll is not a named one."""
+
+    code = "not-named"
+
+
 class ChoicesSealed(NotNow):
     """Nobody sees a choice before the close."""
 
@@ -172,12 +202,15 @@ class PollText(Protocol):
 def text_hash(poll: PollText) -> str:
     """SHA-256 over the canonical JSON of question, items, budget and preset: what was announced
     is what is voted on (T11)."""
+    preset = poll.preset.model_dump(mode="json")
+    if preset["served_min"] is None:  # polls announced before there was such a field
+        del preset["served_min"]
     return digest(
         {
             "question": poll.question,
             "items": [item.model_dump(mode="json") for item in poll.items],
             "budget_fen": poll.budget_fen,
-            "preset": poll.preset.model_dump(mode="json"),
+            "preset": preset,
         }
     )
 
@@ -271,3 +304,32 @@ def precedence(preset: RulePreset, stands: BallotChannel, comes: BallotChannel) 
     if preset.revote is Revote.LAST_VALID_BEFORE_CLOSE and comes not in _ON_PAPER:
         return Precedence.REPLACES
     return Precedence.REFUSED
+
+
+class Stored(Protocol):
+    """A cast that is in the ledger."""
+
+    @property
+    def cast_no(self) -> int: ...
+    @property
+    def choices(self) -> Choices | None: ...
+    @property
+    def channel(self) -> BallotChannel: ...
+    @property
+    def set_aside(self) -> bool: ...
+
+
+AnyStored = TypeVar("AnyStored", bound=Stored)
+
+
+def another_cast(
+    preset: RulePreset, known: Sequence[AnyStored], choices: Choices | None, channel: BallotChannel
+) -> AnyStored | Precedence:
+    """What becomes of a cast of a voter whose casts ``known`` are in, in their order: the equal one
+    among them whose receipt it gets, or its precedence over the one that stands."""
+    stands = [one for one in known if not one.set_aside][-1]
+    for one in known:
+        equal = one.choices == choices and one.channel is channel
+        if equal and (one is stands or one.set_aside):
+            return one
+    return precedence(preset, stands.channel, channel)

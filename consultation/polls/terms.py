@@ -69,6 +69,12 @@ class PollModeInvalid(Invalid):
     code = "poll-mode-invalid"
 
 
+class BallotModeNotBuilt(Invalid):
+    """Secret ballots by blind credential have their place and are not built yet."""
+
+    code = "ballot-mode-not-built"
+
+
 class PollMeetingInvalid(Invalid):
     """The preset needs a meeting of this topic and round, or needs none."""
 
@@ -116,6 +122,12 @@ class EmptyRoll(Invalid):
     """Nobody could vote."""
 
     code = "empty-roll"
+
+
+class PollNotServed(NotNow):
+    """The preset asks that a share of the roll be served first; ``served`` of ``eligible`` are."""
+
+    code = "poll-not-served"
 
 
 class CannotExtend(NotNow):
@@ -220,6 +232,8 @@ def check_scope(preset: RulePreset, kind: NodeKind, *, in_topic: bool) -> None:
 
 
 def check_mode(preset: RulePreset, mode: BallotMode | None) -> None:
+    if mode is BallotMode.SECRET:
+        raise BallotModeNotBuilt(mode=mode.value)
     if mode is not None and mode not in preset.modes:
         raise PollModeInvalid(mode=mode.value, allowed=[one.value for one in preset.modes])
 
@@ -290,6 +304,17 @@ def check_late_opening(preset: RulePreset, closes_at: datetime, now: datetime) -
         raise PollWindowInvalid(
             problem="window", least=preset.window_days_min, most=preset.window_days_max
         )
+
+
+def check_served(preset: RulePreset, *, served: int, eligible: int) -> None:
+    """As many of the roll have been told as the preset asks, counted on the whole roll: a place
+    whose voter nobody knows must be served at the door, or stays unserved (domain 4.4)."""
+    if preset.served_min is None:
+        return
+    numerator, denominator = map(int, preset.served_min.split("/"))
+    if served * denominator < eligible * numerator:
+        needed = -(-eligible * numerator // denominator)
+        raise PollNotServed(served=served, eligible=eligible, needed=needed)
 
 
 def warnings(preset: RulePreset) -> list[str]:

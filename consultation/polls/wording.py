@@ -27,10 +27,14 @@ from consultation.polls.presets import (
 from consultation.polls.results import Count, ThresholdCheck
 from consultation.polls.rules import PollItem
 
+MANIFEST_SHOWN = 16
+"""Hex digits of the manifest's digest in a notice; whoever checks a result pack compares them."""
+
 
 def notice(
     preset: RulePreset,
     *,
+    mode: BallotMode,
     question: str,
     items: Sequence[PollItem],
     budget_fen: int | None,
@@ -39,7 +43,7 @@ def notice(
     opens_at: datetime,
     closes_at: datetime,
     text_hash: str,
-    mode: BallotMode = BallotMode.NAMED,
+    manifest_hash: str,
     legal_system_of_record: bool = True,
 ) -> list[Phrase]:
     """What is put to the vote, who votes, how and when, by which rule."""
@@ -65,14 +69,20 @@ def notice(
     phrases += [
         Phrase("polls.notice.silence_deemed" if deemed else "polls.notice.silence"),
         Phrase(f"polls.notice.invalid.{preset.invalid.value}"),
-        Phrase(f"polls.notice.{mode.value}"),
     ]
     phrases += _force(preset, legal_system_of_record)
     phrases += [
+        mode_promise(mode),
         Phrase("polls.notice.basis", {"basis": "、".join(preset.legal_basis)}),
         Phrase("polls.notice.hash", {"hash": text_hash[:16]}),
+        Phrase("polls.notice.manifest", {"hash": manifest_hash[:MANIFEST_SHOWN]}),
     ]
     return phrases
+
+
+def mode_promise(mode: BallotMode) -> Phrase:
+    """What the mode of a poll promises, and what it does not protect against."""
+    return Phrase(f"polls.promise.{mode.value}")
 
 
 def extension(closes_at: datetime, new_closes_at: datetime, reason: str) -> list[Phrase]:

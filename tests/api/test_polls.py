@@ -221,7 +221,8 @@ async def test_staff_enter_a_ballot_and_the_choice_does_not_come_back(
     )
 
     assert entered.status_code == 200, entered.text
-    assert entered.json().keys() == {"poll_id", "receipt", "cast_at"}
+    assert entered.json().keys() == {"poll_id", "receipt", "cast_at", "tracker"}
+    assert entered.json()["tracker"] is None
 
 
 async def test_the_votes_of_a_meeting_come_in_one_request(

@@ -161,17 +161,10 @@ async def test_any_order_of_any_channel_adds_up(
     source = random.Random(seed)
     stage = Stage(db=db, world=world, clock=clock)
     poll, owners = await stage.lift_poll()
-    rule = poll.preset.model_copy(
-        update={
-            "revote": source.choice(list(Revote)),
-            "duplicates": source.choice(list(Duplicates)),
-        }
+    await stage.rewrite_rule(
+        poll.id, revote=source.choice(list(Revote)), duplicates=source.choice(list(Duplicates))
     )
-    async with db.begin() as tx:
-        row = await tx.session.get(Poll, poll.id)
-        assert row is not None
-        row.preset = rule
-        tx.session.add(row)
+    poll = await stage.load(poll.id)
     machine = Machine(stage, poll, owners, await stage.people(3, poll.community_id))
     async with db.begin(stage.clerk) as tx:
         await forms.print_forms(tx, poll.id, first=1, last=FORMS)

@@ -38,7 +38,7 @@ from consultation.polls.tables import Ballot, CountSignature, Poll
 from consultation.refusals import NotFound
 from consultation.topics.states import State
 from consultation.vault import Vault
-from tests.conftest import SECRET, START, ManualClock
+from tests.conftest import BOARD_KEY, SECRET, START, ManualClock
 from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
 from tests.world import build_world
@@ -87,7 +87,9 @@ class Theatre:
     def __init__(self, url: str) -> None:
         self.runner = asyncio.Runner()
         self.clock = ManualClock()
-        self.db = Database(url, vault=Vault(SECRET.encode()), clock=self.clock, pool_size=2)
+        self.db = Database(
+            url, vault=Vault(SECRET.encode()), board_key=BOARD_KEY, clock=self.clock, pool_size=2
+        )
         world = self.runner.run(build_world(self.db))
         self.stage = Stage(db=self.db, world=world, clock=self.clock)
         self.plays = 0

@@ -7,14 +7,17 @@ from uuid import UUID
 from consultation.database import Transaction
 from consultation.events import BallotRecordedForVoter
 from consultation.permissions import Deed
-from consultation.polls import rules
+from consultation.polls import envelope_box, rules
 from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.box import Cast, put_in
+from consultation.polls.envelope_box import SealedCast, SealedReceipt
+from consultation.polls.envelope_queries import envelopes_of
+from consultation.polls.envelopes import check_once
 from consultation.polls.hand_queries import last_hand_count
 from consultation.polls.hands import HandsOrBallots
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.people_queries import STAFF, check_disinterested, find_person, holds_a_role
-from consultation.polls.presets import BallotChannel
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import (
     Hold,
     absent_from_meeting,
@@ -35,12 +38,15 @@ MEETING_CHANNELS = frozenset({BallotChannel.SHOW_OF_HANDS})
 """Paper goes by its forms (``commands/paper.py``), a mandate by its holder."""
 
 
-async def cast_ballot(tx: Transaction, poll_id: UUID, answers: Answers) -> Ballot:
+async def cast_ballot(
+    tx: Transaction, poll_id: UUID, answers: Answers, *, once: str | None = None
+) -> Ballot | SealedReceipt:
     """The actor's own ballot. An equal one again gets the first one's receipt, also after the
-    close; a different one is refused.
+    close; a different one is refused. ``once`` is the secret of a confidential ballot; there a
+    retry is known by it as long as the box is closed.
 
-    Refuses with NotOnRoll, WrongChannel, PollNotOpen, PollClosed, BallotInvalid, NotAtMeeting or
-    AlreadyVoted.
+    Refuses with NotOnRoll, WrongChannel, PollNotOpen, PollClosed, BallotInvalid,
+    BallotSecretNeeded, NotAtMeeting or AlreadyVoted.
     """
     poll, _ = await access_poll(tx, poll_id, Deed.CAST_BALLOT, hold=Hold.POLL_SHARED)
     place = await place_of(tx, poll, tx.person_id)
@@ -48,6 +54,9 @@ async def cast_ballot(tx: Transaction, poll_id: UUID, answers: Answers) -> Ballo
         raise rules.NotOnRoll()
     rules.check_channel(poll.preset, BallotChannel.ELECTRONIC)
     choices = rules.check_ballot(poll.items, answers)
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        sealed = SealedCast(place=place, choices=choices, once=check_once(once))
+        return await _cast_sealed(tx, poll, sealed)
     try:
         rules.check_open(poll.state, poll.closes_at, tx.now)
     except rules.PollClosed:
@@ -72,11 +81,12 @@ async def record_ballot(
     consent_note: str,
     helper_id: UUID,
     witness_id: UUID | None = None,
-) -> Ballot:
+    once: str | None = None,
+) -> Ballot | SealedReceipt:
     """Staff enter 代录 what the voter in place ``number`` had written by ``helper_id``, whom the
     voter chose; ``consent_note`` says how. There are two people: who helps and who enters, or a
     second member of staff as witness where they are the same. The voter is told. It is bound by
-    the same rules as the voter's own.
+    the same rules as the voter's own, and its receipt is the voter's.
 
     Refuses with NotImpartial, SecondStaffNeeded, WrongChannel, NotOnRoll, PollNotOpen, PollClosed,
     BallotInvalid or AlreadyVoted.
@@ -92,14 +102,26 @@ async def record_ballot(
     place = (await _voters(tx, poll, [number]))[0]
     await _check_help(tx, poll, topic, place, helper_id, witness_id)
 
-    cast = Cast(place=place, choices=choices, channel=channel, consent_note=consent_note)
-    ballot = (await put_in(tx, poll, [cast]))[0]
-    if await tx.session.get(BallotAssistance, (poll.id, place.id, ballot.cast_no)) is None:
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        sealed = SealedCast(
+            place=place,
+            choices=choices,
+            once=check_once(once),
+            channel=channel,
+            consent_note=consent_note,
+        )
+        answer: Ballot | SealedReceipt = await _put_in_sealed(tx, poll, sealed)
+        cast_no = 1
+    else:
+        cast = Cast(place=place, choices=choices, channel=channel, consent_note=consent_note)
+        answer = ballot = (await put_in(tx, poll, [cast]))[0]
+        cast_no = ballot.cast_no
+    if await tx.session.get(BallotAssistance, (poll.id, place.id, cast_no)) is None:
         tx.session.add(
             BallotAssistance(
                 poll_id=poll.id,
                 roll_entry_id=place.id,
-                cast_no=ballot.cast_no,
+                cast_no=cast_no,
                 community_id=poll.community_id,
                 helper_id=helper_id,
                 witness_id=witness_id,
@@ -115,7 +137,7 @@ async def record_ballot(
                 channel=channel.value,
             )
         )
-    return ballot
+    return answer
 
 
 async def record_meeting_votes(
@@ -143,6 +165,25 @@ async def record_meeting_votes(
 
     casts = [Cast(place=place, choices=choices[place.number], channel=channel) for place in places]
     return await put_in(tx, poll, casts)
+
+
+async def _cast_sealed(tx: Transaction, poll: Poll, cast: SealedCast) -> SealedReceipt:
+    try:
+        rules.check_open(poll.state, poll.closes_at, tx.now)
+    except rules.PollClosed:
+        earlier = (await envelopes_of(tx, poll.id, [cast.place.id])).get(cast.place.id)
+        if earlier is not None and envelope_box.is_same(poll, cast, earlier):
+            return envelope_box.receipt(poll, cast, earlier)
+        raise
+    await check_present(tx, poll, [cast.place])
+    return await _put_in_sealed(tx, poll, cast)
+
+
+async def _put_in_sealed(tx: Transaction, poll: Poll, cast: SealedCast) -> SealedReceipt:
+    (answer,) = await envelope_box.put_in(tx, poll, [cast])
+    if isinstance(answer, rules.AlreadyVoted):
+        raise answer
+    return answer
 
 
 async def _check_help(

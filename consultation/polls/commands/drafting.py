@@ -15,11 +15,12 @@ from consultation.meetings.rules import MeetingState
 from consultation.meetings.tables import Meeting
 from consultation.permissions import Deed, Role
 from consultation.polls import rules, terms, wording
+from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.objection_queries import write_roll
 from consultation.polls.phrases import Phrase
-from consultation.polls.presets import RulePreset
-from consultation.polls.queries import Hold, access_poll, live_poll, turnout
+from consultation.polls.presets import BallotMode, RulePreset
+from consultation.polls.queries import Hold, access_poll, live_poll, turnout, voters_follow
 from consultation.polls.registers import build_roll, place_name
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
@@ -97,9 +98,10 @@ async def announce_poll(
     """A second person announces the poll: text, preset and roll are frozen from now on.
     ``confirm_preset``: they compared the numbers of a rule that is to be confirmed with the law.
 
-    Announcing again by the same person changes nothing. Refuses with SecondPersonNeeded,
-    PollTooEarly, PresetNotPlanned, PresetNotEffective, PresetNeedsConfirmation,
-    PollMeetingInvalid, PollWindowInvalid, RollNotAvailable or EmptyRoll.
+    A confidential poll gets its box key. Announcing again by the same person changes nothing.
+    Refuses with SecondPersonNeeded, PollTooEarly, PresetNotPlanned, PresetNotEffective,
+    PresetNeedsConfirmation, PollMeetingInvalid, PollWindowInvalid, RollNotAvailable, EmptyRoll or
+    BoxKeysMissing.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.CHOOSE_PRESET, hold=Hold.TOPIC_AND_POLL)
     if poll.announced_by_id == tx.person_id:
@@ -121,6 +123,8 @@ async def announce_poll(
     if not any(place.person_id for place in roll):
         raise terms.EmptyRoll()
 
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        poll.box_public_key = (await tx.box_keys.create(poll.id)).hex()
     poll.state = PollState.ANNOUNCED
     poll.announced_by_id = tx.person_id
     poll.announced_at = tx.now
@@ -129,11 +133,14 @@ async def announce_poll(
     poll.eligible_heads = len(roll)
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await _freeze(tx, poll, roll)
+    await fix_manifest(tx, poll)
+    await voters_follow(tx, poll)
     poll.notice_id = (await publish_notice(tx, poll, topic, write)).id
     for kind, at in ((JobKind.POLL_OPEN, poll.opens_at), (JobKind.POLL_CLOSE, poll.closes_at)):
         await schedule(
             tx, kind, poll.id, at, community_id=poll.community_id, occasion=at.isoformat()
         )
+    await schedule_round(tx, poll)
 
     tx.emit(
         PollAnnounced(
@@ -143,6 +150,7 @@ async def announce_poll(
             opens_at=poll.opens_at,
             closes_at=poll.closes_at,
             text_hash=poll.text_hash,
+            served_min=poll.preset.served_min,
         )
     )
     return poll
@@ -256,6 +264,7 @@ async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
                 "community_id": poll.community_id,
                 "heads": 0,
                 "area_dm2": 0,
+                "served": 0,
             }
             for shard in range(TURNOUT_SHARDS)
         ],
@@ -275,6 +284,7 @@ async def publish_notice(
     version of the one it replaces."""
     said = wording.notice(
         poll.preset,
+        mode=poll.mode,
         question=poll.question,
         items=poll.items,
         budget_fen=poll.budget_fen,
@@ -283,8 +293,8 @@ async def publish_notice(
         opens_at=poll.opens_at,
         closes_at=poll.closes_at,
         text_hash=poll.text_hash or "",
-        mode=poll.mode,
         legal_system_of_record=poll.legal_system_of_record,
+        manifest_hash=poll.manifest_hash or "",
     )
     title = write([Phrase("polls.notice.title", {"title": topic.title})])
     if correction is not None:

@@ -9,6 +9,7 @@ from consultation.events import RollCorrected, RollObjectionAnswered, RollObject
 from consultation.permissions import Deed, grant_of
 from consultation.polls import objections
 from consultation.polls.commands.drafting import Writer, publish_notice
+from consultation.polls.commands.recording import fix_manifest
 from consultation.polls.objection_queries import (
     highest_number,
     last_ruling,
@@ -231,6 +232,7 @@ async def _carry_out(
     poll.eligible_heads = len(roll)
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await write_roll(tx, poll, roll)
+    await fix_manifest(tx, poll)
     said = Phrase(
         "polls.notice.roll.corrected",
         {"version": poll.roll_version, "reason": Phrase(f"polls.notice.roll.{kind.value}")},

@@ -1,0 +1,59 @@
+"""Which sessions were ended while their access tokens still live.
+
+Read at most every two seconds, by whoever asks, and never trusted longer than four: a session that
+ends, ends for who asks here within five seconds, in whichever process it was ended.
+"""
+
+import asyncio
+import time
+from contextvars import Context
+from datetime import timedelta
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from api.sessions import SessionEnded
+from api.tables import LoginSession
+from consultation.database import Database
+
+LOOK_EVERY = 2.0
+TRUST_FOR = 4.0
+LATE = timedelta(seconds=60)
+"""A commit may come so much later than its time says."""
+
+
+class EndedSessions:
+    def __init__(self, db: Database, *, token_seconds: int) -> None:
+        self._db = db
+        self._life = timedelta(seconds=token_seconds) + LATE
+        self._ended: frozenset[UUID] = frozenset()
+        self._looked = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
+        self.monotonic = time.monotonic
+
+    async def check(self, session_id: UUID) -> None:
+        """Refuses with SessionEnded."""
+        age = self.monotonic() - self._looked
+        if age > LOOK_EVERY:
+            if self._looking is None or self._looking.done():
+                # A context of its own: it belongs to no request in particular.
+                self._looking = asyncio.create_task(self._look(), context=Context())
+            if age > TRUST_FOR:
+                await asyncio.shield(self._looking)
+        if session_id in self._ended:
+            raise SessionEnded()
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        began = self.monotonic()
+        async with self._db.read() as tx:
+            found = await tx.session.exec(
+                select(LoginSession.id).where(
+                    col(LoginSession.revoked_at) > self._db.clock() - self._life
+                )
+            )
+            self._ended = frozenset(found)
+        self._looked = began

@@ -1,0 +1,158 @@
+"""What becomes of a voter's own cast, by what the database said about it. No I/O."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from consultation.community.queries import residence_role
+from consultation.community.tables import ResidenceKind
+from consultation.permissions import Deed, Role, check
+from consultation.polls import rules
+from consultation.polls.envelopes import check_once
+from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
+from consultation.polls.rules import Choices, PollItem, PollState, Precedence
+from consultation.refusals import NotFound, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCast:
+    """A ballot as it was handed in: item number and codes of each answer; ``once`` is the secret of
+    a confidential one."""
+
+    poll_id: UUID
+    person_id: UUID
+    answers: tuple[tuple[int, tuple[str, ...]], ...]
+    once: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the voter gets: of a named ballot the time, of a confidential one the tracker."""
+
+    poll_id: UUID
+    receipt: str
+    cast_at: datetime | None
+    tracker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PollText:
+    """What of a poll never changes once it is announced."""
+
+    items: list[PollItem]
+    preset: RulePreset
+    mode: BallotMode
+    box_public_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Poll and voter as the transaction sees them. ``entry`` is the id of the voter's place on the
+    present roll, as the database has it, and None without one, like ``number``; ``level`` is None
+    without a residence."""
+
+    state: PollState
+    closes_at: datetime
+    topic_public: bool
+    community: Any
+    level: int | None
+    kind: ResidenceKind | None
+    entry: Any
+    number: int
+    area_dm2: int
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The ballot may go in; or, when ``late``, only the receipt of an equal one may come out."""
+
+    choices: Choices
+    once: bytes = b""
+    late: rules.PollClosed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Not for a batch: ``commands/casting`` takes it by itself."""
+
+
+ALONE = Alone()
+CHANNEL = BallotChannel.ELECTRONIC
+
+
+def judge(
+    cast: OwnCast,
+    text: PollText | None,
+    seen: Seen | None,
+    now: datetime,
+    *,
+    modes: frozenset[BallotMode],
+) -> Admitted | Alone | Refusal:
+    """The same checks in the same order as ``commands/casting.cast_ballot``. ``modes``: those that
+    a batch can store."""
+    if text is None or seen is None:
+        return NotFound(what="poll")
+    if text.mode not in modes or seen.state is PollState.DRAFT or not seen.topic_public:
+        return ALONE
+    try:
+        role = Role.VISITOR
+        if seen.level is not None and seen.kind is not None:
+            role = residence_role(seen.level, seen.kind)
+        check(Deed.CAST_BALLOT, role)
+        if seen.entry is None:
+            raise rules.NotOnRoll()
+        choices = rules.check_ballot(text.items, cast.answers)
+        once = b""
+        if text.mode is BallotMode.CONFIDENTIAL:
+            once = check_once(cast.once)
+        try:
+            rules.check_open(seen.state, seen.closes_at, now)
+        except rules.PollClosed as late:
+            return Admitted(choices, once, late)
+        if text.preset.held_in_meeting and not seen.present:
+            raise rules.NotAtMeeting(numbers=[str(seen.number)])
+    except Refusal as refusal:
+        return refusal
+    return Admitted(choices, once)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A cast that is in."""
+
+    cast_no: int
+    choices: Choices | None
+    channel: BallotChannel
+    set_aside: bool
+    leaf_hash: bytes
+    cast_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Another:
+    """A further cast of the voter is recorded, under its number."""
+
+    cast_no: int
+    set_aside: bool
+
+
+def equal_after_close(known: Sequence[Known], choices: Choices) -> Known | None:
+    """Of what is in, the ballot whose answer may have been lost."""
+    equal = [one for one in known if one.choices == choices and not one.set_aside]
+    return equal[-1] if equal else None
+
+
+def again(
+    preset: RulePreset, known: Sequence[Known], choices: Choices, number: int
+) -> Known | Another:
+    """Another cast of a voter who has ``known``: an equal one, or how to record it. Refuses with
+    AlreadyVoted."""
+    outcome = rules.another_cast(preset, known, choices, CHANNEL)
+    if outcome is Precedence.REFUSED:
+        raise rules.AlreadyVoted(numbers=[str(number)])
+    if isinstance(outcome, Precedence):
+        return Another(known[-1].cast_no + 1, outcome is Precedence.SET_ASIDE)
+    return outcome

@@ -1,0 +1,216 @@
+"""Casts in PostgreSQL: one connection of its own, four round trips for a batch."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import cache
+from secrets import randbelow
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import TypeAdapter
+from sqlalchemy import make_url
+
+from consultation.community.tables import ResidenceKind
+from consultation.database import Clock, count_statement
+from consultation.polls.express.judging import Known, OwnCast, PollText, Seen
+from consultation.polls.express.ledgers import Ledger
+from consultation.polls.express.steps import Answer, Key, Texts, put_in_together
+from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
+from consultation.polls.rules import PollItem, PollState
+from consultation.polls.tables import TURNOUT_SHARDS
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 30
+ITEMS = TypeAdapter(list[PollItem])
+
+TEXTS = "SELECT id, state, items, preset, mode, box_public_key FROM poll WHERE id = ANY($1::uuid[])"
+
+LOOK = """
+SELECT clock_timestamp(), p.state, p.closes_at, t.was_public, p.community_id, r.level, r.kind,
+       e.id, e.number, e.area_dm2, a.person_id IS NOT NULL
+FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS c (poll_id, person_id, ord)
+LEFT JOIN poll p ON p.id = c.poll_id
+LEFT JOIN topic t ON t.id = p.topic_id
+LEFT JOIN residence r ON r.person_id = c.person_id AND r.community_id = t.community_id
+LEFT JOIN roll_entry e
+  ON e.poll_id = p.id AND e.roll_version = p.roll_version AND e.person_id = c.person_id
+LEFT JOIN attendance a
+  ON a.meeting_id = p.meeting_id AND a.person_id = c.person_id AND a.mode <> 'written'
+ORDER BY c.ord
+"""
+
+KNOWN = """
+SELECT b.poll_id, b.roll_entry_id, b.cast_no, b.choices, b.channel, b.set_aside, b.leaf_hash,
+       b.cast_at
+FROM unnest($1::uuid[], $2::uuid[]) AS k (poll_id, roll_entry_id)
+JOIN ballot b ON b.poll_id = k.poll_id AND b.roll_entry_id = k.roll_entry_id
+ORDER BY b.cast_no
+"""
+
+COUNT = """,
+heads AS (
+  SELECT i.poll_id, count(*) AS heads, sum(a.area) AS area
+  FROM i
+  JOIN unnest($1::uuid[], $2::uuid[], ${areas}::int8[]) AS a (poll_id, entry, area)
+    ON a.poll_id = i.poll_id AND a.entry = i.roll_entry_id
+  GROUP BY i.poll_id ORDER BY i.poll_id
+),
+counted AS (
+  UPDATE poll_turnout t SET heads = t.heads + h.heads, area_dm2 = t.area_dm2 + h.area
+  FROM heads h WHERE t.poll_id = h.poll_id AND t.shard = ${shard}
+)
+"""
+
+
+@cache
+def _insert(ledger: Ledger, *, counts: bool) -> str:
+    columns = [name for name, _ in (*ledger.columns, *ledger.shared)]
+    values = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(ledger.columns, 1))
+    many = len(ledger.columns)
+    same = "".join(f", ${n}::{kind}" for n, (_, kind) in enumerate(ledger.shared, many + 1))
+    count = COUNT.format(areas=len(columns) + 1, shard=len(columns) + 2)
+    return (
+        f"WITH i AS (INSERT INTO {ledger.table} ({', '.join(columns)}) "  # noqa: S608  our own names
+        f"SELECT u.*{same} FROM unnest({values}) AS u "
+        f"ON CONFLICT ({', '.join(ledger.key)}) DO NOTHING "
+        f"RETURNING poll_id, roll_entry_id){count if counts else ''} "
+        "SELECT poll_id, roll_entry_id FROM i"
+    )
+
+
+class PostgresBox:
+    """One writer. ``clock`` stands for the database's own, if there is one."""
+
+    def __init__(self, url: str, clock: Clock | None) -> None:
+        self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._clock = clock
+        self._connection: asyncpg.Connection | None = None
+        self._texts = Texts()
+        self._prepared: dict[str, Any] = {}
+        # Which counters a process moves is chance, so that two seldom wait for one another.
+        self._shard = randbelow(TURNOUT_SHARDS)
+
+    async def put_in(self, casts: Sequence[OwnCast]) -> list[Answer]:
+        """All of them in one transaction; raises what went wrong, with nothing done or, when the
+        connection broke at the commit, perhaps all: then doing it again answers the same."""
+        await self._connect()
+        assert self._connection is not None
+        try:
+            answers = await put_in_together(self, self._texts, casts)
+            await self._connection.execute("COMMIT")
+        except BaseException:
+            await self._roll_back()
+            raise
+        count_statement()
+        return answers
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        self._prepared.clear()
+        if connection is not None and not connection.is_closed():
+            with suppress(Exception):
+                await connection.close(timeout=CONNECT_SECONDS)
+
+    async def _connect(self) -> None:
+        if self._connection is None or self._connection.is_closed():
+            self._prepared.clear()
+            self._connection = await asyncpg.connect(
+                self._dsn, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS
+            )
+
+    async def _roll_back(self) -> None:
+        """Whatever state it is in: a connection that cannot roll back is given up."""
+        assert self._connection is not None
+        try:
+            await self._connection.execute("ROLLBACK")
+        except Exception:
+            self._connection.terminate()
+            self._connection = None
+            self._prepared.clear()
+
+    async def _fetch(self, sql: str, *values: Any) -> list[Any]:
+        assert self._connection is not None
+        statement = self._prepared.get(sql)
+        if statement is None:
+            statement = self._prepared[sql] = await self._connection.prepare(sql)
+        count_statement()
+        return await statement.fetch(*values)
+
+    # ---- what steps.Store asks for
+
+    async def hold(self, poll_ids: Sequence[UUID]) -> None:
+        assert self._connection is not None
+        ids = ", ".join(f"'{id}'" for id in poll_ids)
+        count_statement()
+        # One message begins and locks; the ids are UUID objects and their text needs no care.
+        await self._connection.execute(
+            f"BEGIN; SELECT 1 FROM poll WHERE id IN ({ids}) ORDER BY id FOR SHARE"  # noqa: S608
+        )
+
+    async def texts(self, poll_ids: Collection[UUID]) -> Mapping[UUID, tuple[PollState, PollText]]:
+        return {
+            id: (
+                PollState(state),
+                PollText(
+                    ITEMS.validate_json(items),
+                    RulePreset.model_validate_json(preset),
+                    BallotMode(mode),
+                    key,
+                ),
+            )
+            for id, state, items, preset, mode, key in await self._fetch(TEXTS, list(poll_ids))
+        }
+
+    async def look(self, casts: Sequence[OwnCast]) -> tuple[datetime, list[Seen | None]]:
+        rows = await self._fetch(
+            LOOK, [cast.poll_id for cast in casts], [cast.person_id for cast in casts]
+        )
+        now = rows[0][0] if self._clock is None else self._clock()
+        return now, [
+            None
+            if row[1] is None
+            else Seen(
+                PollState(row[1]),
+                row[2],
+                row[3],
+                row[4],
+                row[5],
+                None if row[6] is None else ResidenceKind(row[6]),
+                row[7],
+                row[8],
+                row[9],
+                row[10],
+            )
+            for row in rows
+        ]
+
+    async def insert(
+        self,
+        ledger: Ledger,
+        rows: Sequence[tuple[Any, ...]],
+        same: tuple[Any, ...],
+        areas: Sequence[int] | None,
+    ) -> set[Key]:
+        columns = zip(*rows, strict=True)
+        counts = () if areas is None else (areas, self._shard)
+        sql = _insert(ledger, counts=areas is not None)
+        found = await self._fetch(sql, *columns, *same, *counts)
+        return {(row[0], row[1]) for row in found}
+
+    async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
+        found: dict[Key, list[Known]] = {}
+        rows = await self._fetch(KNOWN, [key[0] for key in keys], [key[1] for key in keys])
+        for poll_id, entry, cast_no, choices, channel, set_aside, leaf, at in rows:
+            known = Known(
+                cast_no,
+                None if choices is None else json.loads(choices),
+                BallotChannel(channel),
+                set_aside,
+                leaf,
+                at,
+            )
+            found.setdefault((poll_id, entry), []).append(known)
+        return found

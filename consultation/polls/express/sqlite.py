@@ -1,0 +1,244 @@
+"""Casts in SQLite: one thread with a connection of its own, ``synchronous=FULL``.
+
+The thread has its turn like every other writer of the process (``Database.turn``).
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cache
+from itertools import repeat
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import make_url
+
+from consultation.community.tables import ResidenceKind
+from consultation.database import PRAGMAS, Clock
+from consultation.polls.express.judging import Known, OwnCast, PollText, Seen
+from consultation.polls.express.ledgers import Ledger
+from consultation.polls.express.steps import Answer, Key, Texts, put_in_together
+from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
+from consultation.polls.rules import PollItem, PollState
+
+Result = TypeVar("Result")
+ITEMS = TypeAdapter(list[PollItem])
+
+TEXT = "SELECT state, items, preset, mode, box_public_key FROM poll WHERE id = ?"
+
+POLL = """
+SELECT p.state, p.closes_at, t.was_public, p.community_id, p.meeting_id, p.roll_version,
+       t.community_id
+FROM poll p JOIN topic t ON t.id = p.topic_id WHERE p.id = ?
+"""
+HOME = "SELECT level, kind FROM residence WHERE person_id = ? AND community_id = ?"
+PLACE = """
+SELECT id, number, area_dm2 FROM roll_entry
+WHERE poll_id = ? AND roll_version = ? AND person_id = ?
+"""
+PRESENT = """
+SELECT 1 FROM attendance WHERE meeting_id = ? AND person_id = ? AND mode <> 'written'
+"""
+COUNT = """
+UPDATE poll_turnout SET heads = heads + ?, area_dm2 = area_dm2 + ?
+WHERE poll_id = ? AND shard = ?
+"""
+KNOWN = """
+SELECT cast_no, choices, channel, set_aside, leaf_hash, cast_at FROM ballot
+WHERE poll_id = ? AND roll_entry_id = ? ORDER BY cast_no
+"""
+
+
+@cache
+def _insert(ledger: Ledger) -> str:
+    columns = [name for name, _ in (*ledger.columns, *ledger.shared)]
+    return (
+        f"INSERT INTO {ledger.table} ({', '.join(columns)}) "  # noqa: S608  our own names
+        f"VALUES ({', '.join('?' * len(columns))}) ON CONFLICT ({', '.join(ledger.key)}) DO NOTHING"
+    )
+
+
+def _stored(value: Any) -> Any:
+    """As SQLAlchemy stores it (``columns``)."""
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, datetime):
+        return _stored_time(value)
+    return value
+
+
+def _stored_time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _read_time(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class SqliteBox:
+    def __init__(self, url: str, clock: Clock, turn: asyncio.Lock) -> None:
+        self._path = make_url(url).database or ""
+        self._clock = clock
+        self._turn = turn
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._texts = Texts()
+        self._shard = 0  # there is one writer
+
+    async def put_in(self, casts: Sequence[OwnCast]) -> list[Answer]:
+        """All of them in one transaction; raises what went wrong, with nothing done."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "ballots")
+        async with self._turn:
+            work = asyncio.get_running_loop().run_in_executor(self._thread, self._put_in, casts)
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await asyncio.wait([work])  # the turn is over when the thread is done
+                raise
+
+    async def put_in_one_by_one(self, casts: Sequence[OwnCast]) -> None:
+        """A commit for each: what sharing one is measured beside."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "ballots")
+        async with self._turn:
+            work = lambda: [self._put_in([cast]) for cast in casts]  # noqa: E731
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def close(self) -> None:
+        if self._thread is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._hang_up)
+            self._thread.shutdown()
+            self._thread = None
+
+    # ---- in the thread
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _put_in(self, casts: Sequence[OwnCast]) -> list[Answer]:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, isolation_level=None)
+            for pragma in PRAGMAS:
+                self._connection.execute(f"PRAGMA {pragma}")
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            answers = _run(put_in_together(self, self._texts, casts))
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        return answers
+
+    # ---- what steps.Store asks for; nothing here waits, so that _run can run it to its end
+
+    async def hold(self, poll_ids: Sequence[UUID]) -> None:
+        """There is one writer."""
+
+    async def texts(self, poll_ids: Collection[UUID]) -> Mapping[UUID, tuple[PollState, PollText]]:
+        found: dict[UUID, tuple[PollState, PollText]] = {}
+        for id in poll_ids:
+            for state, items, preset, mode, key in self._rows(TEXT, id.hex):
+                text = PollText(
+                    ITEMS.validate_json(items),
+                    RulePreset.model_validate_json(preset),
+                    BallotMode(mode),
+                    key,
+                )
+                found[id] = (PollState(state), text)
+        return found
+
+    async def look(self, casts: Sequence[OwnCast]) -> tuple[datetime, list[Seen | None]]:
+        polls: dict[UUID, Any] = {}
+        seen: list[Seen | None] = []
+        for cast in casts:
+            poll_id, person = cast.poll_id.hex, cast.person_id.hex
+            poll = polls.get(cast.poll_id)
+            if poll is None:
+                poll = polls[cast.poll_id] = next(iter(self._rows(POLL, poll_id)), ())
+            if not poll:
+                seen.append(None)
+                continue
+            state, closes_at, public, community, meeting, version, place_of_topic = poll
+            level, kind = next(iter(self._rows(HOME, person, place_of_topic)), (None, None))
+            entry, number, area = next(
+                iter(self._rows(PLACE, poll_id, version, person)), (None, 0, 0)
+            )
+            present = meeting is not None and bool(list(self._rows(PRESENT, meeting, person)))
+            seen.append(
+                Seen(
+                    PollState(state),
+                    _read_time(closes_at),
+                    bool(public),
+                    community,
+                    level,
+                    None if kind is None else ResidenceKind(kind),
+                    entry,
+                    number,
+                    area,
+                    present,
+                )
+            )
+        return self._clock(), seen
+
+    async def insert(
+        self,
+        ledger: Ledger,
+        rows: Sequence[tuple[Any, ...]],
+        same: tuple[Any, ...],
+        areas: Sequence[int] | None,
+    ) -> set[Key]:
+        assert self._connection is not None
+        execute, sql = self._connection.execute, _insert(ledger)
+        new: set[Key] = set()
+        sums: dict[str, tuple[int, int]] = {}
+        stored = [_stored(value) for value in same]
+        for row, area in zip(rows, areas or repeat(0), strict=False):
+            values = [_stored(value) for value in row]
+            if execute(sql, values + stored).rowcount == 1:
+                new.add((row[0], row[1]))
+                heads, total = sums.get(values[0], (0, 0))
+                sums[values[0]] = (heads + 1, total + area)
+        if areas is not None:
+            for poll, (heads, total) in sums.items():
+                execute(COUNT, (heads, total, poll, self._shard))
+        return new
+
+    async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
+        return {
+            (poll_id, entry): [
+                Known(
+                    cast_no,
+                    None if choices is None else json.loads(choices),
+                    BallotChannel(channel),
+                    bool(set_aside),
+                    leaf,
+                    _read_time(at),
+                )
+                for cast_no, choices, channel, set_aside, leaf, at in self._rows(
+                    KNOWN, poll_id.hex, entry
+                )
+            ]
+            for poll_id, entry in keys
+        }
+
+    def _rows(self, sql: str, *values: Any) -> Any:
+        assert self._connection is not None
+        return self._connection.execute(sql, values)
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run what never waits to its end, here and now."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waited")
