@@ -13,9 +13,11 @@ TASK = frozenset({"get_task", "list_tasks"})
 MEETING = frozenset({"get_meeting", "list_meetings"})
 THREAD = frozenset({"get_thread", "list_threads", "list_posts"})
 DOCUMENTS = frozenset({"list_documents", "get_topic_timeline"})
+AFTER_THE_VOTE = frozenset({"get_outcome", "get_adoption", "get_feedback", "get_survey"})
+"""These show the state of the topic, its round or a date that hangs on them."""
 
 CHANGES: Mapping[str, frozenset[str]] = {
-    "topic.state_changed": STEP,
+    "topic.state_changed": STEP | DOCUMENTS | AFTER_THE_VOTE,
     "topic.cosigned": TOPIC,
     "topic.withdrawal_asked": TOPIC,
     "topic.taken_over": STEP,
@@ -34,7 +36,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "statement.added": frozenset({"list_statements"}),
     "statement.marked": frozenset({"list_statements"}),
     "statement.moderated": frozenset({"list_statements"}),
-    "meeting.convened": MEETING,
+    "meeting.convened": MEETING | {"get_minutes", "list_attendance"},
     "meeting.changed": MEETING | {"get_minutes", "list_attendance"},
     "meeting.attendance_changed": MEETING | {"list_attendance"},
     "poll.announced": POLL,
@@ -45,12 +47,12 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "poll.ballots_read": frozenset(),
     "poll.result_published": POLL,
     "poll.voided": POLL,
-    "outcome.changed": frozenset({"get_outcome"}),
+    "outcome.changed": frozenset({"get_outcome", "get_adoption"}),
     "outcome.consensus_called": frozenset({"get_outcome"}),
     "adoption.signed": frozenset({"get_adoption"}),
     "adoption.replied": frozenset({"get_adoption"}),
     "adoption.reply_extended": frozenset({"get_adoption"}) | TOPIC,
-    "task.changed": TASK | {"list_progress"},
+    "task.changed": TASK | {"list_progress", "list_spending"},
     "task.overdue": TASK,
     "task.spending_recorded": TASK | {"list_spending"},
     "document.posted": frozenset({"list_documents", "get_feedback"}),
