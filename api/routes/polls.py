@@ -63,7 +63,8 @@ class PollItemIn(WireIn):
 class PollIn(WireIn):
     """``preset`` is the key of a rule preset. ``meeting_id`` names the meeting for presets that
     are held in one; it may still be missing in a draft. ``opens_at`` is inclusive, ``closes_at``
-    exclusive."""
+    exclusive. ``silence_clause_id``: the document by which the owners adopted that silence counts
+    with the majority, for those who were served with proof."""
 
     preset: str = Field(max_length=80)
     scope_node_id: UUID
@@ -74,6 +75,7 @@ class PollIn(WireIn):
     closes_at: AwareDatetime
     meeting_id: UUID | None = None
     mode: BallotMode | None = None
+    silence_clause_id: UUID | None = None
 
 
 class PollAnnouncementIn(WireIn):
@@ -163,6 +165,7 @@ class PollOut(WireOut):
     preset: PresetOut
     mode: BallotMode
     legal_system_of_record: bool
+    silence_clause_id: UUID | None
     mode_promise: str
     box: BoxOut | None
     scope_node_id: UUID
@@ -333,6 +336,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         preset=_preset(poll.preset, locale, tx.now),
         mode=poll.mode,
         legal_system_of_record=poll.legal_system_of_record,
+        silence_clause_id=poll.silence_clause_id,
         mode_promise=speak(locale, wording.mode_promise(poll.mode)),
         box=await _box(tx, poll),
         scope_node_id=poll.scope_node_id,

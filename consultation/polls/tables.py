@@ -65,6 +65,7 @@ class Poll(Row, table=True):
     preset: RulePreset = value(RulePreset)
     mode: BallotMode = choice(BallotMode)
     legal_system_of_record: bool = True
+    silence_clause_id: UUID | None = maybe_ref("document.id")
     state: PollState = choice(PollState)
     drafted_by_id: UUID = ref("person.id", index=False)
     announced_by_id: UUID | None = maybe_ref("person.id")
