@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.live.changes import CHANGES
 from api.live.closing import AFTER, Close
 from api.live.house import PATH, SUBPROTOCOL
 from api.words import LOCALES, say
@@ -176,6 +177,7 @@ def _event_message(kind: type[Event]) -> dict[str, Any]:
         },
         "examples": [{"name": kind.type, "payload": example(kind)}],
         "x-streams": _streams(kind),
+        "x-changes": sorted(CHANGES[kind.type]),
     }
 
 

@@ -217,7 +217,14 @@ def _valid(
 
 
 async def _reply(send: Send, request_id: str, receipt: Receipt) -> None:
-    body = ReceiptOut.model_validate(receipt).model_dump_json().encode()
+    body = ReceiptOut.__pydantic_serializer__.to_json(
+        ReceiptOut(
+            poll_id=receipt.poll_id,
+            receipt=receipt.receipt,
+            tracker=receipt.tracker,
+            cast_at=receipt.cast_at,
+        )
+    )
     await send(
         {
             "type": "http.response.start",

@@ -411,3 +411,38 @@ def bench_live(
     except live.Unmeasurable as error:
         stop(str(error))
     conclude(report, as_json=as_json)
+
+
+@bench.command("tally")
+def bench_tally(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    runs: Annotated[int, typer.Option(min=1)] = 5,
+    ballots: Annotated[int, typer.Option(min=2000, help="In the large polls.")] = 100_000,
+) -> None:
+    """Reading a turnout and a closed result: a hundred thousand ballots beside a thousand."""
+    from api.bench import postgres, tally
+
+    try:
+        report = tally.run(runs, ballots, lambda line: typer.echo(line, err=True))
+    except postgres.NoPostgres as error:
+        stop(str(error))
+    conclude(report, as_json=as_json)
+
+
+@cli.command()
+def faults(
+    trials: Annotated[
+        int, typer.Option(min=1, help="Kills on each database, and power cuts.")
+    ] = 100,
+    casts: Annotated[int, typer.Option(min=100, help="With many repeats.")] = 40_000,
+) -> None:
+    """What becomes of ballots when things go wrong, on both databases; 1 if one is lost."""
+    from api.bench import postgres
+    from api.faults import run
+
+    try:
+        kept = run.run(trials, casts, typer.echo)
+    except postgres.NoPostgres as error:
+        stop(str(error))
+    if not kept:
+        raise typer.Exit(1)

@@ -18,6 +18,8 @@ AUDIENCE_PER_SECOND = 1000
 """Frames of one value within a second, on average; an audience of ten thousand hears of it every
 ten seconds."""
 TURNOUT_SECONDS = 5.0
+REMEMBERED = 10_000
+"""Values last sent, before those that nobody follows are forgotten."""
 
 log = structlog.get_logger("minyi")
 
@@ -49,6 +51,12 @@ class Counters:
     def send_due(self) -> None:
         """Send the values whose time has come, if they are not what was sent last."""
         now = asyncio.get_running_loop().time()
+        if len(self._last) > REMEMBERED:
+            self._last = {
+                (stream, key): sent
+                for (stream, key), sent in self._last.items()
+                if (channel := self._hub.channel(stream)) is not None and channel.followers
+            }
         for (stream, key), data in list(self._waiting.items()):
             channel = self._hub.channel(stream)
             if channel is None or not channel.followers:

@@ -40,6 +40,8 @@ class Rights:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Know the sessions that have ended before the first socket comes, then go on looking."""
+        await self._try()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -76,11 +78,14 @@ class Rights:
 
     async def _run(self) -> None:
         while True:
-            try:
-                await self.look()
-            except Exception as error:
-                log.error("live rights", error_type=type(error).__name__)
             await asyncio.sleep(self._house.settings.live_recheck_seconds)
+            await self._try()
+
+    async def _try(self) -> None:
+        try:
+            await self.look()
+        except Exception as error:
+            log.error("live rights", error_type=type(error).__name__)
 
     async def _look_at_sessions(self) -> None:
         house = self._house

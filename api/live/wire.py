@@ -182,7 +182,7 @@ class Wire(asyncio.Protocol):
 
     def flush(self) -> None:
         pending, self._pending = self._pending, None
-        if pending is None or self.phase is Phase.LOST:
+        if pending is None or self.phase is not Phase.OPEN:
             return
         self.transport.write(b"".join(pending) if type(pending) is list else cast(bytes, pending))
 

@@ -15,11 +15,8 @@ from consultation.polls.rules import Choices
 SALT_BYTES = 16
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def canonical(content: Any) -> bytes:
-    return _ENCODER.encode(content).encode()
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def leaf_hash(leaf: bytes) -> bytes:

@@ -16,7 +16,7 @@ from uuid import UUID
 from consultation.polls import board, merkle
 from consultation.polls.leaves import canonical, leaf_hash
 from consultation.polls.presets import BallotMode, RulePreset
-from consultation.polls.rules import PollItem
+from consultation.polls.rules import PollItem, preset_text
 from consultation.refusals import NotNow
 
 FORMAT = "minyi-poll-1"
@@ -112,7 +112,7 @@ def build(poll: PollTerms, roll: Iterable[RollLine], *, board_key: str) -> dict[
         "items": [item.model_dump(mode="json") for item in poll.items],
         "budget_fen": poll.budget_fen,
         "text_hash": poll.text_hash,
-        "preset": {"key": poll.preset.key, "content": poll.preset.model_dump(mode="json")},
+        "preset": {"key": poll.preset.key, "content": preset_text(poll.preset)},
         "mode": poll.mode.value,
         "mode_label": dict(MODE_LABELS[poll.mode]),
         "roll": {

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -175,7 +176,7 @@ class PollItem(Frozen):
     seats: int | None = Field(default=None, ge=1)
     cost_fen: int | None = Field(default=None, ge=0)
 
-    @property
+    @cached_property
     def choices(self) -> list[str]:
         """Everything a ballot may say about this item."""
         if self.kind is QuestionKind.MOTION:
@@ -202,17 +203,22 @@ class PollText(Protocol):
 def text_hash(poll: PollText) -> str:
     """SHA-256 over the canonical JSON of question, items, budget and preset: what was announced
     is what is voted on (T11)."""
-    preset = poll.preset.model_dump(mode="json")
-    if preset["served_min"] is None:  # polls announced before there was such a field
-        del preset["served_min"]
     return digest(
         {
             "question": poll.question,
             "items": [item.model_dump(mode="json") for item in poll.items],
             "budget_fen": poll.budget_fen,
-            "preset": preset,
+            "preset": preset_text(poll.preset),
         }
     )
+
+
+def preset_text(preset: RulePreset) -> dict[str, Any]:
+    """A preset as text hash and manifest hold it."""
+    content = preset.model_dump(mode="json")
+    if content["served_min"] is None:  # polls announced before there was such a field
+        del content["served_min"]
+    return content
 
 
 def digest(content: Any) -> str:

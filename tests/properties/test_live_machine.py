@@ -28,7 +28,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -347,7 +346,6 @@ class LiveMachine(RuleBasedStateMachine):
     def the_bus_gets_worse_or_better(self, loses: float) -> None:
         LossyBus.loses = loses
 
-    @precondition(lambda self: any(phone.connected for phone in self.phones))
     @rule(server=st.integers(0, 9), flood=st.booleans())
     def readers_fall_behind(self, server: int, flood: bool) -> None:
         """Their transports say that they take no more; then they do again, or too much waits."""
@@ -422,7 +420,7 @@ def test_phones_show_what_a_fresh_fetch_gives_whatever_happens(
                 max_examples=RUNS,
                 stateful_step_count=STEPS,
                 deadline=None,
-                suppress_health_check=list[HealthCheck](HealthCheck),
+                suppress_health_check=list(HealthCheck),
                 print_blob=True,
             ),
         )

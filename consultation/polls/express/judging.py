@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ class OwnCast:
     once: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Receipt:
     """What the voter gets: of a named ballot the time, of a confidential one the tracker."""
 
@@ -47,7 +48,13 @@ class PollText:
     box_public_key: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=64)
+def preset_of(stored: str) -> RulePreset:
+    """Polls are many and their presets few."""
+    return RulePreset.model_validate_json(stored)
+
+
+@dataclass(slots=True)
 class Seen:
     """Poll and voter as the transaction sees them. ``entry`` is the id of the voter's place on the
     present roll, as the database has it, and None without one, like ``number``; ``level`` is None
@@ -65,7 +72,7 @@ class Seen:
     present: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admitted:
     """The ballot may go in; or, when ``late``, only the receipt of an equal one may come out."""
 

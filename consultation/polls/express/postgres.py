@@ -15,10 +15,10 @@ from sqlalchemy import make_url
 
 from consultation.community.tables import ResidenceKind
 from consultation.database import Clock, count_statement
-from consultation.polls.express.judging import Known, OwnCast, PollText, Seen
+from consultation.polls.express.judging import Known, OwnCast, PollText, Seen, preset_of
 from consultation.polls.express.ledgers import Ledger
 from consultation.polls.express.steps import Answer, Key, Texts, put_in_together
-from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.rules import PollItem, PollState
 from consultation.polls.tables import TURNOUT_SHARDS
 
@@ -154,12 +154,7 @@ class PostgresBox:
         return {
             id: (
                 PollState(state),
-                PollText(
-                    ITEMS.validate_json(items),
-                    RulePreset.model_validate_json(preset),
-                    BallotMode(mode),
-                    key,
-                ),
+                PollText(ITEMS.validate_json(items), preset_of(preset), BallotMode(mode), key),
             )
             for id, state, items, preset, mode, key in await self._fetch(TEXTS, list(poll_ids))
         }

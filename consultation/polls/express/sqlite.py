@@ -19,10 +19,10 @@ from sqlalchemy import make_url
 
 from consultation.community.tables import ResidenceKind
 from consultation.database import PRAGMAS, Clock
-from consultation.polls.express.judging import Known, OwnCast, PollText, Seen
+from consultation.polls.express.judging import Known, OwnCast, PollText, Seen, preset_of
 from consultation.polls.express.ledgers import Ledger
 from consultation.polls.express.steps import Answer, Key, Texts, put_in_together
-from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.rules import PollItem, PollState
 
 Result = TypeVar("Result")
@@ -148,10 +148,7 @@ class SqliteBox:
         for id in poll_ids:
             for state, items, preset, mode, key in self._rows(TEXT, id.hex):
                 text = PollText(
-                    ITEMS.validate_json(items),
-                    RulePreset.model_validate_json(preset),
-                    BallotMode(mode),
-                    key,
+                    ITEMS.validate_json(items), preset_of(preset), BallotMode(mode), key
                 )
                 found[id] = (PollState(state), text)
         return found

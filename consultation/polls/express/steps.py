@@ -13,6 +13,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime
+from secrets import token_bytes
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from consultation.polls.express.judging import (
     Receipt,
     Seen,
 )
-from consultation.polls.express.ledgers import LEDGERS, Entry, Ledger
+from consultation.polls.express.ledgers import LEDGERS, RANDOM_BYTES, Entry, Ledger
 from consultation.polls.presets import BallotMode
 from consultation.polls.rules import PollState
 from consultation.refusals import Refusal
@@ -138,7 +139,10 @@ class _Case:
         self.admitted = admitted
         self.key: Key = (cast.poll_id, seen.entry)
 
-    def entry(self, now: datetime, cast_no: int = 1) -> Entry:
+    def order(self) -> tuple[int, int]:
+        return (self.cast.poll_id.int, self.seen.number)
+
+    def entry(self, now: datetime, random: bytes, cast_no: int = 1) -> Entry:
         seen = self.seen
         return Entry(
             self.cast.poll_id,
@@ -148,6 +152,7 @@ class _Case:
             self.admitted.choices,
             cast_no,
             now,
+            random,
             self.text,
             self.admitted.once,
         )
@@ -156,14 +161,21 @@ class _Case:
 async def _insert(
     store: Store, ledger: Ledger, cases: list[_Case], now: datetime
 ) -> list[tuple[_Case, Receipt]]:
-    cases.sort(key=lambda case: case.key)
-    made = [ledger.row(case.entry(now)) for case in cases]
+    cases.sort(key=_Case.order)
+    salts = _random(len(cases))
+    made = [ledger.row(case.entry(now, salt)) for case, salt in zip(cases, salts, strict=True)]
     areas = [case.seen.area_dm2 for case in cases]
     same = ledger.same(1, False, now)
     new = await store.insert(ledger, [row for row, _ in made], same, areas)
     return [
         (case, receipt) for case, (_, receipt) in zip(cases, made, strict=True) if case.key in new
     ]
+
+
+def _random(count: int) -> list[bytes]:
+    """Fresh random bytes for each, fetched at once."""
+    together = token_bytes(RANDOM_BYTES * count)
+    return [together[at : at + RANDOM_BYTES] for at in range(0, len(together), RANDOM_BYTES)]
 
 
 async def _again(
@@ -198,7 +210,7 @@ async def _again(
     ledger = LEDGERS[BallotMode.NAMED]
     for another in sorted({next for _, next in more}, key=astuple):
         made = [
-            (case, *ledger.row(case.entry(now, another.cast_no)))
+            (case, *ledger.row(case.entry(now, token_bytes(RANDOM_BYTES), another.cast_no)))
             for case, next in more
             if next == another
         ]

@@ -14,6 +14,7 @@ from consultation.polls import board, board_queries, manifest, merkle
 from consultation.polls.board_tables import BoardLeaf, PollManifest, Tree, TreeHead
 from consultation.polls.commands import recording
 from consultation.polls.leaves import canonical
+from consultation.polls.rules import preset_text
 from consultation.polls.tables import Ballot, Poll
 from consultation.topics.tables import Document
 from tests.conftest import BOARD_KEY
@@ -58,7 +59,7 @@ async def test_the_manifest_is_fixed_with_the_announcement_and_stands_in_the_not
     assert canonical(content).decode() == fixed.content
     assert manifest.digest(content) == fixed.digest == poll.manifest_hash
     assert content["text_hash"] == poll.text_hash
-    assert content["preset"]["content"] == poll.preset.model_dump(mode="json")
+    assert content["preset"]["content"] == preset_text(poll.preset)
     assert content["roll"]["area_dm2"] == poll.eligible_area_dm2
     assert content["mode_label"]["zh-CN"].startswith("记名表决")
     assert content["board_key"] == BOARD_KEY.public

@@ -219,7 +219,14 @@ async def test_staff_enter_an_assisted_ballot_and_no_paper(stage: Stage) -> None
     async def enter(channel: BallotChannel) -> object:
         async with stage.db.begin(stage.clerk) as tx:
             return await casting.record_ballot(
-                tx, poll.id, 2, [(1, ["for"])], channel=channel, consent_note="电话委托", once=once
+                tx,
+                poll.id,
+                2,
+                [(1, ["for"])],
+                channel=channel,
+                consent_note="电话委托",
+                helper_id=stage.world.id("grid_worker"),
+                once=once,
             )
 
     with pytest.raises(rules.WrongChannel):

@@ -2,6 +2,7 @@
 mistake of another."""
 
 import asyncio
+import json
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
@@ -11,6 +12,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlmodel import select
 
 from api.phrases import write
@@ -18,12 +21,13 @@ from consultation.batching import Busy
 from consultation.community.tables import OrgKind
 from consultation.database import Database, statements, system_clock
 from consultation.permissions import Actor, Role
-from consultation.polls import rules
+from consultation.polls import leaves, rules
 from consultation.polls.commands import casting, drafting
 from consultation.polls.commands.express import Express
 from consultation.polls.counting import Count
 from consultation.polls.express.judging import OwnCast, Receipt
-from consultation.polls.presets import BallotChannel, Duplicates, Revote
+from consultation.polls.express.ledgers import LEDGERS, Entry
+from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, Revote
 from consultation.polls.queries import turnout
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, Refusal
@@ -422,3 +426,36 @@ async def test_both_roads_are_one_rule(
     results = [(await stage.load(poll.id)).result for poll in polls]
     assert results[0] is not None
     assert results[0] == results[1]
+
+
+@given(
+    number=st.integers(1, 10**6),
+    cast_no=st.integers(1, 9),
+    choices=st.dictionaries(
+        st.integers(1, 50).map(str),
+        st.lists(st.from_regex(r"[a-z0-9_]{1,20}", fullmatch=True), min_size=1, max_size=3),
+        min_size=1,
+        max_size=4,
+    ),
+    random=st.binary(min_size=16, max_size=16),
+)
+def test_a_row_of_a_batch_has_the_leaf_of_the_board(
+    number: int, cast_no: int, choices: dict[str, list[str]], random: bytes
+) -> None:
+    poll_id, now = uuid4(), system_clock()
+    entry = Entry(poll_id, poll_id, number, poll_id, choices, cast_no, now, random)
+    row, receipt = LEDGERS[BallotMode.NAMED].row(entry)
+
+    leaf = leaves.ballot_leaf(
+        poll_id=poll_id,
+        place=number,
+        cast_no=cast_no,
+        channel=BallotChannel.ELECTRONIC,
+        choices=choices,
+        salt=random,
+    )
+    assert receipt.receipt == leaves.leaf_hash(leaf).hex()
+    names = [name for name, _ in LEDGERS[BallotMode.NAMED].columns]
+    stored = dict(zip(names, row, strict=True))
+    assert json.loads(stored["choices"]) == choices
+    assert (stored["salt"], stored["leaf_hash"]) == (random, leaves.leaf_hash(leaf))
