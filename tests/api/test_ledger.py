@@ -134,7 +134,7 @@ async def test_a_mandate_is_used_and_shown_masked(
     refused = await put(client, f"{home}/ballot", holder, answers("for"), expect=422)
     assert refused["code"] == "mandate-instruction-binds"
     receipt = await put(client, f"{home}/ballot", holder, answers("against"))
-    assert receipt.keys() == {"poll_id", "receipt", "cast_at"}
+    assert "against" not in str(receipt)
 
     path = f"/v1/polls/{poll.id}/mandates"
     for reader in (holder, clerk, bearer(world, owners[0])):
@@ -209,7 +209,7 @@ async def test_hands_are_counted_with_witnesses(
     ballot = await client.put(
         f"/v1/polls/{poll.id}/ballot", json=answers("for"), headers=bearer(world, members[4])
     )
-    assert ballot.json()["code"] in ("hands-or-ballots", "wrong-channel")
+    assert ballot.json()["code"] == "hands-or-ballots"
 
 
 async def test_voters_are_named_and_the_log_is_for_the_registrar(

@@ -104,6 +104,8 @@ def judge(
         return NotFound(what="poll")
     if text.mode not in modes or seen.state is PollState.DRAFT or not seen.topic_public:
         return ALONE
+    if text.preset.held_in_meeting or CHANNEL not in text.preset.channels:
+        return ALONE  # a show of hands may have been counted; the command looks
     try:
         role = Role.VISITOR
         if seen.level is not None and seen.kind is not None:
