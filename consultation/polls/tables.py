@@ -162,6 +162,15 @@ class PollTurnout(Row, table=True):
     served: int = 0  # places on the roll with a first proof of notice
 
 
+class ShownTurnout(Row, table=True):
+    """The turnout that is shown of an open poll where it moves in steps (``polls/disclosure``)."""
+
+    poll_id: UUID = ref("poll.id", primary_key=True)
+    community_id: UUID = ref("node.id", index=False)
+    heads: int = 0
+    area_dm2: int = 0
+
+
 class SignerRole(StrEnum):
     TELLER = "teller"
     SUPERVISOR = "supervisor"

@@ -15,7 +15,7 @@ from consultation.events import (
 )
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, Grant, Role, check, grant_of
-from consultation.polls import result_wording, rules
+from consultation.polls import disclosure, result_wording, rules
 from consultation.polls.commands import erasure
 from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
@@ -196,12 +196,20 @@ async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> 
     """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
     assert poll.result is not None
     await certify(tx, poll)
+    rounded = disclosure.hides_areas(poll.preset)  # the sheet is public
     document = await publish_document(
         tx,
         topic,
         DocumentKind.TALLY_SHEET,
         title=write([Phrase("polls.result.title", {"title": topic.title})]),
-        body=write(result_wording.result(poll.preset, poll.items, poll.result)),
+        body=write(
+            result_wording.result(
+                poll.preset,
+                poll.items,
+                disclosure.without_areas(poll.result) if rounded else poll.result,
+                areas_rounded=rounded,
+            )
+        ),
     )
     poll.tally_sheet_id = document.id
     poll.state = PollState.PUBLISHED

@@ -16,6 +16,7 @@ from consultation.meetings.tables import Meeting
 from consultation.permissions import Deed, Role
 from consultation.polls import deeming, rules, terms, wording
 from consultation.polls.commands.recording import fix_manifest, schedule_round
+from consultation.polls.commands.showing import schedule_look
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.deeming_queries import check_clause
 from consultation.polls.objection_queries import write_roll
@@ -205,6 +206,7 @@ async def extend_poll(
         community_id=poll.community_id,
         occasion=closes_at.isoformat(),
     )
+    await schedule_look(tx, poll)
 
     tx.emit(
         PollExtended(
