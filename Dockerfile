@@ -13,6 +13,7 @@ COPY tests/constraints.txt tests/constraints.txt
 COPY api api
 COPY consultation consultation
 COPY notifications notifications
+COPY client-spec/verifier client-spec/verifier
 RUN python -m venv .venv \
  && pip install -q -c tests/constraints.txt -e . \
  && install -d -o minyi var

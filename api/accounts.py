@@ -16,12 +16,22 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.problems import TooManyRequests, Unavailable
-from api.tables import LoginCode, WechatAccount
+from api.tables import IdempotencyRecord, LoginCode, LoginSession, RefreshToken
 from consultation.community.tables import Person
 from consultation.database import Transaction
 from consultation.refusals import AlreadyDone, Invalid, NotPermitted, Refusal
-from notifications import wechat
-from notifications.wechat import Identity, WechatError
+from notifications.wechat import errors as wechat
+from notifications.wechat.errors import WechatError
+from notifications.wechat.ledger import account_of_openid
+from notifications.wechat.login import Identity
+from notifications.wechat.tables import (
+    AccountKind,
+    SubscriptionAccept,
+    SubscriptionCredit,
+    SubscriptionReceipt,
+    SubscriptionSend,
+    WechatAccount,
+)
 
 CODE_KEPT = timedelta(seconds=60)
 
@@ -50,6 +60,18 @@ class AccountRestricted(NotPermitted):
     code = "wechat-account-restricted"
 
 
+class SnapshotPage(NotPermitted):
+    """A preview of the page with a virtual user: open the whole page to log in."""
+
+    code = "snapshot-page"
+
+
+class LoginStateInvalid(Invalid):
+    """The login in the browser was not begun here, or too long ago. Begin again."""
+
+    code = "login-state-invalid"
+
+
 class TooManyLogins(TooManyRequests):
     code = "too-many-logins"
 
@@ -64,6 +86,7 @@ OF_LOGIN: Mapping[type[WechatError], type[Refusal]] = {
     wechat.CodeInvalid: LoginCodeInvalid,
     wechat.CodeUsed: LoginCodeUsed,
     wechat.UserRestricted: AccountRestricted,
+    wechat.SnapshotUser: SnapshotPage,
     wechat.TooOften: TooManyLogins,
 }
 OF_PHONE: Mapping[type[WechatError], type[Refusal]] = {
@@ -83,30 +106,36 @@ def refusing(meanings: Mapping[type[WechatError], type[Refusal]]) -> Generator[N
         raise meanings.get(type(error), WechatUnavailable)() from None
 
 
-async def admit(tx: Transaction, app_id: str, identity: Identity) -> WechatAccount:
+async def admit(
+    tx: Transaction,
+    app_id: str,
+    identity: Identity,
+    *,
+    kind: AccountKind = AccountKind.MINI_PROGRAM,
+) -> WechatAccount:
     """The account of an identity that WeChat has vouched for, made at its first login."""
-    account = await _find(tx, app_id, identity.openid)
+    account = await account_of_openid(tx, app_id, identity.openid)
     if account is None:
         try:
             async with tx.session.begin_nested():
-                return await _make(tx, app_id, identity)
+                return await _make(tx, app_id, identity, kind)
         except IntegrityError:  # another login of the same openid was faster
-            account = await _find(tx, app_id, identity.openid)
+            account = await account_of_openid(tx, app_id, identity.openid)
     assert account is not None
     account.unionid = identity.unionid or account.unionid
-    account.session_key_sealed = tx.vault.seal(account.id, identity.session_key)
+    account.session_key_sealed = _sealed_key(tx, account.id, identity)
     account.last_login_at = tx.now
     return account
 
 
-async def _find(tx: Transaction, app_id: str, openid: str) -> WechatAccount | None:
-    found = await tx.session.exec(
-        select(WechatAccount).where(WechatAccount.app_id == app_id, WechatAccount.openid == openid)
-    )
-    return found.first()
+def _sealed_key(tx: Transaction, account_id: UUID, identity: Identity) -> bytes | None:
+    key = identity.session_key
+    return None if key is None else tx.vault.seal(account_id, key)
 
 
-async def _make(tx: Transaction, app_id: str, identity: Identity) -> WechatAccount:
+async def _make(
+    tx: Transaction, app_id: str, identity: Identity, kind: AccountKind
+) -> WechatAccount:
     person_id = None
     if identity.unionid is not None:
         known = select(WechatAccount.person_id).where(WechatAccount.unionid == identity.unionid)
@@ -121,8 +150,9 @@ async def _make(tx: Transaction, app_id: str, identity: Identity) -> WechatAccou
         app_id=app_id,
         openid=identity.openid,
         unionid=identity.unionid,
+        kind=kind,
         person_id=person_id,
-        session_key_sealed=tx.vault.seal(account_id, identity.session_key),
+        session_key_sealed=_sealed_key(tx, account_id, identity),
         created_at=tx.now,
         last_login_at=tx.now,
     )
@@ -140,6 +170,27 @@ async def move(tx: Transaction, person_id: UUID, *, to: UUID) -> None:
         .values(person_id=to)
         .execution_options(synchronize_session=False)
     )
+
+
+async def remove_all(tx: Transaction, person_id: UUID) -> None:
+    """Everything by which the person could log in or be written to: accounts, sessions, what they
+    accepted and were sent, answers kept for a retry."""
+    mine = select(WechatAccount.id).where(WechatAccount.person_id == person_id)
+    sessions = select(LoginSession.id).where(col(LoginSession.account_id).in_(mine))
+    for table, belongs in (
+        (RefreshToken, col(RefreshToken.session_id).in_(sessions)),
+        (LoginSession, col(LoginSession.account_id).in_(mine)),
+        (LoginCode, col(LoginCode.account_id).in_(mine)),
+        (SubscriptionReceipt, col(SubscriptionReceipt.account_id).in_(mine)),
+        (SubscriptionSend, col(SubscriptionSend.account_id).in_(mine)),
+        (SubscriptionAccept, col(SubscriptionAccept.account_id).in_(mine)),
+        (SubscriptionCredit, col(SubscriptionCredit.account_id).in_(mine)),
+        (IdempotencyRecord, col(IdempotencyRecord.person_id) == person_id),
+        (WechatAccount, col(WechatAccount.person_id) == person_id),
+    ):
+        await tx.session.exec(
+            delete(table).where(belongs).execution_options(synchronize_session=False)
+        )
 
 
 # ---- codes seen a moment ago --------------------------------------------------------------

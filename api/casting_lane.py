@@ -79,7 +79,6 @@ async def _serve(scope: Scope, receive: Receive, send: Send, poll_id: str) -> No
             status = 200
             await _reply(send, request_id, receipt)
     finally:
-        person_id = scope.get("person_id")
         logs.request_done(
             request_id,
             "PUT",
@@ -87,7 +86,7 @@ async def _serve(scope: Scope, receive: Receive, send: Send, poll_id: str) -> No
             status=status,
             seconds=time.perf_counter() - started,
             code=scope.get("problem_code"),
-            actor_id=None if person_id is None else str(person_id),
+            actor_id=None,  # as ``logs.UNNAMED_ROUTES`` says
         )
 
 
@@ -113,7 +112,7 @@ def _poll_of(scope: Scope) -> str | None:
 async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
     """What the request asks for, checked in the framework's order: the body's syntax, who asks,
     the shape of everything."""
-    token = role = kind = None
+    token = role = kind = once = None
     for name, value in reversed(scope["headers"]):  # of several, the first
         if name == b"authorization":
             token = value
@@ -121,6 +120,8 @@ async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
             kind = value
         elif name == b"minyi-role":
             role = value
+        elif name == b"idempotency-key":
+            once = value.decode("latin-1")
     content = await _read(receive)
     ballot = _usual(content, kind)
     body = None if ballot is not None else _parsed(content, kind)
@@ -145,7 +146,7 @@ async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
     if problems or poll is None or ballot is None:
         raise MalformedRequest(fields=problems)
 
-    cast = ballots.own_cast(poll, scope["person_id"], ballot)
+    cast = ballots.own_cast(poll, scope["person_id"], ballot, once)
     if assignment is not None:
         actor = Actor(person_id=cast.person_id, assignment_id=assignment)
         return await services.casts.cast_alone(cast, actor)
@@ -217,7 +218,12 @@ def _valid(
 
 async def _reply(send: Send, request_id: str, receipt: Receipt) -> None:
     body = ReceiptOut.__pydantic_serializer__.to_json(
-        ReceiptOut(poll_id=receipt.poll_id, receipt=receipt.receipt, cast_at=receipt.cast_at)
+        ReceiptOut(
+            poll_id=receipt.poll_id,
+            receipt=receipt.receipt,
+            tracker=receipt.tracker,
+            cast_at=receipt.cast_at,
+        )
     )
     await send(
         {

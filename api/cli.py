@@ -4,10 +4,12 @@
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
+from uuid import UUID
 
 import typer
 
 if TYPE_CHECKING:
+    from api.bench.report import Report
     from api.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -42,6 +44,13 @@ def stop(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def conclude(report: "Report", *, as_json: bool) -> None:
+    """Show what a bench has measured; 1 if it missed a goal."""
+    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
+    if not report.ok:
+        raise typer.Exit(1)
+
+
 def settings_or_stop(env_file: Path | None) -> "Settings":
     from api import settings
 
@@ -57,6 +66,12 @@ def serve(env_file: EnvFile = None) -> None:
     settings = settings_or_stop(env_file)
     from api import logs, server
     from api.migrations import runner
+    from consultation.polls.preset_files import PresetsUnusable, use_local
+
+    try:
+        use_local(settings.presets_dir)
+    except PresetsUnusable as error:
+        stop(f"The rules in {settings.presets_dir} cannot be used.\n  {error}")
 
     at = asyncio.run(runner.current(settings.database_url))
     if at != runner.head():
@@ -96,7 +111,7 @@ def secrets(
 @cli.command()
 def demo(
     check: Annotated[
-        bool, typer.Option("--check", help="Play four topics against a server; 1 on a difference.")
+        bool, typer.Option("--check", help="Play five topics against a server; 1 on a difference.")
     ] = False,
     host: Annotated[str, typer.Option()] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The fake WeChat takes the next one.")] = 8000,
@@ -171,6 +186,68 @@ def verify_journal(env_file: EnvFile = None) -> None:
         lines = [f"{stream} breaks at {seq}" for stream, seq in found.breaks.items()]
         stop("\n".join(["The journal was changed:", *lines]))
     typer.echo("Every digest follows from the one before it.")
+
+
+@cli.command("pack")
+def write_pack(
+    poll: Annotated[UUID, typer.Argument(help="The id of a published poll.")],
+    to: Annotated[Path, typer.Option(help="A folder; made, and must be empty.")],
+    public: Annotated[bool, typer.Option("--public", help="The public edition.")] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Write the result pack of a poll, which `minyi verify` counts again."""
+    settings = settings_or_stop(env_file)
+    from api import evidence
+    from consultation.refusals import Refusal
+
+    try:
+        asyncio.run(evidence.write_pack(settings, poll, to, public=public))
+    except FileExistsError:
+        stop(f"{to} is not an empty folder.")
+    except Refusal as refusal:
+        stop(f"There is no pack of {poll}: {refusal.code}.")
+    typer.echo(f"The pack is in {to}. `minyi verify {to}` counts it again.")
+
+
+@cli.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def verify(context: typer.Context) -> None:
+    """Count a result pack again, by client-spec/verifier/minyi_verify.py, which knows no server."""
+    from api import evidence
+
+    raise typer.Exit(evidence.verify(context.args))
+
+
+@cli.command()
+def deliveries(
+    resend: Annotated[
+        bool, typer.Option("--resend", help="Try every dead letter again from the beginning.")
+    ] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Count messages by channel and state, and try dead letters again."""
+    settings = settings_or_stop(env_file)
+    from api.app import build_database
+    from consultation.permissions import SYSTEM
+    from notifications import dead_letters
+
+    async def counted() -> tuple[int, list[tuple[str, str, int]]]:
+        db = build_database(settings)
+        try:
+            async with db.begin(SYSTEM) as tx:
+                again = await dead_letters.resend_all(tx) if resend else 0
+            async with db.read(SYSTEM) as tx:
+                return again, await dead_letters.counts(tx)
+        finally:
+            await db.dispose()
+
+    again, counts = asyncio.run(counted())
+    for channel, state, count in counts:
+        typer.echo(f"{channel:<8} {state:<11} {count}")
+    if resend:
+        typer.echo(f"{again} dead letters wait to be sent again.")
 
 
 @cli.command("import")
@@ -273,6 +350,37 @@ def vtaiwan(
         stop(str(error))
 
 
+@bench.command()
+def read(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Public reads: a topic and a list of 50 at 64 clients, beside a bare answer and the ORM."""
+    from api.bench import read
+
+    conclude(read.run(lambda line: typer.echo(line, err=True)), as_json=as_json)
+
+
+@bench.command("verify")
+def bench_verify(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    packs: Annotated[int, typer.Option(min=1, help="Random honest packs.")] = 200,
+) -> None:
+    """Random honest packs of every kind and every mutation: all of these refused, none of those."""
+    from api.bench import verifying
+
+    conclude(verifying.run(packs), as_json=as_json)
+
+
+@bench.command("pack")
+def bench_pack(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    ballots: Annotated[int, typer.Option(min=20)] = 5_000,
+    runs: Annotated[int, typer.Option(min=1)] = 3,
+) -> None:
+    """A closed owners' poll: tally, board and pack in one go, and its check; time per ballot."""
+    from api.bench import packing
+
+    conclude(asyncio.run(packing.run(runs, ballots)), as_json=as_json)
+
+
 @bench.command("cast")
 def bench_cast(
     as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
@@ -286,9 +394,23 @@ def bench_cast(
         report = cast.run(runs, casts, lambda line: typer.echo(line, err=True))
     except postgres.NoPostgres as error:
         stop(str(error))
-    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
-    if not report.ok:
-        raise typer.Exit(1)
+    conclude(report, as_json=as_json)
+
+
+@bench.command("live")
+def bench_live(
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
+    runs: Annotated[int, typer.Option(min=1)] = 3,
+    phones: Annotated[int, typer.Option(min=100)] = 10_000,
+) -> None:
+    """The live socket: fan-out, memory, connections, a restart; two cores and gcc are needed."""
+    from api.bench import live
+
+    try:
+        report = live.run(runs, phones)
+    except live.Unmeasurable as error:
+        stop(str(error))
+    conclude(report, as_json=as_json)
 
 
 @bench.command("tally")
@@ -304,9 +426,7 @@ def bench_tally(
         report = tally.run(runs, ballots, lambda line: typer.echo(line, err=True))
     except postgres.NoPostgres as error:
         stop(str(error))
-    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
-    if not report.ok:
-        raise typer.Exit(1)
+    conclude(report, as_json=as_json)
 
 
 @cli.command()

@@ -2,7 +2,7 @@
 
 ``openapi.json``: the operations. ``problems.json``: every refusal, in both languages, and what a
 client should do about it. ``events.json``: every event of the live stream and of the journal.
-``words.json``: what to call the values of the enums.
+``words.json``: what to call the values of the enums. ``asyncapi.json``: the live socket.
 """
 
 import json
@@ -22,6 +22,7 @@ import api
 import consultation
 import notifications
 from api.app import build_app
+from api.asyncapi import asyncapi
 from api.problems import (
     STATUS,
     BadRequest,
@@ -81,6 +82,7 @@ EXCEPTIONS: Mapping[str, Action] = {
     "idempotency-key-reused": Action.GIVE_UP,
     "login-code-invalid": Action.LOG_IN,
     "login-code-used": Action.LOG_IN,
+    "login-state-invalid": Action.LOG_IN,
     "role-not-held": Action.REFRESH,
 }
 """Codes whose action is not that of their kind."""
@@ -88,7 +90,7 @@ EXCEPTIONS: Mapping[str, Action] = {
 
 def openapi() -> dict[str, Any]:
     # Nothing is opened or signed here; these never leave this function.
-    settings = Settings(field_secret="-" * 32, token_key="00" * 32)  # type: ignore[arg-type]
+    settings = Settings(field_secret="-" * 32, token_key="00" * 32, board_key="00" * 32)  # type: ignore[arg-type]
     return build_app(settings).openapi()
 
 
@@ -172,6 +174,7 @@ def _json_type(kind: Any) -> str:
 
 
 DOCUMENTS = {
+    "asyncapi.json": asyncapi,
     "openapi.json": openapi,
     "problems.json": problems,
     "events.json": events,

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
-from api.live import LiveSockets
+from api.errands import Errands
+from api.live.house import LiveSockets
 from api.problems import NotLoggedIn
 from api.settings import Settings
+from api.shared_reads import Shelf
 from api.tokens import Tokens
 from api.words import pick_locale
 from api.worker import Worker
@@ -17,8 +19,10 @@ from consultation.database import Database
 from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from consultation.polls.commands.express import Express
+from notifications.bus import Bus
 from notifications.relay import Relay
-from notifications.wechat import Wechat
+from notifications.sender import Sender
+from notifications.wechat.client import Wechat
 
 if TYPE_CHECKING:
     from api.ended_sessions import EndedSessions
@@ -32,12 +36,17 @@ class Services:
     db: Database
     tokens: Tokens
     wechat: Wechat
+    h5: Wechat | None
     live: LiveSockets
+    bus: Bus
     relay: Relay
     worker: Worker
+    errands: Errands
     marks: Batch[MarkRequest, Marked]
+    shelf: Shelf
     casts: Express
     ended: "EndedSessions"
+    sender: Sender
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.

@@ -1,7 +1,8 @@
 """Structured logs with an allow-list of fields: what is not listed is not written.
 
 One line per request: method, route template, status, milliseconds, SQL statements, problem code,
-request id, actor id. Never a body, a query string, a token, a name, a phone, a choice.
+request id, actor id (but not of a ballot). Never a body, a query string, a token, a name, a phone,
+a choice.
 """
 
 import asyncio
@@ -43,8 +44,12 @@ ALLOWED_FIELDS = frozenset(
         "error_type",
         "version",
         "port",
+        "channel",
     }
 )
+
+UNNAMED_ROUTES = frozenset({"/v1/polls/{poll_id}/ballot", "/v1/polls/{poll_id}/ballot/receipt"})
+"""A line that says who cast a ballot, and when, would help to guess which one it was."""
 
 log = structlog.get_logger("minyi")
 
@@ -146,15 +151,16 @@ class RequestLog:
             await self.app(scope, receive, send_on)
         finally:
             statements.reset(token)
-            route = scope.get("route")
+            route = getattr(scope.get("route"), "path", "-")
+            named = "person_id" in scope and route not in UNNAMED_ROUTES
             log.info(
                 "request",
                 request_id=id,
                 method=scope["method"],
-                route=getattr(route, "path", "-"),
+                route=route,
                 status=status,
                 ms=round((time.perf_counter() - started) * 1000, 1),
                 sql=counter[0],
                 code=scope.get("problem_code"),
-                actor_id=str(scope["person_id"]) if "person_id" in scope else None,
+                actor_id=str(scope["person_id"]) if named else None,
             )

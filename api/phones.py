@@ -9,6 +9,7 @@ from api.sessions import Opened
 from consultation.community.commands import identity
 from consultation.community.identity import AccountJoined, mask_phone, phone_text
 from consultation.permissions import Actor
+from notifications.wechat.phone import phone_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ async def bind_phone(app: Services, actor: Actor, session_id: UUID, code: str) -
     if account.person_id != actor.person_id:
         raise AccountJoined()
     with accounts.refusing(accounts.OF_PHONE):
-        number = await app.wechat.phone_number(code, openid=account.openid)
+        number = await phone_number(app.wechat, code, openid=account.openid)
     phone = phone_text(number.country_code, number.number)
 
     async with app.db.begin(actor) as tx:

@@ -4,6 +4,7 @@ Open sockets are told to come back (1012, with a spread) before uvicorn closes w
 """
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,19 +13,27 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import build_app
+from api.live.addresses import Proxies
+from api.live.upgrade import Http
 from api.settings import Settings
 
-FRAME_LIMIT = 16 * 1024
-"""Bytes in one frame from a client; a hello with 64 streams has about half of it."""
+BACKLOG = 4096
+"""Connections that may wait to be accepted, for when everybody comes back at once."""
 GRACE_SECONDS = 5
 
 
 class Server(uvicorn.Server):
+    alone = True
+    """Whether the process is there for nothing else."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().startup(sockets)
         except SystemExit as exit:  # a task that raises it would tear down the caller's loop
             raise RuntimeError("the application did not start") from exit
+        if self.alone:
+            gc.collect()
+            gc.freeze()  # what is there now stays: no collection need look through it again
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         services = getattr(getattr(self.config.app, "state", None), "services", None)
@@ -36,19 +45,22 @@ class Server(uvicorn.Server):
 class GuestServer(Server):
     """Runs inside somebody else's loop, and leaves the signals to them."""
 
+    alone = False
+
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
 
 
 def configure(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
-    return uvicorn.Config(
+    services = getattr(app.state, "services", None)
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        ws="websockets-sansio",
-        ws_max_size=FRAME_LIMIT,
-        ws_per_message_deflate=False,  # a third of the deliveries and twice the memory otherwise
+        http="httptools" if services is None else Http,
+        ws="none" if services is None else services.live.socket,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
         access_log=False,  # api/logs.py writes one line per request
         log_config=None,
@@ -56,6 +68,10 @@ def configure(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
         server_header=False,
         lifespan="on",
     )
+    if services is not None:
+        trusted = config.forwarded_allow_ips
+        services.live.proxies = Proxies(trusted.split(",") if isinstance(trusted, str) else trusted)
+    return config
 
 
 def run(settings: Settings) -> None:

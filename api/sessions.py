@@ -13,6 +13,7 @@ each request, so that losing one takes effect at once.
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,9 +25,13 @@ from api import accounts
 from api.accounts import LoginCodeUsed
 from api.dependencies import Services
 from api.problems import NotLoggedIn
-from api.tables import LoginSession, RefreshToken, WechatAccount
+from api.tables import LoginSession, RefreshToken
 from consultation.database import Transaction
 from consultation.refusals import NotFound
+from notifications.wechat.client import Wechat
+from notifications.wechat.login import Identity, code_to_session
+from notifications.wechat.oauth import code_to_identity
+from notifications.wechat.tables import AccountKind, WechatAccount
 
 SOON = (0.1, 0.2, 0.4)
 """How long to wait for the other request that is just exchanging the same code."""
@@ -50,16 +55,37 @@ class Opened:
     refresh_expires_in: int
 
 
-async def log_in(app: Services, code: str, *, device: str) -> Opened:
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way in: whose codes, and how they are exchanged."""
+
+    wechat: Wechat
+    exchange: Callable[[Wechat, str], Awaitable[Identity]]
+    kind: AccountKind
+
+
+def mini_program(app: Services) -> Door:
+    return Door(app.wechat, code_to_session, AccountKind.MINI_PROGRAM)
+
+
+def browser(app: Services) -> Door:
+    """Inside WeChat, with the service account's codes; NotFound where there is none."""
+    if app.h5 is None:
+        raise NotFound(what="h5")
+    return Door(app.h5, code_to_identity, AccountKind.H5)
+
+
+async def log_in(app: Services, door: Door, code: str, *, device: str) -> Opened:
     """Exchange a login code with WeChat and open a session. A code that was exchanged less than a
-    minute ago opens another session of the same account, for a client that lost our answer."""
-    hashed = accounts.code_hash(app.wechat.app_id, code)
+    minute ago opens another session of the same account, for a client that lost our answer or a
+    browser that was sent back twice."""
+    hashed = accounts.code_hash(door.wechat.app_id, code)
     again = await _open_again(app, hashed, device)
     if again is not None:
         return again
     try:
         with accounts.refusing(accounts.OF_LOGIN):
-            identity = await app.wechat.code_to_session(code)
+            identity = await door.exchange(door.wechat, code)
     except LoginCodeUsed:
         for wait in SOON:
             await asyncio.sleep(wait)
@@ -68,7 +94,7 @@ async def log_in(app: Services, code: str, *, device: str) -> Opened:
                 return again
         raise
     async with app.db.begin() as tx:
-        account = await accounts.admit(tx, app.wechat.app_id, identity)
+        account = await accounts.admit(tx, door.wechat.app_id, identity, kind=door.kind)
         await accounts.remember_code(tx, hashed, account)
         return await open_session(tx, app, account, device=device)
 

@@ -1,12 +1,17 @@
 """One frozen Settings, read once from ``MINYI_*`` and passed down."""
 
 import os
+import re
 import secrets
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+
+from consultation.box_keys import BoxKeys, FileBoxKeys, NoBoxKeys
+from notifications.wechat.templates import TemplateSpec
 
 
 class Settings(BaseSettings):
@@ -19,6 +24,11 @@ class Settings(BaseSettings):
     """Seals names and phones; at least 32 characters. Losing it loses them."""
     token_key: SecretStr
     """Ed25519 private key, 32 bytes in hex, that signs access tokens."""
+    board_key: SecretStr
+    """Ed25519 private key, 32 bytes in hex, that signs the boards and certificates of polls."""
+    box_keys_dir: Path | None = None
+    """Folder for the box keys of confidential polls, away from the database and its backups;
+    without one such polls cannot be announced."""
     issuer: str = "minyi"
     access_token_seconds: int = 900
     refresh_token_days: int = 30
@@ -26,6 +36,43 @@ class Settings(BaseSettings):
     wechat_app_id: str = ""
     wechat_secret: SecretStr = SecretStr("")
     wechat_timeout_seconds: float = 5.0
+    wechat_templates: list[TemplateSpec] = Field(default_factory=list)
+    """Subscription templates of the app, as JSON; their order is the order in which to ask."""
+    wechat_prompt_templates: int = 3
+    """How many templates a client may ask for in one tap; older clients take three."""
+    wechat_credits_wanted: int = 2
+    wechat_accept_window_hours: int = 24
+    wechat_miniprogram_state: Literal["formal", "trial", "developer"] = "formal"
+    wechat_env_version: Literal["release", "trial", "develop"] = "release"
+    wechat_text_characters: int = 2500
+    """The longest text that one content check takes."""
+    content_check: Literal["wechat", "none"] = "wechat"
+    """Who checks what people write, before people: WeChat, or nobody."""
+    wechat_media_minutes: int = 35
+    """After so long without a verdict on a medium a person looks at it."""
+    wechat_push_token: SecretStr = SecretStr("")
+    """Token of the message push, as set in WeChat's console; empty refuses every push."""
+    wechat_push_key: SecretStr = SecretStr("")
+    """EncodingAESKey of the message push, 43 characters."""
+    wechat_push_mode: Literal["secure", "plain"] = "secure"
+    """Whether pushes are encrypted; the console's compatible mode is secure here."""
+    wechat_push_fresh_seconds: int = 600
+    wechat_h5_app_id: str = ""
+    """The service account whose OAuth logs browsers inside WeChat in; empty for none."""
+    wechat_h5_secret: SecretStr = SecretStr("")
+    wechat_h5_page: str = ""
+    """The https address of the page to which WeChat sends the browser back."""
+    wechat_open_url: str = "https://open.weixin.qq.com"
+    wechat_link_days: int = Field(default=30, ge=3, le=30)
+    wechat_code_width: int = Field(default=430, ge=280, le=1280)
+    wechat_pages: dict[str, str] = Field(
+        default_factory=lambda: {
+            "topic": "pages/topic/topic",
+            "poll": "pages/poll/poll",
+            "meeting": "pages/meeting/meeting",
+        }
+    )
+    """The mini-program's page for each thing that a code or link leads to."""
     host: str = "127.0.0.1"
     port: int = 8000
     log_path: Path | None = None
@@ -36,12 +83,42 @@ class Settings(BaseSettings):
     replay_events: int = 200
     """Events a client may have missed of a stream; further behind, it fetches a snapshot."""
     replay_hours: int = 72
+    replay_bytes: int = 64 * 1024
+    live_per_person: int = 8
+    """Sockets of one person; a further one replaces the oldest."""
+    live_per_address: int = 512
+    """Sockets from one address; a mobile network shares one among many people."""
+    live_min_clients: dict[str, str] = Field(default_factory=dict)
+    """By name in ``hello.client``, the lowest version that may come: ``{"miniprogram": "1.4"}``."""
+    live_recheck_seconds: float = 2.0
+    """How often open sockets are looked at for sessions and roles that have ended."""
     run_relay: bool = True
     """Number the journal and feed the live sockets from this process."""
     relay_poll_seconds: float = 1.0
+    bus_url: SecretStr = SecretStr("")
+    """``redis://…`` between several server processes; empty for one."""
     run_worker: bool = True
     """Do the jobs that fall due in this process."""
     worker_poll_seconds: float = 1.0
+    shared_read_seconds: float = 1.0
+    """How long a public answer may be handed out that another process has changed; 0 keeps none."""
+    presets_dir: Path | None = None
+    """Stricter rules of this place, one TOML each; a looser one stops the start."""
+    owners_system_of_record: bool = False
+    """The law of this place takes this server's count for an owners' vote; otherwise owners' polls
+    are indicative."""
+    run_sender: bool = True
+    """Send what is owed beyond the inbox from this process."""
+    sms_provider: Literal["", "http", "file"] = ""
+    """Empty: nobody is reached by SMS. ``file`` writes what it would send, phones included."""
+    sms_url: str = ""
+    sms_key: str = ""
+    sms_secret: SecretStr = SecretStr("")
+    sms_signature: str = ""
+    """The name that the provider puts before each message (短信签名)."""
+    sms_templates: dict[str, str] = Field(default_factory=dict)
+    """The provider's template id by our words (``poll_opened``); ``*`` for all others."""
+    sms_file: Path = Path("var/sms.jsonl")
     production: bool = False
     """Real people log in here: the real WeChat only, and no fake beside it."""
 
@@ -55,7 +132,37 @@ class Settings(BaseSettings):
             raise ValueError("production needs wechat_app_id, wechat_secret and an https address")
         return self
 
-    @field_validator("token_key")
+    @model_validator(mode="after")
+    def _is_pushed_to_safely(self) -> Self:
+        token, key = self.wechat_push_token, self.wechat_push_key.get_secret_value()
+        if not token.get_secret_value():
+            return self
+        if self.wechat_push_mode == "plain":
+            if self.production:
+                raise ValueError("production takes encrypted pushes only")
+        elif not re.fullmatch("[A-Za-z0-9+/]{43}", key):
+            raise ValueError("wechat_push_key must have 43 letters and digits")
+        return self
+
+    @model_validator(mode="after")
+    def _sends_browsers_back_here(self) -> Self:
+        if self.wechat_h5_app_id and not self.wechat_h5_page:
+            raise ValueError("wechat_h5_app_id needs wechat_h5_page")
+        if self.production and not self.wechat_open_url.startswith("https://"):
+            raise ValueError("production sends browsers to an https address")
+        return self
+
+    @model_validator(mode="after")
+    def _can_send(self) -> Self:
+        if self.sms_provider == "http" and not (
+            self.sms_url and self.sms_secret.get_secret_value() and self.sms_templates
+        ):
+            raise ValueError("sms_provider http needs sms_url, sms_secret and sms_templates")
+        if self.production and self.sms_provider == "file":
+            raise ValueError("in production nobody reads the file of sms_provider file")
+        return self
+
+    @field_validator("token_key", "board_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:
         try:
@@ -65,6 +172,21 @@ class Settings(BaseSettings):
         if not right:
             raise ValueError("must be 32 bytes in hex (64 digits)")
         return key
+
+    @model_validator(mode="after")
+    def _keeps_keys_apart(self) -> Self:
+        self.box_keys()
+        return self
+
+    def box_keys(self) -> BoxKeys:
+        """Where box keys lie. ValueError if that is with the database."""
+        if self.box_keys_dir is None:
+            return NoBoxKeys()
+        path = make_url(self.database_url).database
+        on_file = self.database_url.startswith("sqlite") and path not in (None, "", ":memory:")
+        return FileBoxKeys(
+            self.box_keys_dir, database_folder=Path(path or "").parent if on_file else None
+        )
 
 
 DEFAULT_ENV_FILE = Path("var/minyi.env")
@@ -97,7 +219,9 @@ def load(env_file: Path | None = None) -> Settings:
 def fresh_secrets() -> str:
     """The lines of a settings file that nobody else has."""
     return (
-        f"MINYI_FIELD_SECRET={secrets.token_urlsafe(48)}\nMINYI_TOKEN_KEY={secrets.token_hex(32)}\n"
+        f"MINYI_FIELD_SECRET={secrets.token_urlsafe(48)}\n"
+        f"MINYI_TOKEN_KEY={secrets.token_hex(32)}\n"
+        f"MINYI_BOARD_KEY={secrets.token_hex(32)}\n"
     )
 
 

@@ -1,29 +1,14 @@
-"""Rows that belong to the surface: accounts, sessions, and answers kept for a retry."""
+"""Rows that belong to the surface: sessions, and answers kept for a retry."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index
+from sqlalchemy import text as sql
 from sqlmodel import Field
 
-from consultation.columns import Row, UtcDateTime, key, maybe_when, ref, sealed, text, when
-
-
-class WechatAccount(Row, table=True):
-    """An openid of one app. Several may belong to one person; votes never key on openid.
-
-    ``session_key`` is sealed under the account's id; WeChat keeps only the latest one valid."""
-
-    __table_args__ = (UniqueConstraint("app_id", "openid"),)
-
-    id: UUID = key()
-    app_id: str = Field(max_length=40)
-    openid: str = Field(max_length=64)
-    unionid: str | None = Field(default=None, max_length=64, index=True)
-    person_id: UUID = ref("person.id")
-    session_key_sealed: bytes | None = sealed()
-    created_at: datetime = when()
-    last_login_at: datetime = when()
+from consultation.columns import Row, UtcDateTime, key, maybe_when, ref, text, when
+from notifications.wechat import tables as wechat
 
 
 class LoginCode(Row, table=True):
@@ -37,6 +22,15 @@ class LoginCode(Row, table=True):
 
 class LoginSession(Row, table=True):
     """One login of one device: the family of its refresh tokens. Its person is its account's."""
+
+    __table_args__ = (
+        Index(
+            "ix_login_session_ended",
+            "revoked_at",
+            sqlite_where=sql("revoked_at IS NOT NULL"),
+            postgresql_where=sql("revoked_at IS NOT NULL"),
+        ),
+    )
 
     id: UUID = key()
     account_id: UUID = ref("wechat_account.id")
@@ -66,3 +60,6 @@ class IdempotencyRecord(Row, table=True):
     status: int = 0
     body: str = text()
     created_at: datetime = when()
+
+
+ACCOUNTS = wechat  # sessions refer to them; with this import the schema is whole

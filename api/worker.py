@@ -19,8 +19,10 @@ from consultation.meetings.commands import minutes
 from consultation.outcomes.commands import adoption, tasks
 from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
-from consultation.polls.commands import closing, opening
+from consultation.polls.commands import closing, erasure, opening, recording, showing
 from consultation.topics.commands import system
+from notifications.debts import owe_event
+from notifications.digests import make_digest
 
 Handler = Callable[[Transaction, UUID], Awaitable[None]]
 
@@ -31,13 +33,23 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.SETTLE_MINUTES: minutes.settle_minutes,
     JobKind.POLL_OPEN: opening.open_due_poll,
     JobKind.POLL_CLOSE: closing.close_poll,
+    JobKind.BOARD_BATCH: recording.put_on_board,
+    JobKind.POLL_SHOW_TURNOUT: showing.show_turnout,
+    JobKind.POLL_DESTROY_BOX: erasure.note_destruction,
     JobKind.START_ADOPTION: adoption.start_adoption,
     JobKind.TASK_OVERDUE: tasks.note_overdue,
     JobKind.SURVEY_OPEN: surveys.open_survey,
     JobKind.SURVEY_CLOSE: surveys.close_survey,
+    JobKind.OWE_NOTICES: owe_event,
+    JobKind.MAKE_DIGEST: make_digest,
 }
 """What each kind of job does to its subject. A handler re-reads the subject and does nothing when
 it has moved on."""
+
+ERRANDS: Mapping[JobKind, Callable[[Database, UUID], Awaitable[None]]] = {
+    JobKind.POLL_DESTROY_BOX: erasure.destroy
+}
+"""What must happen outside of a transaction before the handler; it may happen more than once."""
 
 
 class Worker:
@@ -64,7 +76,7 @@ class Worker:
         done = 0
         while not self._stopping.is_set():
             async with self._db.begin(SYSTEM) as tx:
-                due = await jobs.claim(tx)
+                due = await jobs.claim(tx, kinds=HANDLERS.keys())
             if not due:
                 break
             for job in due:
@@ -75,6 +87,8 @@ class Worker:
 
     async def _handle(self, job: Job) -> bool:
         try:
+            if job.kind in ERRANDS:
+                await ERRANDS[job.kind](self._db, job.subject_id)
             async with self._db.begin(SYSTEM) as tx:
                 if not await jobs.hold(tx, job):
                     return False

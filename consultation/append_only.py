@@ -25,20 +25,48 @@ APPEND_ONLY: Sequence[str] = (
     "count_signature",
     "roll_entry",
     "ballot",
+    "poll_manifest",
+    "board_leaf",
+    "tree_head",
+    "poll_certificate",
+    "participation",
+    "opened_ballot",
+    "box_opener",
+    "ballot_assistance",
+    "paper_block",
+    "paper_issue",
+    "paper_entry",
+    "paper_fate",
+    "mandate",
+    "mandate_withdrawal",
+    "hand_count",
+    "roll_ruling",
+    "voter_designation",
+    "outside_result",
+    "outside_confirmation",
+    "voter_notice",
 )
 JOURNAL = "journal_entry"
-GUARDED: Sequence[str] = (*APPEND_ONLY, JOURNAL)
+POLL = "poll"
+GUARDED: Sequence[str] = (*APPEND_ONLY, JOURNAL, POLL)
 _CONTENT = (
     "id, community_id, topic_id, series_id, version, correction_reason, kind, round, title, body, "
     "content_hash, author_id, org_id, created_at"
 )
+_TERMS = (
+    "question, items, budget_fen, preset, mode, text_hash, roll_version, roll_digest, "
+    "manifest_hash, eligible_heads, eligible_area_dm2, opens_at"
+)
 _FACTS = "id, event_id, stream, type, at, community_id, actor_id, actor_role, actor_org_id, data"
+
+
+_BEGUN = "OLD.state NOT IN ('draft', 'announced')"
 
 
 def _guards() -> list[tuple[str, str, str, str]]:
     """Trigger name, table, what it refuses, and when. A journal entry's facts never change; its
     number and digest are set once, by the relay. A document may be published later than it was
-    filed, and what is published stays so."""
+    filed, and what is published stays so. What a poll is about does not change once it is open."""
     guards = [
         (f"{table}_no_{deed.lower()}", table, deed, "")
         for table in APPEND_ONLY
@@ -52,6 +80,8 @@ def _guards() -> list[tuple[str, str, str, str]]:
         (f"{JOURNAL}_no_update", JOURNAL, f"UPDATE OF {_FACTS}", ""),
         (f"{JOURNAL}_no_renumber", JOURNAL, "UPDATE OF seq, digest", "WHEN (OLD.seq IS NOT NULL)"),
         (f"{JOURNAL}_no_delete", JOURNAL, "DELETE", ""),
+        (f"{POLL}_no_rewrite", POLL, f"UPDATE OF {_TERMS}", f"WHEN ({_BEGUN})"),
+        (f"{POLL}_no_delete", POLL, "DELETE", f"WHEN ({_BEGUN})"),
     ]
 
 

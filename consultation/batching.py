@@ -31,7 +31,8 @@ class Batch(Generic[Item, Answer]):
 
     Of items with an equal ``key`` at most one is in a batch, the earlier one first; equal items
     that wait together are one item with one answer. ``bound``: more waiting items than that are
-    refused with Busy.
+    refused with Busy. With ``gather_seconds`` a batch waits so long for more, where answers are
+    not urgent and many come at once.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class Batch(Generic[Item, Answer]):
         key: Callable[[Item], Hashable],
         most: int,
         bound: int | None = None,
+        gather_seconds: float = 0,
     ) -> None:
         self._work = work
         self._key = key
         self._most = most
         self._bound = bound
+        self._gather_seconds = gather_seconds
         self._waiting: OrderedDict[Hashable, deque[_Waiting[Item, Answer]]] = OrderedDict()
         self._count = 0
         self._running: asyncio.Task[None] | None = None
@@ -69,6 +72,8 @@ class Batch(Generic[Item, Answer]):
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if self._gather_seconds:
+                    await asyncio.sleep(self._gather_seconds)
                 batch = self._take()
                 try:
                     answers = await self._work([waiting.item for waiting in batch])

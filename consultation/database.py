@@ -23,14 +23,18 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from consultation import journal
+from consultation.box_keys import BoxKeys, NoBoxKeys
 from consultation.events import Event
 from consultation.ids import NewId, random_id
 from consultation.permissions import NOBODY, Actor, Role, Standing
+from consultation.polls.keys import BoardKey
 from consultation.vault import Vault
 
 metadata: MetaData = SQLModel.metadata
 
 Clock = Callable[[], datetime]
+BUSY_MILLISECONDS = 10_000
+"""How long a writer of SQLite waits for one of another process."""
 
 statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
 """When set to a one-element list, counts the SQL statements of the present task."""
@@ -51,6 +55,8 @@ class Transaction:
         actor: Actor,
         vault: Vault,
         new_id: NewId,
+        board_key: BoardKey,
+        box_keys: BoxKeys,
         decides: Clock | None,
     ) -> None:
         self.session = session
@@ -59,6 +65,8 @@ class Transaction:
         self.actor = actor
         self.vault = vault
         self.new_id = new_id
+        self.board_key = board_key
+        self.box_keys = box_keys
         self.standing: Standing = Standing(Role.SYSTEM if actor.system else Role.VISITOR)
         """The standing last checked by ``community.queries.standing``; the journal records it."""
         self._events: list[tuple[Event, Standing]] = []
@@ -105,16 +113,22 @@ class Database:
         url: str,
         *,
         vault: Vault,
+        board_key: BoardKey,
         clock: Clock = system_clock,
         new_id: NewId = random_id,
         pool_size: int = 10,
+        box_keys: BoxKeys | None = None,
     ) -> None:
         self.url = url
         self.vault = vault
+        self.board_key = board_key
         self.clock = clock
         self.new_id = new_id
+        self.box_keys: BoxKeys = box_keys or NoBoxKeys()
         self.on_commit: list[Callable[[], None]] = []
         """Rung after each commit that journalled something: the relay's bell."""
+        self.on_events: list[Callable[[list[Event]], None]] = []
+        """Told after each commit what it was about, before its caller goes on."""
         self.on_dispose: list[Callable[[], Awaitable[None]]] = []
         """Called first on dispose: connections of their own are closed here."""
         self.is_sqlite = url.startswith("sqlite")
@@ -135,7 +149,7 @@ class Database:
             )
         engines = [self.writer, self.reader] if self.is_sqlite else [self.writer]
         for engine in engines:
-            sa_event.listen(engine.sync_engine, "before_cursor_execute", count_statement)
+            sa_event.listen(engine.sync_engine, "before_cursor_execute", _hear_statement)
 
     async def dispose(self) -> None:
         for close in self.on_dispose:
@@ -155,6 +169,8 @@ class Database:
             tx.journal()
             await session.commit()
         if tx.events:
+            for tell in self.on_events:
+                tell(tx.events)
             for ring in self.on_commit:
                 ring()
 
@@ -171,6 +187,8 @@ class Database:
             actor=actor,
             vault=self.vault,
             new_id=self.new_id,
+            board_key=self.board_key,
+            box_keys=self.box_keys,
             decides=self.decides,
         )
 
@@ -179,7 +197,7 @@ PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "busy_timeout=10000",
+    f"busy_timeout={BUSY_MILLISECONDS}",
     "secure_delete=ON",
 )
 """Of every connection to SQLite."""
@@ -205,7 +223,13 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
     return engine
 
 
-def count_statement(*args: Any) -> None:
+def count_statement() -> None:
     counter = statements.get()
     if counter is not None:
         counter[0] += 1
+
+
+def _hear_statement(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+    """The beginning of a transaction is not counted: on PostgreSQL it is no statement of ours."""
+    if not statement.startswith("BEGIN"):
+        count_statement()

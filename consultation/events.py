@@ -272,10 +272,13 @@ class PollEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollAnnounced(PollEvent):
+    """``served_min``: the share (x/y) of the roll that must be served before it opens, or null."""
+
     type = "poll.announced"
     opens_at: datetime
     closes_at: datetime
     text_hash: str
+    served_min: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +299,28 @@ class PollClosed(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollOpenerCame(PollEvent):
+    """One of the three who open the box of a confidential poll has confirmed."""
+
+    type = "poll.opener_came"
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollBoxOpened(PollEvent):
+    """The third confirmation opened the box; its ballots are counted, and not yet published."""
+
+    type = "poll.box_opened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollBoxDestroyed(PollEvent):
+    """Box key and envelopes are destroyed and the pages rewritten."""
+
+    type = "poll.box_destroyed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollSigned(PollEvent):
     """One more signature under the certificate of the count."""
 
@@ -312,6 +337,22 @@ class PollBallotsRead(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollVotersServed(PollEvent):
+    """How many of the roll have been told of the poll by now, as the ledger proves; never who."""
+
+    type = "poll.voters_served"
+    served: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollUnservedRead(PollEvent):
+    """Somebody on duty looked at who has not been told of the poll yet."""
+
+    type = "poll.unserved_read"
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollResultPublished(PollEvent):
     type = "poll.result_published"
     verdict: str
@@ -320,6 +361,58 @@ class PollResultPublished(PollEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollVoided(PollEvent):
     type = "poll.voided"
+
+
+# ---- the ledger of a poll: paper, rolls, mandates -----------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFormsPrinted(PollEvent):
+    """One more block of numbered forms."""
+
+    type = "poll.paper_forms_printed"
+    forms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollObjectionMade(PollEvent):
+    """Somebody objects to the roll; it is to be ruled by ``due_at``."""
+
+    type = "poll.roll_objection_made"
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollCorrected(PollEvent):
+    """An objection was upheld: the roll has a new version."""
+
+    type = "poll.roll_corrected"
+    roll_version: int
+    roll_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollOutsideResultConfirmed(PollEvent):
+    """The certified count of the legal system of record stands beside the indicative result."""
+
+    type = "poll.outside_result_confirmed"
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollHandsCounted(PollEvent):
+    """A show of hands was counted at the meeting; what it showed stays in the box."""
+
+    type = "poll.hands_counted"
+    count_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFormsSettled(PollEvent):
+    """What became of forms that did not become ballots is on record."""
+
+    type = "poll.paper_forms_settled"
+    forms: int
 
 
 # ---- after the vote -----------------------------------------------------------------------
@@ -435,6 +528,41 @@ class PersonVerified(UserEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BallotRecordedForVoter(UserEvent):
+    """Somebody else put in a ballot of this voter: on paper, by a helper or by a proxy. Who did
+    not ask for that learns of it here."""
+
+    type = "user.ballot_recorded"
+    poll_id: UUID
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoterNamed(UserEvent):
+    """Who votes for a home of this person was named; the register shows whom."""
+
+    type = "user.voter_named"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollObjectionAnswered(UserEvent):
+    """This person's objection to a roll was ruled."""
+
+    type = "user.roll_objection_answered"
+    poll_id: UUID
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MandateChanged(UserEvent):
+    """A mandate of this voter was registered or taken back."""
+
+    type = "user.mandate_changed"
+    poll_id: UUID
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleGranted(UserEvent):
     type = "user.role_granted"
     assignment_id: UUID
@@ -457,6 +585,16 @@ class UserNotified(UserEvent):
     topic_id: UUID | None
     subject_id: UUID | None
     reason_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeAdded(UserEvent):
+    """A notice lies in the person's inbox; ``template`` names its words (``notices.*``)."""
+
+    type = "notice.added"
+    notice_id: UUID
+    template: str
+    topic_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

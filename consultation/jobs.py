@@ -5,6 +5,7 @@ A job is inserted in the transaction that makes it due, and done at least once. 
 moved on. The same table and code serve SQLite and PostgreSQL.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -26,11 +27,21 @@ class JobKind(StrEnum):
     TOPIC_OVERDUE = "topic_overdue"
     POLL_OPEN = "poll_open"
     POLL_CLOSE = "poll_close"
+    BOARD_BATCH = "board_batch"
+    POLL_SHOW_TURNOUT = "poll_show_turnout"
+    POLL_DESTROY_BOX = "poll_destroy_box"
     SURVEY_OPEN = "survey_open"
     SURVEY_CLOSE = "survey_close"
     TASK_OVERDUE = "task_overdue"
     TELL_MARKS = "tell_marks"
     SETTLE_MINUTES = "settle_minutes"
+    WECHAT_PUSH = "wechat_push"
+    CHECK_CONTENT = "check_content"
+    CHECK_MEDIA = "check_media"
+    MEDIA_OVERDUE = "media_overdue"
+    RENEW_LINK = "renew_link"
+    OWE_NOTICES = "owe_notices"
+    MAKE_DIGEST = "make_digest"
 
 
 class Job(Row, table=True):
@@ -74,12 +85,13 @@ async def schedule(
     await tx.session.exec(statement.on_conflict_do_nothing(index_elements=["dedupe_key"]))
 
 
-async def claim(tx: Transaction, *, limit: int = 20) -> list[Job]:
-    """Due jobs, earliest first, leased to the caller for two minutes."""
+async def claim(tx: Transaction, *, kinds: Collection[JobKind], limit: int = 20) -> list[Job]:
+    """Due jobs of these kinds, earliest first, leased to the caller for two minutes."""
     due = await tx.session.exec(
         select(Job)
         .where(
             col(Job.done_at).is_(None),
+            col(Job.kind).in_(list(kinds)),
             col(Job.run_at) <= tx.now,
             or_(col(Job.lease_until).is_(None), col(Job.lease_until) <= tx.now),
         )

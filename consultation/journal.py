@@ -17,8 +17,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, UniqueConstraint, text
-from sqlmodel import Field, and_, col, or_, select
+from sqlalchemy import JSON, ColumnElement, Index, UniqueConstraint, text
+from sqlmodel import Field, and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from consultation.columns import BigSerial, Row, UtcDateTime
@@ -27,6 +27,9 @@ from consultation.events import Event
 GENESIS = "0" * 64
 LOG = "log"
 """The head of no stream: its row holds the epoch that every new stream starts with."""
+SHARDS = 4
+"""Parts in which streams are numbered by different processes at the same time, on PostgreSQL.
+SQLite has one. Must divide sixteen: a stream's shard is the first hex digit of its MD5."""
 
 
 class JournalEntry(Row, table=True):
@@ -130,6 +133,50 @@ async def heads(session: AsyncSession, streams: Collection[str]) -> dict[str, He
     return {stream: found.get(stream, fresh) for stream in streams}
 
 
+def shard_counter(shard: int) -> str:
+    """The head that counts the entries numbered in a shard."""
+    return f"{LOG}/{shard}"
+
+
+def of_shard(session: AsyncSession, shard: int) -> list[ColumnElement[bool]]:
+    """The conditions by which an entry belongs to a shard."""
+    if _is_sqlite(session):
+        return []
+    digits = [f"{digit:x}" for digit in range(16) if digit % SHARDS == shard]
+    return [_first_digit().in_(digits)]
+
+
+async def shards_waiting(session: AsyncSession) -> list[int]:
+    """The shards in which entries wait to be numbered, in one statement."""
+    waiting = col(JournalEntry.seq).is_(None)
+    if _is_sqlite(session):
+        found = await session.exec(select(JournalEntry.id).where(waiting).limit(1))
+        return [0] if found.first() is not None else []
+    digits = await session.exec(select(_first_digit()).where(waiting).distinct())
+    return sorted({int(digit, 16) % SHARDS for digit in digits})
+
+
+async def shard_counts(session: AsyncSession) -> tuple[str | None, dict[int, int]]:
+    """The epoch of the log, and how many entries were numbered by shard, in one statement."""
+    rows = await session.exec(
+        select(JournalHead.stream, JournalHead.epoch, JournalHead.seq).where(
+            col(JournalHead.stream).in_([LOG, *map(shard_counter, range(SHARDS))])
+        )
+    )
+    found = {stream: (epoch, seq) for stream, epoch, seq in rows}
+    epoch = found[LOG][0] if LOG in found else None
+    counters = {shard: found.get(shard_counter(shard)) for shard in range(SHARDS)}
+    return epoch, {shard: counter[1] for shard, counter in counters.items() if counter}
+
+
+def _first_digit() -> ColumnElement[str]:
+    return func.substr(func.md5(col(JournalEntry.stream)), 1, 1)
+
+
+def _is_sqlite(session: AsyncSession) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
 async def entries_after(
     session: AsyncSession, positions: Mapping[str, int], *, limit: int
 ) -> list[JournalEntry]:
@@ -201,7 +248,7 @@ async def audit(session: AsyncSession) -> Audit:
             continue
         report.entries += 1
         chains.setdefault(entry.stream, _Chain()).follow(entry)
-    found = await session.exec(select(JournalHead).where(JournalHead.stream != LOG))
+    found = await session.exec(select(JournalHead).where(col(JournalHead.stream).contains(":")))
     known = {head.stream: head for head in found}
     report.streams = len(known.keys() | chains.keys())
     for stream in sorted(known.keys() | chains.keys()):

@@ -60,6 +60,12 @@ class Deed(StrEnum):
     CHOOSE_PRESET = "choose_preset"
     CAST_BALLOT = "cast_ballot"
     ENTER_PAPER = "enter_paper"
+    OBJECT_TO_ROLL = "object_to_roll"
+    RULE_ON_ROLL = "rule_on_roll"
+    NAME_VOTER = "name_voter"
+    IMPORT_RESULT = "import_result"
+    SERVE_NOTICE = "serve_notice"
+    READ_UNSERVED = "read_unserved"
     SEE_NAMED_CHOICES = "see_named_choices"
     SIGN_COUNT = "sign_count"
     WITNESS_COUNT = "witness_count"
@@ -82,6 +88,7 @@ class Deed(StrEnum):
     IMPORT_REGISTER = "import_register"
     GRANT_ROLE = "grant_role"
     READ_PROCESS = "read_process"
+    MEND_DELIVERIES = "mend_deliveries"
     RUN_SYSTEM = "run_system"
 
 
@@ -173,6 +180,20 @@ ALLOWED: Mapping[Deed, Mapping[Role, Grant]] = {
     Deed.CHOOSE_PRESET: _allow(_SECOND, Role.CLERK, Role.PARTY_SECRETARY, Role.OWNERS_COMMITTEE),
     Deed.CAST_BALLOT: _allow(_OWN, *_RESIDENTS, Role.STAKEHOLDER),  # and only if on the roll (L3)
     Deed.ENTER_PAPER: _allow(_SECOND, Role.GRID_WORKER, Role.CLERK, Role.TELLER),
+    Deed.OBJECT_TO_ROLL: _allow(
+        _YES,
+        *_RESIDENTS,
+        Role.STAKEHOLDER,
+        Role.SUPERVISOR,
+        Role.OWNERS_COMMITTEE,
+        Role.PROPERTY_COMPANY,
+    ),
+    Deed.RULE_ON_ROLL: _allow(_SECOND, Role.CLERK, Role.SUPERVISOR),
+    Deed.NAME_VOTER: _allow(_OWN, *_RESIDENTS, Role.STAKEHOLDER, Role.GRID_WORKER)
+    | _allow(_YES, Role.CLERK),
+    Deed.IMPORT_RESULT: _allow(_SECOND, Role.CLERK, Role.PARTY_SECRETARY, Role.TELLER),
+    Deed.SERVE_NOTICE: _allow(_OWN, Role.GRID_WORKER) | _allow(_YES, Role.CLERK),
+    Deed.READ_UNSERVED: _allow(_OWN, Role.GRID_WORKER) | _allow(_YES, Role.CLERK, Role.SUPERVISOR),
     Deed.SEE_NAMED_CHOICES: _allow(_YES, Role.TELLER, Role.SUPERVISOR)
     | _allow(_OWN, *_RESIDENTS, Role.STAKEHOLDER),
     Deed.SIGN_COUNT: _allow(_SECOND, Role.TELLER),
@@ -205,6 +226,7 @@ ALLOWED: Mapping[Deed, Mapping[Role, Grant]] = {
         _YES, Role.CLERK, Role.PARTY_SECRETARY, Role.COMMITTEE_HEAD, Role.SUPERVISOR, Role.INSPECTOR
     )
     | _allow(_OWN, Role.GOVERNMENT, Role.GRID_WORKER, Role.HOST, Role.TELLER),
+    Deed.MEND_DELIVERIES: _allow(_YES, Role.SYSTEM_ADMIN, Role.SYSTEM),
     Deed.RUN_SYSTEM: _allow(_YES, Role.SYSTEM),
 }
 

@@ -6,8 +6,32 @@ from consultation.deliberation import tables as deliberation
 from consultation.meetings import tables as meetings
 from consultation.outcomes import tables as outcomes
 from consultation.oversight import tables as oversight
+from consultation.polls import (
+    assistance_tables,
+    board_tables,
+    designation_tables,
+    envelope_tables,
+    hand_tables,
+    mandate_tables,
+    notice_tables,
+    objection_tables,
+    outside_tables,
+    paper_tables,
+)
 from consultation.polls import tables as polls
 from consultation.topics import tables as topics
 
 AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, jobs, journal)
+POLLS = (
+    assistance_tables,
+    board_tables,
+    designation_tables,
+    envelope_tables,
+    hand_tables,
+    mandate_tables,
+    notice_tables,
+    objection_tables,
+    outside_tables,
+    paper_tables,
+)
 GUARDS = append_only

@@ -116,11 +116,16 @@ class Hello(_Inbound):
 
 
 class Subscribe(_Inbound):
-    type: Literal["subscribe"]
+    """Follow more streams. A client that finds a gap in a stream sends ``resume`` for it, which
+    works alike: it is answered with what comes after the place named."""
+
+    type: Literal["subscribe", "resume"]
     streams: Cursors = Field(min_length=1, max_length=MAX_STREAMS)
 
 
 class Unsubscribe(_Inbound):
+    """Nothing more of these streams."""
+
     type: Literal["unsubscribe"]
     streams: list[Annotated[str, Field(max_length=80)]] = Field(
         min_length=1, max_length=MAX_STREAMS
@@ -135,11 +140,21 @@ class Ping(_Inbound):
 
 
 class Pong(_Inbound):
+    """Answers a ping, and renews the lease by which the person counts as present."""
+
     type: Literal["pong"] = "pong"
     t: int
 
 
-FromClient = Annotated[Hello | Subscribe | Unsubscribe | Ping | Pong, Field(discriminator="type")]
+class Away(_Inbound):
+    """The program goes to the background; the server closes with 1000."""
+
+    type: Literal["away"]
+
+
+FromClient = Annotated[
+    Hello | Subscribe | Unsubscribe | Ping | Pong | Away, Field(discriminator="type")
+]
 FROM_CLIENT: TypeAdapter[FromClient] = TypeAdapter(FromClient)
 
 
@@ -165,16 +180,32 @@ class Subscribed(BaseModel):
 
 
 class Unsubscribed(BaseModel):
-    """Answers unsubscribe: nothing of these streams comes after it."""
+    """Answers unsubscribe: nothing of these streams comes after it. With ``reason`` it answers
+    nothing: the person may no longer follow them."""
 
     type: Literal["unsubscribed"] = "unsubscribed"
     streams: list[str]
+    reason: Reason | None = None
 
 
 class Live(BaseModel):
     """All that was missed has been sent; what comes now has just happened."""
 
     type: Literal["live"] = "live"
+
+
+class Volatile(BaseModel):
+    """The latest value of something that changes often. It is in no log, has no number and is not
+    replayed; each takes the place of the one before with the same ``stream`` and ``key``.
+
+    ``online``: ``{count}``, people whose client was here within the last 70 seconds.
+    ``turnout``: ``{heads, area_dm2}`` of an open poll, where its preset shows it before the close.
+    """
+
+    type: Literal["volatile"] = "volatile"
+    stream: str
+    key: Literal["online", "turnout"]
+    data: dict[str, int]
 
 
 class Error(BaseModel):

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from consultation.database import Transaction
 from consultation.journal import Head, JournalEntry, entries_after, heads
+from notifications.frames import text_frame
+from notifications.hub import Channel, Kept
 from notifications.messages import Cursor, Envelope, Reason, StreamState
 from notifications.streams import in_sight
 
@@ -20,7 +22,7 @@ class Bounds:
     which keeps one hello from reading the whole log."""
 
     events: int = 200
-    characters: int = 64 * 1024
+    bytes: int = 64 * 1024
     age: timedelta = timedelta(hours=72)
     in_all: int = 1000
 
@@ -69,6 +71,31 @@ async def replay(tx: Transaction, cursors: Sequence[Cursor], bounds: Bounds) -> 
     return found
 
 
+def resume(
+    channel: Channel, cursor: Cursor, bounds: Bounds, *, left: int, now: datetime
+) -> tuple[StreamState, list[bytes]]:
+    """As ``replay``, from the ring of an open channel and without a statement: how the stream goes
+    on, and the frames to send first. ``left`` is what remains of ``in_all``."""
+    reason = _cannot_go_on(cursor, Head(channel.epoch, channel.head), most=min(bounds.events, left))
+    kept: list[Kept] = []
+    if reason is None:
+        found = channel.after(cursor.after_seq or 0)
+        if found is None or sum(len(one.frame) for one in found) > bounds.bytes:
+            reason = Reason.TOO_MANY  # what the ring threw out was too much
+        elif found and found[0].at < now - bounds.age:
+            reason = Reason.TOO_OLD
+        else:
+            kept = found
+    state = StreamState(
+        id=cursor.id,
+        epoch=channel.epoch,
+        head_seq=channel.head,
+        recovered=reason is None,
+        reason=reason,
+    )
+    return state, [one.frame for one in kept]
+
+
 def _cannot_go_on(cursor: Cursor, head: Head, *, most: int) -> Reason | None:
     if cursor.after_seq is None:
         return Reason.NO_CURSOR
@@ -84,7 +111,7 @@ def _fill(one: Replay, missed: list[JournalEntry], tx: Transaction, bounds: Boun
         one.state.recovered, one.state.reason = False, Reason.TOO_OLD
         return
     events = [Envelope.of(entry) for entry in missed]
-    if sum(len(event.frame()) for event in events) > bounds.characters:
+    if sum(len(text_frame(event.frame())) for event in events) > bounds.bytes:
         one.state.recovered, one.state.reason = False, Reason.TOO_MANY
         return
     one.events = events

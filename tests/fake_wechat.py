@@ -25,6 +25,52 @@ class FakeWechat:
         """What the phone number button gives this user."""
         return (await self._tell("phone-code", openid=openid, **more))["code"]
 
+    async def oauth_code(self, openid: str) -> str:
+        """What a browser inside WeChat is sent back with."""
+        return (await self._tell("oauth-code", openid=openid))["code"]
+
+    async def visit(self, openid: str) -> None:
+        """The user opens the mini-program."""
+        await self._tell("visit", openid=openid)
+
+    async def template(self, template_id: str, content: str, **more: Any) -> None:
+        await self._tell("templates", template_id=template_id, content=content, **more)
+
+    async def tap(self, openid: str, **answers: str) -> dict[str, str]:
+        """The user answers the popup; by template id, what the client hears."""
+        return await self._tell("tap-subscribe", openid=openid, answers=answers)
+
+    async def refuse(self, openid: str, template_id: str) -> None:
+        """The user refuses a template in the settings of the app."""
+        await self._tell("refuse-subscription", openid=openid, template_id=template_id)
+
+    async def media_verdict(self, plan: str) -> None:
+        """What becomes of the next media check."""
+        await self._tell("media-verdict", plan=plan)
+
+    async def listener(self, url: str, **more: Any) -> None:
+        """Where to push."""
+        await self._tell("listener", url=url, **more)
+
+    async def push(self, event: str, openid: str, **more: Any) -> list[int]:
+        """Push an event now; the HTTP status of each try."""
+        return (await self._tell("push", event=event, openid=openid, **more))["statuses"]
+
+    async def deliver(self, **more: Any) -> list[list[int]]:
+        """Push what waits."""
+        return (await self._tell("deliver", **more))["statuses"]
+
+    async def replay(self, body: str | None = None) -> int:
+        """The last push again; its HTTP status."""
+        return (await self._tell("replay", body=body))["status"]
+
+    async def quota(self, path: str, **more: Any) -> None:
+        await self._tell("quota", path=path, **more)
+
+    async def heal(self) -> None:
+        """Nothing goes wrong any more."""
+        await self._tell("heal")
+
     async def advance(self, seconds: float) -> None:
         await self._tell("clock/advance", seconds=seconds)
 

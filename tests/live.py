@@ -4,13 +4,16 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import jsonschema_rs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from api.asyncapi import asyncapi
 from api.dependencies import Services
 from consultation.events import RegisterImported, UserNotified, community_stream
 from tests.world import World
@@ -18,12 +21,22 @@ from tests.world import World
 Frame = dict[str, Any]
 
 
+@cache
+def validator(message: str) -> jsonschema_rs.Validator:
+    """By the name of a message or the type of an event: its shape, as clients are promised it."""
+    document = asyncapi()
+    payload = document["components"]["messages"][message]["payload"]
+    return jsonschema_rs.validator_for({**payload, "components": document["components"]})
+
+
 class Phone:
-    """``events`` holds every event frame that came, ``epoch`` and ``seq`` the place per stream."""
+    """``events`` holds every event frame that came, ``volatile`` the last values by stream and
+    key."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.events: list[Frame] = []
+        self.volatile: dict[tuple[str, str], dict[str, int]] = {}
 
     async def say(self, **frame: Any) -> None:
         await self.socket.send(json.dumps(frame))
@@ -42,12 +55,16 @@ class Phone:
         return answer
 
     async def frame(self) -> Frame:
-        """The next frame; pings are answered on the way."""
+        """The next frame; pings are answered and volatile values put aside on the way."""
         while True:
             frame = json.loads(await self.socket.recv())
-            if frame["type"] != "ping":
+            assert validator(frame["type"]).is_valid(frame), frame
+            if frame["type"] == "ping":
+                await self.say(type="pong", t=frame["t"])
+            elif frame["type"] == "volatile":
+                self.volatile[frame["stream"], frame["key"]] = frame["data"]
+            else:
                 break
-            await self.say(type="pong", t=frame["t"])
         if "." in frame["type"]:
             self.events.append(frame)
         return frame
@@ -63,6 +80,14 @@ class Phone:
         """Read on until an event with this number has come."""
         while not self.events or self.events[-1]["seq"] < seq:
             await self.frame()
+
+    async def until_lost(self) -> None:
+        """Read on until the connection is gone, without a word."""
+        try:
+            while True:
+                await self.frame()
+        except ConnectionClosed:
+            return
 
     async def closed(self) -> tuple[int, str]:
         """Read on until the server hangs up; its code and reason."""

@@ -31,6 +31,7 @@ def settings_in(folder: Path, **more: Any) -> Settings:
         "database_url": f"sqlite+aiosqlite:///{folder}/bench.sqlite3",
         "field_secret": SecretStr(secrets.token_hex(32)),
         "token_key": SecretStr(secrets.token_hex(32)),
+        "board_key": SecretStr(secrets.token_hex(32)),
     }
     return Settings(**(given | more))
 

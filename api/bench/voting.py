@@ -11,7 +11,8 @@ from sqlalchemy import insert
 from consultation.community.tables import Node, NodeKind, Person, Residence, ResidenceKind
 from consultation.database import Database, Transaction
 from consultation.ids import random_id
-from consultation.polls.presets import BallotMode, RulePreset, presets
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.rules import PollItem, PollState
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
 from consultation.topics.states import Category, Layer, MatterList, State, Track

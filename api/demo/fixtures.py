@@ -8,9 +8,10 @@ from uuid import UUID
 
 from api.demo.stage import Stage
 from consultation.polls.counting import Count, Funding, Result, Vote, count, turnout_progress
-from consultation.polls.presets import RulePreset, presets
+from consultation.polls.phrases import percent
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import RulePreset
 from consultation.polls.rules import PollItem
-from consultation.polls.wording import percent
 
 FLATS = [6835, 7420] * 6  # 101, 102, 201, … 602 of one entrance
 CHOICES = {"f": "for", "a": "against", "o": "abstain"}
@@ -125,7 +126,7 @@ def _spread(total: int, heads: int) -> list[int]:
 
 def _tally(name: str, areas: Sequence[int], answers: str, *, present: int | None = None) -> Result:
     roll = {UUID(int=index): area for index, area in enumerate(areas)}
-    votes = [Vote(UUID(int=i), {"1": CHOICES[answer]}) for i, answer in enumerate(answers)]
+    votes = [Vote(UUID(int=i), {"1": [CHOICES[answer]]}) for i, answer in enumerate(answers)]
     items = [PollItem(number=1, text="表决事项")]
     return count(_preset(name), items, roll, votes, present=present)
 
@@ -139,7 +140,7 @@ def _fund() -> Result:
         Vote(
             UUID(int=index),
             {
-                str(number): "for" if index < agree else "against"
+                str(number): ["for" if index < agree else "against"]
                 for number, (_, _, agree) in enumerate(FUND, 1)
             },
         )

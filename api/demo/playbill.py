@@ -1,4 +1,4 @@
-"""Which stories are played: all twelve for the demo, four for the check."""
+"""Which stories are played: all thirteen for the demo, five for the check."""
 
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
@@ -16,6 +16,7 @@ from api.demo.stories import (
     d09_rooftop,
     d10_square,
     d12_pond,
+    d13_handrails,
 )
 
 Story = Callable[[Stage], AsyncGenerator[datetime]]
@@ -23,7 +24,13 @@ Story = Callable[[Stage], AsyncGenerator[datetime]]
 THE_END = at("2026-11-20", "10:00")
 """Where the stories stop and time runs on."""
 
-WALKED: tuple[Story, ...] = (d01_lift.play, d02_charging.play, d06_meals.play, d12_pond.play)
+WALKED: tuple[Story, ...] = (
+    d01_lift.play,
+    d02_charging.play,
+    d06_meals.play,
+    d12_pond.play,
+    d13_handrails.play,
+)
 
 WHOLE: tuple[Story, ...] = (
     *WALKED,

@@ -39,6 +39,7 @@ from consultation.ids import seeded_ids
 SEED = 20260311
 FIELD_SECRET = "the demo holds invented people only, and no secret"  # noqa: S105
 TOKEN_KEY = "20260311" * 8
+BOARD_KEY = "20260312" * 8
 
 
 class RunningClock:
@@ -57,13 +58,18 @@ def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: i
         database_url=f"sqlite+aiosqlite:///{folder}/demo.sqlite3",
         field_secret=SecretStr(FIELD_SECRET),
         token_key=SecretStr(TOKEN_KEY),
+        board_key=SecretStr(BOARD_KEY),
         wechat_base_url=wechat,
         wechat_app_id=APP_ID,
         wechat_secret=SecretStr(SECRET),
         host=host,
         port=port,
         replay_hours=24 * 400,  # a watcher that slept for months of story time still catches up
+        owners_system_of_record=True,  # in the invented city owners vote here
         run_worker=False,  # the stage moves the clock and does what falls due, at its own time
+        run_sender=False,
+        sms_provider="file",
+        sms_file=folder / "sms.jsonl",
     )
 
 
@@ -148,12 +154,16 @@ async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None
         logs.configure(stream)
         async with serving(build_fake(), port + 1) as wechat:
             settings = demo_settings(folder, wechat, host=host, port=port)
+            # the crowd of the past has no accounts in WeChat, under which it could be checked
+            settings = settings.model_copy(update={"content_check": "none"})
             started = time.monotonic()
             async with stage_for(settings, tell=tell, served=False) as stage:
                 await play(stage, WHOLE, until=THE_END)
                 base, spent = f"http://{host}:{port}", time.monotonic() - started
                 text = await welcome(stage, base, wechat, spent)
-            running = settings.model_copy(update={"run_worker": True})
+            running = settings.model_copy(
+                update={"run_worker": True, "run_sender": True, "content_check": "wechat"}
+            )
             app = build_app(running, clock=RunningClock(stage.clock()))
             tell("\n" + text)
             await Server(configure(app, host=host, port=port)).serve()

@@ -16,6 +16,8 @@ from api.demo.watcher import Watcher
 from api.dependencies import Services
 from consultation.calendar import SHANGHAI
 from consultation.jobs import next_due
+from notifications.delivery_queries import next_due as next_message
+from notifications.policy import policy
 
 BEGINNING = datetime(2026, 3, 1, 0, 0, tzinfo=UTC)
 
@@ -81,15 +83,25 @@ class Stage:
             self.step("实时", f"其间令牌到期,重新连接 {watcher.connections} 次,从断点续传")
 
     async def move_to(self, moment: datetime) -> None:
-        worker, db = self.services.worker, self.services.db
+        services = self.services
         while True:
-            async with db.read() as tx:
-                due = await next_due(tx)
+            await services.relay.drain()  # what people are owed of what happened
+            due = await self._next_due()
             if due is None or due > moment:
                 break
             self.clock.move_to(due)
-            await worker.run_due()
+            await services.worker.run_due()
+            await services.errands.run_due()
+            await services.relay.drain()
+            await services.sender.run_due()
         self.clock.move_to(moment)
+
+    async def _next_due(self) -> datetime | None:
+        """When the next job or message falls due."""
+        async with self.services.db.read() as tx:
+            job, message = await next_due(tx), await next_message(tx)
+        times = [at for at in (job, message and policy().loud_from(message)) if at is not None]
+        return min(times, default=None)
 
     async def play(self, stories: Sequence[AsyncGenerator[datetime]]) -> None:
         waiting: list[tuple[datetime, int, AsyncGenerator[datetime]]] = [

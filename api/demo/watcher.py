@@ -84,7 +84,9 @@ class Watcher:
 
     async def _connect(self) -> None:
         session = self.person.session = await self.person.people.log_in(self.person)
-        role = await self.person.people.assignment_of(self.person)
+        role = None
+        if self.person.role is not None:
+            role = await self.person.people.assignment_of(self.person)
         async with connect(self.url, subprotocols=[SUBPROTOCOL], proxy=None) as self._socket:
             self.connections += 1
             streams = [self._cursor(stream) for stream in self.events]

@@ -38,6 +38,12 @@ class Faults:
                 await self.app(scope, receive, _nowhere)
                 await _cut(send)
                 return
+            case Fault(kind="reset"):  # not even looked at
+                await _cut(send)
+                return
+            case Fault(kind="drip", seconds=seconds):
+                await _drip(send, seconds)
+                return
             case Fault(kind="slow", seconds=seconds):
                 await asyncio.sleep(seconds)
             case Fault(kind="token_dies"):
@@ -46,7 +52,8 @@ class Faults:
 
     def _take(self, path: str) -> Fault | None:
         for fault in self.fake.faults:
-            if fault.path == path and fault.n > 0:
+            everywhere = fault.path == "*" and not path.startswith("/__fake__/")
+            if (fault.path == path or everywhere) and fault.n > 0:
                 fault.n -= 1
                 return fault
         return None
@@ -66,3 +73,12 @@ async def _cut(send: Send) -> None:
     headers = [(b"content-length", b"1000")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+
+async def _drip(send: Send, seconds: float) -> None:
+    """Spaces before JSON, one at a time, never late enough for a timeout of reading."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(int(seconds / 0.1)):
+        await send({"type": "http.response.body", "body": b" ", "more_body": True})
+        await asyncio.sleep(0.1)
+    await send({"type": "http.response.body", "body": b"{}"})

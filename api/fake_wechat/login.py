@@ -21,12 +21,13 @@ def router(fake: FakeWechat) -> APIRouter:
         grant_type: str | None = None,
     ) -> Response:
         try:
+            fake.count("/sns/jscode2session")
             check_app(appid, secret)
             if grant_type != "authorization_code":
                 raise Refused(40002)
             answer = _log_in(fake, js_code, str(appid))
         except Refused as refused:
-            answer = fake.refusal(refused.errcode)
+            answer = fake.refusal(refused.errcode, refused.what)
         return Response(json.dumps(answer), media_type="text/plain")
 
     return routes
@@ -47,6 +48,7 @@ def _log_in(fake: FakeWechat, js_code: str | None, app_id: str) -> dict[str, obj
     code.used = True
     if user.risk:
         raise Refused(40226)
+    user.visited_at = fake.now()
     user.session_key = base64.b64encode(secrets.token_bytes(16)).decode()
     answer: dict[str, object] = {"session_key": user.session_key, "openid": user.openid}
     return answer if user.unionid is None else answer | {"unionid": user.unionid}

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from api.fake_wechat.state import APP_ID, FakeWechat, Refused
-from api.fake_wechat.tokens import AccessTokens, body_of
+from api.fake_wechat.tokens import AccessTokens, answered
 
 
 def router(fake: FakeWechat, tokens: AccessTokens) -> APIRouter:
@@ -11,12 +11,12 @@ def router(fake: FakeWechat, tokens: AccessTokens) -> APIRouter:
 
     @routes.post("/wxa/business/getuserphonenumber")
     async def phone_number(request: Request, access_token: str | None = None) -> dict[str, object]:
-        try:
-            tokens.check(access_token)
-            asked = await body_of(request)
-            return _exchange(fake, asked.get("code"), asked.get("openid"))
-        except Refused as refused:
-            return fake.refusal(refused.errcode)
+        return await answered(
+            tokens,
+            request,
+            access_token,
+            lambda asked: _exchange(fake, asked.get("code"), asked.get("openid")),
+        )
 
     return routes
 
@@ -33,12 +33,10 @@ def _exchange(fake: FakeWechat, text: str | None, openid: str | None) -> dict[st
     number = str(user.phone)
     at_home = user.country_code == "86"
     return {
-        "errcode": 0,
-        "errmsg": "ok",
         "phone_info": {
             "phoneNumber": number if at_home else f"+{user.country_code}{number}",
             "purePhoneNumber": number,
             "countryCode": int(user.country_code),  # a number, though documented as text
             "watermark": {"timestamp": int(fake.now().timestamp()), "appid": APP_ID},
-        },
+        }
     }

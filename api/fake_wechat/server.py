@@ -3,9 +3,18 @@
 from fastapi import FastAPI
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.fake_wechat import control, login, phone, tokens
+from api.fake_wechat import account, codes, content, control, login, oauth, phone, subscribe, tokens
 from api.fake_wechat.faults import Faults
-from api.fake_wechat.state import APP_ID, SECRET, FakeWechat
+from api.fake_wechat.pushes import Pusher
+from api.fake_wechat.state import (
+    APP_ID,
+    H5_APP_ID,
+    H5_SECRET,
+    PUSH_KEY,
+    PUSH_TOKEN,
+    SECRET,
+    FakeWechat,
+)
 from api.fake_wechat.tokens import AccessTokens
 from api.server import Server, configure
 from api.settings import DEFAULT_ENV_FILE
@@ -31,13 +40,18 @@ def build_fake(*, clock: Clock = system_clock) -> FastAPI:
     if Surroundings().production:
         raise NotInProduction("the fake WeChat does not run in production")
     fake = FakeWechat(clock)
-    access = AccessTokens(fake)
+    access, pusher = AccessTokens(fake), Pusher(fake)
     app = FastAPI(title="Fake WeChat", docs_url=None, redoc_url=None, openapi_url=None)
     for router in (
         login.router(fake),
         tokens.router(access),
         phone.router(fake, access),
-        control.router(fake, access),
+        subscribe.router(fake, access, pusher),
+        content.router(fake, access, pusher),
+        codes.router(fake, access),
+        account.router(fake, access),
+        oauth.router(fake),
+        control.router(fake, access, pusher),
     ):
         app.include_router(router)
     app.add_middleware(Faults, fake=fake, tokens=access)
@@ -50,6 +64,12 @@ def settings_for(port: int) -> list[str]:
         f"MINYI_WECHAT_BASE_URL=http://127.0.0.1:{port}",
         f"MINYI_WECHAT_APP_ID={APP_ID}",
         f"MINYI_WECHAT_SECRET={SECRET}",
+        f"MINYI_WECHAT_PUSH_TOKEN={PUSH_TOKEN}",
+        f"MINYI_WECHAT_PUSH_KEY={PUSH_KEY}",
+        f"MINYI_WECHAT_OPEN_URL=http://127.0.0.1:{port}",
+        f"MINYI_WECHAT_H5_APP_ID={H5_APP_ID}",
+        f"MINYI_WECHAT_H5_SECRET={H5_SECRET}",
+        "MINYI_WECHAT_H5_PAGE=http://127.0.0.1:8000/",
     ]
 
 

@@ -1,8 +1,10 @@
 """``/cgi-bin/stable_token`` and ``/cgi-bin/token``: two families of access tokens, kept apart."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from fastapi import APIRouter, Request
 
@@ -103,7 +105,24 @@ def router(tokens: AccessTokens) -> APIRouter:
     return routes
 
 
-async def body_of(request: Request) -> dict[str, str]:
+async def answered(
+    tokens: AccessTokens,
+    request: Request,
+    access_token: str | None,
+    do: Callable[[dict[str, Any]], Awaitable[dict[str, object]] | dict[str, object]],
+) -> dict[str, object]:
+    """What every endpoint with an access token does: quota, token, body, and refusals as JSON."""
+    try:
+        tokens.fake.count(request.url.path)
+        tokens.check(access_token)
+        done = do(await body_of(request))
+        answer = await done if isinstance(done, Awaitable) else done
+        return {"errcode": 0, "errmsg": "ok"} | answer
+    except Refused as refused:
+        return tokens.fake.refusal(refused.errcode, refused.what)
+
+
+async def body_of(request: Request) -> dict[str, Any]:
     try:
         body = await request.json()
     except ValueError:

@@ -11,6 +11,7 @@ from sqlmodel import AutoString
 
 import api.tables  # noqa: F401  its rows belong to the schema
 import consultation.schema  # noqa: F401
+import notifications.tables  # noqa: F401
 from consultation.columns import EnumText, UtcDateTime, ValueObject
 from consultation.database import metadata
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from api.dependencies import Db, Locale
-from api.pages.views import community_view, home_view, topic_view, words_in
+from api.dependencies import CurrentActor, Db, Locale
+from api.pages.views import community_view, home_view, sheet_view, topic_view, words_in
 from api.pagination import CursorParam, read_time_cursor, time_cursor
 from consultation.topics.states import StateGroup
 
@@ -76,3 +76,14 @@ async def topic_page(topic_id: UUID, db: Db, locale: Locale) -> HTMLResponse:
     async with db.read() as tx:
         view = await topic_view(tx, topic_id, words_in(locale), locale)
     return _page("topic.html", locale, view)
+
+
+@router.get("/grids/{grid_id}/sheet")
+async def sheet_page(grid_id: UUID, actor: CurrentActor, db: Db) -> HTMLResponse:
+    """Notices to bring to doors, to be printed; in Chinese. For the grid's own worker and the
+    clerk, with the access token of a request like any other."""
+    async with db.read(actor) as tx:
+        view = await sheet_view(tx, grid_id, words_in("zh-CN"))
+    page = _page("sheet.html", "zh-CN", view)
+    page.headers["cache-control"] = "no-store"
+    return page

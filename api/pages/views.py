@@ -1,12 +1,13 @@
 """What the pages show, in words: plain dictionaries for the templates, made from what a visitor
 may read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from api.routes.polls import PollOut, poll_out
+from api.routes.serving import visit_out
 from api.words import say
 from consultation.calendar import SHANGHAI
 from consultation.community import place_queries
@@ -17,10 +18,16 @@ from consultation.outcomes import queries as outcomes
 from consultation.outcomes import task_queries
 from consultation.oversight import queries as oversight
 from consultation.oversight.rules import DissentState
+from consultation.polls import board_queries
 from consultation.polls import queries as polls
+from consultation.polls.board_tables import Tree, TreeHead
+from consultation.polls.presets import QuestionKind
+from consultation.polls.tables import Poll
+from consultation.polls.wording import MANIFEST_SHOWN
 from consultation.topics import reading
 from consultation.topics.states import State, StateGroup
 from consultation.topics.tables import Topic
+from notifications import sheets
 
 Words = Callable[..., str]
 
@@ -201,7 +208,7 @@ async def _threads(tx: Transaction, topic: Topic, t: Words) -> list[dict[str, An
             "posts": thread.posts,
             "latest": [
                 {
-                    "name": post.display_name,
+                    "name": post.display_name or t("words.speaker.gone"),
                     "stance_key": post.stance.value,
                     "stance": t(f"words.stance.{post.stance}"),
                     "assisted": post.entered_by_id is not None,
@@ -257,19 +264,45 @@ async def _meetings(tx: Transaction, topic: Topic, t: Words) -> list[dict[str, A
 
 async def _polls(tx: Transaction, topic: Topic, t: Words, locale: str) -> list[dict[str, Any]]:
     found = await polls.polls_of_topic(tx, topic.id, after=None, limit=5)
-    return [_poll(await poll_out(tx, poll, locale), t) for poll in found]
+    heads = await board_queries.last_heads(tx, [poll.id for poll in found])
+    return [
+        _poll(await poll_out(tx, poll, locale), t) | _evidence(poll, heads.get(poll.id, {}), t)
+        for poll in found
+    ]
+
+
+def _evidence(poll: Poll, heads: Mapping[Tree, TreeHead], t: Words) -> dict[str, Any]:
+    """Check codes that people can note: of the manifest, and of each tree of the board."""
+    code = None
+    if poll.manifest_hash is not None:
+        code = t("pages.manifest", hash=poll.manifest_hash[:MANIFEST_SHOWN])
+    return {
+        "manifest": code,
+        "heads": [
+            t(
+                "pages.tree_head",
+                tree=t(f"words.tree.{tree}"),
+                size=head.size,
+                root=head.root[:MANIFEST_SHOWN],
+                at=minute(head.at),
+            )
+            for tree, head in sorted(heads.items())
+        ],
+    }
 
 
 def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
     items = []
     for item, text in zip(poll.result.items if poll.result else [], poll.items, strict=False):
-        counts = {"for": item.votes_for, "against": item.votes_against, "abstain": item.abstentions}
-        cast = sum(count.heads for count in counts.values())
+        options = {option.code: option.text for option in text.options}
         rows = [
-            {"name": t(f"words.choice.{choice}"), "heads": f"{count.heads:,}",
-             "area": square_metres(count.area_dm2)}
-            for choice, count in counts.items()
+            {"name": options.get(tally.code) or t(f"words.choice.{tally.code}"),
+             "heads": f"{tally.votes.heads:,}", "area": square_metres(tally.votes.area_dm2)}
+            for tally in item.tallies
         ]  # fmt: skip
+        cast = sum(tally.votes.heads for tally in item.tallies)
+        motion = item.kind is QuestionKind.MOTION  # only its answers add up to one bar
+        shares = {f"{one.code}_pct": share(one.votes.heads, cast) for one in item.tallies}
         items.append(
             {
                 "text": text.text,
@@ -277,8 +310,9 @@ def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
                 "verdict": t(f"words.verdict.{item.verdict}"),
                 "rows": rows,
                 "label": " · ".join(f"{row['name']} {row['heads']}" for row in rows),
+                "bar": motion,
             }
-            | {f"{choice}_pct": share(count.heads, cast) for choice, count in counts.items()}
+            | (shares if motion else {})
         )
     return {
         "round": poll.round,
@@ -286,6 +320,7 @@ def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
         "question": poll.question,
         "window": f"{minute(poll.opens_at)} — {minute(poll.closes_at)}",
         "preset": poll.preset.name,
+        "mode_promise": poll.mode_promise,
         "by_area": poll.eligible.area_dm2 > 0,
         "eligible_heads": f"{poll.eligible.heads:,}",
         "eligible_area": square_metres(poll.eligible.area_dm2),
@@ -382,4 +417,17 @@ async def _survey(tx: Transaction, topic: Topic, t: Words) -> dict[str, Any] | N
             for score in (5, 4, 3, 2, 1)
         ],
         "themes": [f"{theme.theme}({theme.count})" for theme in result.themes],
+    }
+
+
+async def sheet_view(tx: Transaction, grid_id: UUID, t: Words) -> dict[str, Any]:
+    grid, visits = await sheets.sheet(tx, grid_id)
+    assert grid.community_id is not None
+    community = await place_queries.community(tx, grid.community_id)
+    return {
+        "heading": t("notices.sheet.title", grid=grid.name),
+        "printed": t(
+            "notices.sheet.printed", community=community.name, at=minute(tx.now), count=len(visits)
+        ),
+        "visits": [visit_out(visit, "zh-CN") for visit in visits],
     }

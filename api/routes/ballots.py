@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from fastapi import Path as PathParam
 from pydantic import Field
 
@@ -14,10 +14,11 @@ from api.phrases import write
 from api.routes.polls import PollOut, poll_out
 from api.wire import WireIn, WireOut
 from consultation.permissions import Deed
-from consultation.polls import queries
+from consultation.polls import envelope_queries, queries
 from consultation.polls.commands import casting, closing
+from consultation.polls.envelope_tables import Envelope, Participation
 from consultation.polls.express.judging import OwnCast
-from consultation.polls.presets import BallotChannel
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.rules import NotOnRoll
 from consultation.polls.tables import Ballot
 from consultation.refusals import NotFound
@@ -36,6 +37,15 @@ class BallotAnswerIn(WireIn):
     choices: list[Code] = Field(min_length=1, max_length=50)
 
 
+BallotSecret = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Confidential polls: a secret of the voter's client, 22 to 80 characters with "
+        "128 random bits or more, new for each ballot, same on retry. It is never stored.",
+    ),
+]
+
 Answers = Annotated[list[BallotAnswerIn], Field(min_length=1, max_length=50)]
 
 
@@ -46,11 +56,13 @@ class BallotIn(WireIn):
 
 
 class AssistedBallotIn(WireIn):
-    """``channel`` is paper or assisted. ``consent_note`` says how the voter asked or signed."""
+    """``consent_note`` says how the voter asked. ``helper_id`` is whom the voter chose to write; if
+    that is who enters the ballot, ``witness_id`` names a second member of staff."""
 
     answers: Answers
-    channel: BallotChannel
     consent_note: str = Field(min_length=1, max_length=400)
+    helper_id: UUID
+    witness_id: UUID | None = None
 
 
 class MeetingVoteIn(WireIn):
@@ -61,7 +73,7 @@ class MeetingVoteIn(WireIn):
 
 
 class MeetingVotesIn(WireIn):
-    """``channel`` is paper or show_of_hands."""
+    """``channel`` is show_of_hands, by name; paper goes by its forms."""
 
     channel: BallotChannel
     votes: list[MeetingVoteIn] = Field(min_length=1, max_length=200)
@@ -72,11 +84,14 @@ class MeetingVotesOut(WireOut):
 
 
 class ReceiptOut(WireOut):
-    """Proof that a ballot is in. The same ballot sent again gets the same receipt."""
+    """Proof that a ballot is in. The same ballot sent again gets the same receipt. Of a
+    confidential ballot it holds no time, and the ``tracker`` under which the ballot is listed after
+    the publication: nobody else has it, and nobody can find it again for the voter."""
 
     poll_id: UUID
     receipt: str
-    cast_at: datetime
+    cast_at: datetime | None
+    tracker: str | None = None
 
 
 class AnswerOut(WireOut):
@@ -85,10 +100,13 @@ class AnswerOut(WireOut):
 
 
 class MyBallotOut(WireOut):
-    receipt: str
+    """Of a confidential ballot there are no answers and no time, and no receipt any more once its
+    box is opened."""
+
+    receipt: str | None
     channel: BallotChannel
-    answers: list[AnswerOut]
-    cast_at: datetime
+    answers: list[AnswerOut] | None
+    cast_at: datetime | None
 
 
 class RolledUnitOut(WireOut):
@@ -129,10 +147,12 @@ class SignatureIn(WireIn):
 
 
 @router.put("/polls/{poll_id}/ballot")
-async def cast_ballot(poll_id: UUID, body: BallotIn, actor: CurrentActor, app: App) -> ReceiptOut:
-    """Cast one's own ballot, once and for good."""
+async def cast_ballot(
+    poll_id: UUID, body: BallotIn, actor: CurrentActor, app: App, once: BallotSecret = None
+) -> ReceiptOut:
+    """Cast one's own ballot; it can be changed only where the rule of the poll says so."""
     # Declared here, answered by api/casting_lane.py, which stands before the routes.
-    cast = own_cast(poll_id, actor.person_id, body)
+    cast = own_cast(poll_id, actor.person_id, body, once)
     if actor.assignment_id is not None:
         return ReceiptOut.model_validate(await app.casts.cast_alone(cast, actor))
     return ReceiptOut.model_validate(await app.casts.cast(cast))
@@ -146,7 +166,9 @@ async def my_ballot(poll_id: UUID, actor: CurrentActor, db: Db) -> MyBallotOut:
         found = await queries.place_and_ballot(tx, poll, tx.person_id)
         if found is None:
             raise NotOnRoll()
-        ballot = found[1]
+        place, ballot = found
+        if poll.mode is BallotMode.CONFIDENTIAL:
+            return _sealed(await envelope_queries.envelope_or_mark(tx, poll, place.id))
         if ballot is None:
             raise NotFound(what="ballot")
         return MyBallotOut(
@@ -166,13 +188,16 @@ async def my_eligibility(poll_id: UUID, actor: CurrentActor, db: Db) -> Eligibil
         if found is None:
             return EligibilityOut(on_roll=False)
         place, ballot = found
+        voted = ballot is not None
+        if poll.mode is BallotMode.CONFIDENTIAL:
+            voted = await envelope_queries.envelope_or_mark(tx, poll, place.id) is not None
         return EligibilityOut(
             on_roll=True,
             number=place.number,
             label=place.label,
             area_dm2=place.area_dm2,
             units=[RolledUnitOut.model_validate(unit) for unit in place.units],
-            voted=ballot is not None,
+            voted=voted,
         )
 
 
@@ -196,16 +221,20 @@ async def record_ballot(
     body: AssistedBallotIn,
     actor: CurrentActor,
     db: Db,
+    once: BallotSecret = None,
 ) -> ReceiptOut:
-    """Enter the ballot of a voter who voted on paper or asked for help."""
+    """Enter the ballot of a voter who asked for help. The voter is told; the receipt is theirs."""
     async with db.begin(actor) as tx:
         ballot = await casting.record_ballot(
             tx,
             poll_id,
             number,
-            _given(body.answers),
-            channel=body.channel,
+            given(body.answers),
+            channel=BallotChannel.ASSISTED,
             consent_note=body.consent_note,
+            once=once,
+            helper_id=body.helper_id,
+            witness_id=body.witness_id,
         )
         return ReceiptOut.model_validate(ballot)
 
@@ -215,7 +244,7 @@ async def record_meeting_votes(
     poll_id: UUID, body: MeetingVotesIn, actor: CurrentActor, db: Db
 ) -> MeetingVotesOut:
     """Enter how members present at the meeting voted: all of them or none."""
-    votes = {vote.number: _given(vote.answers) for vote in body.votes}
+    votes = {vote.number: given(vote.answers) for vote in body.votes}
     async with db.begin(actor) as tx:
         ballots = await casting.record_meeting_votes(tx, poll_id, votes, channel=body.channel)
     return MeetingVotesOut(recorded=len(ballots))
@@ -225,7 +254,8 @@ async def record_meeting_votes(
 async def list_ballots(
     poll_id: UUID, actor: CurrentActor, db: Db, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[NamedBallotOut]:
-    """Named ballots, for tellers and supervisor, after the close. That they look is on record."""
+    """Named ballots, for tellers and supervisor after the close, and after the publication for the
+    owners on the roll of an owners' decision. That they look is on record."""
     after = 0 if cursor is None else int(decode_cursor(cursor, 1)[0])
     async with db.begin(actor) as tx:
         found = await closing.read_ballots(tx, poll_id, after=after, limit=limit + 1)
@@ -253,13 +283,20 @@ async def sign_count(
         return await poll_out(tx, poll, locale)
 
 
-def own_cast(poll_id: UUID, person_id: UUID | None, body: BallotIn) -> OwnCast:
+def _sealed(found: Envelope | Participation | None) -> MyBallotOut:
+    if found is None:
+        raise NotFound(what="ballot")
+    receipt = found.receipt if isinstance(found, Envelope) else None
+    return MyBallotOut(receipt=receipt, channel=found.channel, answers=None, cast_at=None)
+
+
+def own_cast(poll_id: UUID, person_id: UUID | None, body: BallotIn, once: str | None) -> OwnCast:
     assert person_id is not None
     answers = tuple((answer.item, tuple(answer.choices)) for answer in body.answers)
-    return OwnCast(poll_id, person_id, answers)
+    return OwnCast(poll_id, person_id, answers, once)
 
 
-def _given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:
+def given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:
     return [(answer.item, list(answer.choices)) for answer in answers]
 
 

@@ -5,11 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from api.as_of import AsOf, as_of
 from api.dependencies import AnyActor, CurrentActor, Db
 from api.pagination import CursorParam, Limit, Page, decode_cursor, encode_cursor
 from api.wire import WireOut
 from consultation.community import place_queries as queries
 from consultation.community.tables import NodeKind, OrgKind, UnitKind
+from consultation.events import community_stream
 
 router = APIRouter(prefix="/v1", tags=["communities"])
 
@@ -49,6 +51,7 @@ class CommunityDetailOut(WireOut):
     households: int
     adults: int
     nodes: list[NodeCountOut]
+    as_of: AsOf | None
 
 
 class NodeOut(WireOut):
@@ -149,7 +152,9 @@ async def read_community(community_id: UUID, db: Db, actor: AnyActor) -> Communi
         node = await queries.community(tx, community_id)
         levels = await queries.levels_above(tx, node)
         counts = await queries.node_counts(tx, community_id)
+        at = await as_of(tx, community_stream(community_id))
     return CommunityDetailOut(
+        as_of=at,
         id=node.id,
         code=node.code,
         kind=node.kind,

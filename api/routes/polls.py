@@ -6,18 +6,21 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field
 
-from api.dependencies import AnyActor, CurrentActor, Db, Locale
+from api.as_of import AsOf, as_of
+from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_cursor
 from api.phrases import speak, write
 from api.wire import WireIn, WireOut
 from api.words import say
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.permissions import Deed, grant_of
-from consultation.polls import queries, terms, wording
+from consultation.events import poll_stream
+from consultation.permissions import Deed, Grant, grant_of
+from consultation.polls import disclosure, envelope_queries, queries, result_wording, terms, wording
 from consultation.polls.commands import drafting, opening
-from consultation.polls.counting import Count, Result, ThresholdCheck, turnout_progress
-from consultation.polls.presets import BallotMode, QuestionKind, RulePreset, presets
+from consultation.polls.counting import Count, Result, Step, ThresholdCheck, turnout_progress
+from consultation.polls.preset_files import presets, procedures
+from consultation.polls.presets import BallotMode, Edition, Procedure, QuestionKind, RulePreset
 from consultation.polls.rules import Option, PollItem, PollState, Verdict
 from consultation.polls.tables import Poll, SignerRole
 from consultation.polls.terms import PollDraft
@@ -35,6 +38,16 @@ class PresetOut(WireOut):
     rule: RulePreset
 
 
+class ProcedureOut(WireOut):
+    """A way of deciding in several steps, or without a vote. Its polls have presets of their own;
+    no poll names a procedure."""
+
+    key: str
+    name: str
+    in_force: bool
+    procedure: Procedure
+
+
 class PollItemIn(WireIn):
     """``options`` for every kind but a motion, ``most`` marks on a ballot, ``seats`` of an
     election; ``cost_fen`` exactly when the preset allocates money."""
@@ -50,7 +63,8 @@ class PollItemIn(WireIn):
 class PollIn(WireIn):
     """``preset`` is the key of a rule preset. ``meeting_id`` names the meeting for presets that
     are held in one; it may still be missing in a draft. ``opens_at`` is inclusive, ``closes_at``
-    exclusive."""
+    exclusive. ``silence_clause_id``: the document by which the owners adopted that silence counts
+    with the majority, for those who were served with proof."""
 
     preset: str = Field(max_length=80)
     scope_node_id: UUID
@@ -61,6 +75,14 @@ class PollIn(WireIn):
     closes_at: AwareDatetime
     meeting_id: UUID | None = None
     mode: BallotMode | None = None
+    silence_clause_id: UUID | None = None
+
+
+class PollAnnouncementIn(WireIn):
+    """``confirm_preset``: who announces compared the numbers of a rule that is to be confirmed
+    with the law in force. Needed where the draft's ``warnings`` say so."""
+
+    confirm_preset: bool = False
 
 
 class PollExtensionIn(WireIn):
@@ -71,6 +93,19 @@ class PollExtensionIn(WireIn):
 class PollWarning(WireOut):
     code: str
     text: str
+
+
+class PollStepOut(WireOut):
+    """A step of the count: what was compared or decided. ``item`` is null for the whole poll."""
+
+    item: int | None
+    key: str
+    facts: dict[str, str | int | list[str]]
+    text: str
+
+    @classmethod
+    def of(cls, item: int | None, step: Step, text: str) -> "PollStepOut":
+        return cls(item=item, key=step.key, facts=step.facts, text=text)
 
 
 class SignatureOut(WireOut):
@@ -94,11 +129,30 @@ class PollSummary(WireOut):
     verdict: Verdict | None
 
 
+class BoxOpenerOut(WireOut):
+    role: SignerRole
+    at: datetime
+
+
+class BoxOut(WireOut):
+    """The box of a confidential poll. ``public_key`` (X25519, hex) is what ballots are sealed to;
+    from ``destroyed_at`` on its private half and the envelopes are gone."""
+
+    public_key: str | None
+    openers: list[BoxOpenerOut]
+    opened_at: datetime | None
+    destroyed_at: datetime | None
+
+
 class PollOut(WireOut):
     """``eligible`` sums the frozen roll. ``turnout`` is how many took part, without choices, as far
-    as the preset shows it before the close; ``turnout_progress`` says what each threshold needs.
-    ``result``, its ``result_digest`` and its ``wording`` in the reader's language are there from
-    the publication on (for tellers and supervisor, who sign it, from the close on)."""
+    as the preset shows it before the close; ``turnout_progress`` says what each threshold needs and
+    what is ``missing``, and ``meter`` says it in a sentence. ``served`` is how many of the roll
+    were told of the poll, as the ledger proves, null in a draft. ``mode_promise`` says what the
+    mode protects, and what it does not; ``box`` is there in confidential polls. ``ballot_warning``
+    must stand on the ballot where there is one. ``result``, its ``result_digest``, its ``wording``
+    and the ``steps`` that led to it, in the reader's language, are there from the publication on
+    (for tellers and supervisor, who sign it, from the close on)."""
 
     id: UUID
     community_id: UUID
@@ -110,6 +164,10 @@ class PollOut(WireOut):
     budget_fen: int | None
     preset: PresetOut
     mode: BallotMode
+    legal_system_of_record: bool
+    silence_clause_id: UUID | None
+    mode_promise: str
+    box: BoxOut | None
     scope_node_id: UUID
     scope_name: str
     meeting_id: UUID | None
@@ -120,17 +178,23 @@ class PollOut(WireOut):
     closed_at: datetime | None
     published_at: datetime | None
     text_hash: str | None
+    manifest_hash: str | None
     roll_digest: str | None
     eligible: Count
     turnout: Count | None
     turnout_progress: list[ThresholdCheck]
+    meter: str | None
+    ballot_warning: str | None
+    served: int | None
     result: Result | None
     result_digest: str | None
     wording: list[str]
+    steps: list[PollStepOut]
     signatures: list[SignatureOut]
     notice_id: UUID | None
     tally_sheet_id: UUID | None
     warnings: list[PollWarning]
+    as_of: AsOf | None = None
 
 
 @router.get("/poll-presets")
@@ -139,26 +203,52 @@ async def list_poll_presets(db: Db, locale: Locale) -> list[PresetOut]:
     return [_preset(preset, locale, db.clock()) for preset in presets().values()]
 
 
+@router.get("/poll-procedures")
+async def list_poll_procedures(db: Db, locale: Locale) -> list[ProcedureOut]:
+    """Ways of deciding in several steps, and hearings, which hold no vote."""
+    return [
+        ProcedureOut(
+            key=one.key,
+            name=_name(one, locale),
+            in_force=one.effective_on(local_day(db.clock())),
+            procedure=one,
+        )
+        for one in procedures().values()
+    ]
+
+
 @router.put("/topics/{topic_id}/poll")
 async def draft_poll(
-    topic_id: UUID, body: PollIn, actor: CurrentActor, db: Db, locale: Locale
+    topic_id: UUID, body: PollIn, actor: CurrentActor, db: Db, locale: Locale, app: App
 ) -> PollOut:
     """Draft the poll of the topic's present round, or replace the draft. ``warnings`` says what to
     check before announcing."""
     items = [
         PollItem(number=number, **item.model_dump()) for number, item in enumerate(body.items, 1)
     ]
-    draft = PollDraft(**body.model_dump(exclude={"items"}), items=items)
+    draft = PollDraft(
+        **body.model_dump(exclude={"items"}),
+        items=items,
+        owners_system_of_record=app.settings.owners_system_of_record,
+    )
     async with db.begin(actor) as tx:
         poll = await drafting.draft_poll(tx, topic_id, draft)
         return await poll_out(tx, poll, locale)
 
 
 @router.put("/polls/{poll_id}/announcement")
-async def announce_poll(poll_id: UUID, actor: CurrentActor, db: Db, locale: Locale) -> PollOut:
+async def announce_poll(
+    poll_id: UUID,
+    actor: CurrentActor,
+    db: Db,
+    locale: Locale,
+    body: PollAnnouncementIn = PollAnnouncementIn(),  # noqa: B008
+) -> PollOut:
     """Announce the poll as a second person: text, rule and roll are frozen."""
     async with db.begin(actor) as tx:
-        poll = await drafting.announce_poll(tx, poll_id, write=write)
+        poll = await drafting.announce_poll(
+            tx, poll_id, write=write, confirm_preset=body.confirm_preset
+        )
         return await poll_out(tx, poll, locale)
 
 
@@ -187,7 +277,8 @@ async def get_poll(poll_id: UUID, actor: AnyActor, db: Db, locale: Locale) -> Po
     """A poll as everybody may see it."""
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
-        return await poll_out(tx, poll, locale)
+        shown = await poll_out(tx, poll, locale)
+        return shown.model_copy(update={"as_of": await as_of(tx, poll_stream(poll_id))})
 
 
 @router.get("/topics/{topic_id}/polls")
@@ -213,22 +304,36 @@ async def list_topic_polls(
 
 
 async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
-    """The poll for the standing that ``access_poll`` found. Costs at most two statements."""
+    """The poll for the standing that ``access_poll`` found. Costs at most three statements."""
     over = poll.state in (PollState.CLOSED, PollState.PUBLISHED)
+    rounded = disclosure.hides_areas(poll.preset) and not await _sees_areas(tx, poll)
     signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
     shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
-    turnout = None
-    if poll.result is not None and poll.state is PollState.PUBLISHED:
-        turnout = poll.result.participating
-    elif over or (poll.state is PollState.OPEN and poll.preset.live_turnout):
-        turnout = await queries.turnout(tx, poll.id)
+    turnout, served = None, None
+    if poll.state is not PollState.DRAFT:
+        counted, served = await queries.turnout_and_served(tx, poll.id)
+        if poll.result is not None and poll.state is PollState.PUBLISHED:
+            counts = poll.result if not rounded else disclosure.without_areas(poll.result)
+            turnout = counts.participating
+        elif over:
+            turnout = counted
+        elif poll.state is PollState.OPEN:
+            turnout = (await queries.turnouts_shown(tx, [poll.id])).get(poll.id)
     progress = []
     if turnout is not None and not poll.preset.held_in_meeting:
         progress = turnout_progress(poll.preset, eligible, turnout)
     signed = await queries.signatures(tx, poll) if over else []
-    said = [] if shown is None else wording.result(poll.preset, poll.items, shown)
-    codes = terms.warnings(poll.preset) if poll.state is PollState.DRAFT else []
+    if shown is not None and rounded:
+        shown = disclosure.without_areas(shown)
+    said = (
+        []
+        if shown is None
+        else result_wording.result(poll.preset, poll.items, shown, areas_rounded=rounded)
+    )
+    steps = [] if shown is None else result_wording.steps(poll.items, shown)
+    meter = wording.meter(poll.preset, progress) if poll.state is PollState.OPEN else None
+    warning = wording.ballot_warning(poll.preset)
     return PollOut(
         id=poll.id,
         community_id=poll.community_id,
@@ -240,6 +345,10 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         budget_fen=poll.budget_fen,
         preset=_preset(poll.preset, locale, tx.now),
         mode=poll.mode,
+        legal_system_of_record=poll.legal_system_of_record,
+        silence_clause_id=poll.silence_clause_id,
+        mode_promise=speak(locale, wording.mode_promise(poll.mode)),
+        box=await _box(tx, poll),
         scope_node_id=poll.scope_node_id,
         scope_name=poll.scope_name,
         meeting_id=poll.meeting_id,
@@ -250,19 +359,46 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         closed_at=poll.closed_at,
         published_at=poll.published_at,
         text_hash=poll.text_hash,
+        manifest_hash=poll.manifest_hash,
         roll_digest=poll.roll_digest,
         eligible=eligible,
         turnout=turnout,
         turnout_progress=progress,
+        meter=None if meter is None else speak(locale, meter),
+        ballot_warning=None if warning is None else speak(locale, warning),
+        served=served,
         result=shown,
-        result_digest=None if shown is None else poll.result_digest,
+        # of a rounded result it would let one try out the exact sums
+        result_digest=None if shown is None or rounded else poll.result_digest,
         wording=[speak(locale, phrase) for phrase in said],
+        steps=[PollStepOut.of(item, step, speak(locale, phrase)) for item, step, phrase in steps],
         signatures=[SignatureOut.model_validate(one) for one in signed],
         notice_id=poll.notice_id,
         tally_sheet_id=poll.tally_sheet_id,
         warnings=[
-            PollWarning(code=code, text=say(locale, f"words.poll_warning.{code}")) for code in codes
+            PollWarning(code=code, text=say(locale, f"words.poll_warning.{code}"))
+            for code in terms.warnings(poll.preset)
         ],
+    )
+
+
+async def _sees_areas(tx: Transaction, poll: Poll) -> bool:
+    """Tellers, supervisor and the voters of a poll may see its exact sums of areas."""
+    if grant_of(Deed.SEE_NAMED_CHOICES, tx.standing.role) is Grant.YES:
+        return True
+    person = tx.actor.person_id
+    return person is not None and await queries.place_of(tx, poll, person) is not None
+
+
+async def _box(tx: Transaction, poll: Poll) -> BoxOut | None:
+    if poll.mode is not BallotMode.CONFIDENTIAL:
+        return None
+    openers = [] if poll.closed_at is None else await envelope_queries.openers(tx, poll.id)
+    return BoxOut(
+        public_key=poll.box_public_key,
+        openers=[BoxOpenerOut.model_validate(one) for one in openers],
+        opened_at=poll.box_opened_at,
+        destroyed_at=poll.box_destroyed_at,
     )
 
 
@@ -275,8 +411,8 @@ def _preset(preset: RulePreset, locale: str, now: datetime) -> PresetOut:
     )
 
 
-def _name(preset: RulePreset, locale: str) -> str:
-    return preset.name_zh if locale == "zh-CN" else preset.name_en
+def _name(rule: Edition, locale: str) -> str:
+    return rule.name_zh if locale == "zh-CN" else rule.name_en
 
 
 def _summary(poll: Poll, locale: str) -> PollSummary:

@@ -24,7 +24,6 @@ from api.wire import WireIn, WireOut
 from consultation.topics import reading
 from consultation.topics.commands import routing, screening
 from consultation.topics.commands.screening import Classification
-from consultation.topics.reading import Card
 from consultation.topics.states import Category, Layer, MatterList, RejectionReason, Track
 
 router = APIRouter(prefix="/v1", tags=["screening"])
@@ -103,11 +102,11 @@ async def list_duties(
     async with db.read(actor) as tx:
         duties = await reading.worklist(tx, after=read_time_cursor(cursor), limit=limit)
     shown = duties[:limit]
-    last = shown[-1].topic if len(duties) > limit else None
+    last = shown[-1].card.topic if len(duties) > limit else None
     return Page(
         items=[
             DutyOut(
-                topic=card_out(Card(duty.topic, duty.place), locale),
+                topic=card_out(duty.card, locale),
                 rejection_proposed=duty.rejection_proposed,
                 open_requests=duty.open_requests,
             )

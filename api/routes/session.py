@@ -1,15 +1,23 @@
 """Log in with WeChat, stay logged in, log out."""
 
+import hashlib
+import hmac
+import secrets
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Cookie, Depends, Response
+from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from api import sessions
+from api.accounts import LoginStateInvalid
 from api.dependencies import App, CurrentActor, Db, SessionId
 from api.sessions import SessionEnded
 from api.wire import WireIn, WireOut
+from notifications.wechat.oauth import authorize_url
+
+NONCE = "minyi_h5"
 
 
 def never_stored(response: Response) -> None:
@@ -27,6 +35,12 @@ class LoginIn(WireIn):
 
     code: Code
     device: str = Field(default="", max_length=80)
+
+
+class H5LoginIn(LoginIn):
+    """``code`` and ``state`` are what WeChat put into the address of our page."""
+
+    state: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class RefreshIn(WireIn):
@@ -49,7 +63,54 @@ class SessionOut(WireOut):
 async def log_in_with_wechat(body: LoginIn, app: App) -> SessionOut:
     """Exchange a wx.login code for a session. The first login makes an account without a name.
     The same code sent again within a minute answers again, so that a lost answer does no harm."""
-    return SessionOut.model_validate(await sessions.log_in(app, body.code, device=body.device))
+    door = sessions.mini_program(app)
+    return SessionOut.model_validate(
+        await sessions.log_in(app, door, body.code, device=body.device)
+    )
+
+
+@router.get("/h5", status_code=303, response_class=RedirectResponse)
+async def begin_h5_login(app: App) -> RedirectResponse:
+    """Send a browser inside WeChat to WeChat's page, which sends it back to ours with ``code`` and
+    ``state`` (without ``code`` if the user refuses). A cookie remembers that it began here."""
+    door, nonce = sessions.browser(app), secrets.token_urlsafe(32)
+    where = authorize_url(
+        app.settings.wechat_open_url,
+        door.wechat.app_id,
+        redirect_uri=app.settings.wechat_h5_page,
+        state=_state(nonce),
+    )
+    answer = RedirectResponse(where, 303, headers={"cache-control": "no-store"})
+    answer.set_cookie(
+        NONCE,
+        nonce,
+        max_age=600,
+        path="/v1/session/h5",
+        secure=app.settings.production,
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
+
+
+@router.post("/h5")
+async def log_in_with_h5(
+    body: H5LoginIn, app: App, minyi_h5: Annotated[str, Cookie()] = ""
+) -> SessionOut:
+    """Exchange the code with which WeChat sent the browser back. ``state`` must belong to the
+    cookie of this browser. The same code within a minute answers again, as WeChat sometimes sends
+    a browser back twice. Who has no unionid is a new account, which can do nothing until it is
+    known by a phone or a grid worker."""
+    door = sessions.browser(app)
+    if not minyi_h5 or not hmac.compare_digest(_state(minyi_h5), body.state):
+        raise LoginStateInvalid()
+    return SessionOut.model_validate(
+        await sessions.log_in(app, door, body.code, device=body.device)
+    )
+
+
+def _state(nonce: str) -> str:
+    return hashlib.sha256(nonce.encode()).hexdigest()
 
 
 @router.post("/refresh")

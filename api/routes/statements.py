@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header
 from pydantic import Field
 
+from api.content_checks import ask_for_check
 from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.idempotency import Once
 from api.pagination import BadCursor, CursorParam, Limit, Page, decode_cursor, encode_cursor
@@ -16,6 +17,7 @@ from consultation.database import Transaction
 from consultation.deliberation import queries, rules
 from consultation.deliberation.commands import statements
 from consultation.deliberation.commands.marking import MarkRequest
+from consultation.deliberation.review_rules import ReviewSubject
 from consultation.deliberation.rules import HidingReason, Mark, StatementState
 from consultation.deliberation.tables import Statement, StatementMark
 from consultation.permissions import Deed
@@ -114,11 +116,18 @@ def _out(
 
 @router.post("/topics/{topic_id}/statements", status_code=201)
 async def add_statement(
-    topic_id: UUID, body: StatementIn, once: Once, locale: Locale
+    topic_id: UUID, body: StatementIn, app: App, once: Once, locale: Locale
 ) -> StatementOut:
     """Put one sentence (at most 200 characters) before the others; it can be marked at once."""
     async with once.begin() as tx:
         statement = await statements.add_statement(tx, topic_id, text=body.text)
+        await ask_for_check(
+            tx,
+            app.settings,
+            (ReviewSubject.STATEMENT, statement.id, 1),
+            community_id=statement.community_id,
+            topic_id=statement.topic_id,
+        )
         return once.keep(_out(tx, statement, None, locale))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from api.dependencies import AnyActor, App
-from api.live import bounds
+from api.live.house import bounds
 from api.problems import Unavailable
 from consultation.permissions import Actor
 from consultation.refusals import NotFound

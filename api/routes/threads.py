@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.dependencies import AnyActor, CurrentActor, Db, Locale
+from api.content_checks import ask_for_check
+from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.idempotency import Once
 from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_cursor
 from api.wire import WireIn, WireOut
@@ -14,6 +15,7 @@ from api.words import say
 from consultation.database import Transaction
 from consultation.deliberation import queries, rules
 from consultation.deliberation.commands import moderation, posts, threads
+from consultation.deliberation.review_rules import ReviewSubject
 from consultation.deliberation.rules import HidingReason, Stance
 from consultation.deliberation.tables import Post, Thread
 from consultation.permissions import Deed
@@ -121,12 +123,22 @@ class ReviewIn(WireIn):
 
 
 def _display_name(post: Post, locale: str) -> str:
-    name = post.display_name
+    name = post.display_name or say(locale, "words.speaker.gone")
     if post.author_role not in rules.RESIDENTS:
         name = f"{say(locale, f'words.speaker.{post.author_role}')} {name}"
     if post.entered_by_id is not None:
         name = say(locale, "words.assisted.name", {"name": name})
     return name
+
+
+async def _have_checked(tx: Transaction, app: App, post: Post) -> None:
+    await ask_for_check(
+        tx,
+        app.settings,
+        (ReviewSubject.POST, post.id, post.version),
+        community_id=post.community_id,
+        topic_id=post.topic_id,
+    )
 
 
 def _post_out(tx: Transaction, post: Post, locale: str) -> PostOut:
@@ -215,7 +227,7 @@ async def close_thread(thread_id: UUID, db: Db, actor: CurrentActor) -> ThreadOu
 
 
 @router.post("/threads/{thread_id}/posts", status_code=201)
-async def add_post(thread_id: UUID, body: PostIn, once: Once, locale: Locale) -> PostOut:
+async def add_post(thread_id: UUID, body: PostIn, app: App, once: Once, locale: Locale) -> PostOut:
     """Say something in a thread, or answer a post (one level deep). A grid worker may enter what a
     resident of the own grid said; it is shown as 代录."""
     behalf = body.on_behalf
@@ -230,6 +242,7 @@ async def add_post(thread_id: UUID, body: PostIn, once: Once, locale: Locale) ->
             if behalf is None
             else posts.OnBehalf(behalf.resident_id, behalf.consent_note),
         )
+        await _have_checked(tx, app, post)
         return once.keep(_post_out(tx, post, locale))
 
 
@@ -253,12 +266,13 @@ async def list_posts(
 
 @router.put("/posts/{post_id}")
 async def edit_post(
-    post_id: UUID, body: PostChangeIn, db: Db, actor: CurrentActor, locale: Locale
+    post_id: UUID, body: PostChangeIn, app: App, actor: CurrentActor, locale: Locale
 ) -> PostOut:
     """Change one's own post within 15 minutes and before anybody replied. The earlier text stays
     readable."""
-    async with db.begin(actor) as tx:
+    async with app.db.begin(actor) as tx:
         post = await posts.edit_post(tx, post_id, body=body.body, stance=body.stance)
+        await _have_checked(tx, app, post)
         return _post_out(tx, post, locale)
 
 

@@ -65,7 +65,8 @@ class StandingOut(WireOut):
 
 
 class TopicCard(WireOut):
-    """``due_at`` is exclusive; ``overdue_since`` stands in public from then on."""
+    """``due_at`` is exclusive; ``overdue_since`` stands in public from then on. ``posts`` counts
+    what was said in all threads."""
 
     id: UUID
     number: str
@@ -79,6 +80,7 @@ class TopicCard(WireOut):
     layer: Layer | None
     track: Track | None
     co_signers: int
+    posts: int
     due_at: datetime | None
     overdue_since: datetime | None
     created_at: datetime
@@ -127,6 +129,7 @@ def card_out(card: Card, locale: str) -> TopicCard:
         layer=topic.layer,
         track=topic.track,
         co_signers=topic.co_signers,
+        posts=card.posts,
         due_at=topic.due_at,
         overdue_since=topic.overdue_since,
         created_at=topic.created_at,

@@ -7,7 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.dependencies import AnyActor, CurrentActor, Db, Locale
+from api.as_of import AsOf, as_of
+from api.content_checks import ask_for_check
+from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.idempotency import Once
 from api.pagination import (
     BadCursor,
@@ -21,6 +23,8 @@ from api.pagination import (
 from api.routes.topic_shapes import StepIn, StepOut, TopicCard, cards_page, step_out
 from api.wire import WireIn, WireOut
 from api.words import say
+from consultation.deliberation.review_rules import ReviewSubject
+from consultation.events import topic_stream
 from consultation.topics import reading
 from consultation.topics.commands import raising
 from consultation.topics.plan import procedure
@@ -145,6 +149,7 @@ class TopicOut(WireOut):
     rejection: RejectionOut | None
     permitted_acts: list[Act]
     created_at: datetime
+    as_of: AsOf | None = None
 
 
 class DocumentRef(WireOut):
@@ -328,10 +333,19 @@ async def edit_draft(
 
 
 @router.post("/topics/{topic_id}/submission")
-async def submit_topic(topic_id: UUID, body: StepIn, once: Once, locale: Locale) -> StepOut:
+async def submit_topic(
+    topic_id: UUID, body: StepIn, app: App, once: Once, locale: Locale
+) -> StepOut:
     """Hand the topic in, or in again after it was returned; the answer is due in 7 working days."""
     async with once.begin() as tx:
         step = await raising.submit_topic(tx, topic_id, expected_version=body.expected_version)
+        await ask_for_check(
+            tx,
+            app.settings,
+            (ReviewSubject.TOPIC, topic_id, step.number),
+            community_id=step.community_id,
+            topic_id=topic_id,
+        )
         return once.keep(step_out(step, locale))
 
 
@@ -381,7 +395,8 @@ async def get_topic(topic_id: UUID, actor: AnyActor, db: Db, locale: Locale) -> 
     """One topic as the asking role sees it, with the steps that role may take now."""
     async with db.read(actor) as tx:
         detail = await reading.topic_detail(tx, topic_id)
-    return topic_out(detail, locale)
+        at = await as_of(tx, topic_stream(topic_id))
+    return topic_out(detail, locale).model_copy(update={"as_of": at})
 
 
 @router.get("/topics/{topic_id}/timeline")

@@ -1,5 +1,6 @@
 """The one place for SQL on roles: who holds what, what is proposed, and the roads to them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -28,6 +29,18 @@ async def access_place(tx: Transaction, community_id: UUID, node_id: UUID, deed:
     if place.community_id != community_id:
         raise NotFound(what="node")
     return place
+
+
+async def assignments_running(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
+    """Those of these role assignments that run now."""
+    rows = await tx.session.exec(
+        select(RoleAssignment.id).where(
+            col(RoleAssignment.id).in_(ids),
+            col(RoleAssignment.valid_from) <= tx.now,
+            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
+        )
+    )
+    return set(rows)
 
 
 async def access_proposal(tx: Transaction, proposal_id: UUID) -> tuple[RoleProposal, Node]:

@@ -1,4 +1,4 @@
-"""Threads 讨论 and posts 发言, statements 观点 and marks."""
+"""Threads 讨论 and posts 发言, statements 观点 and marks, reviews of content 人工复核."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,8 +15,10 @@ from consultation.columns import (
     maybe_when,
     ref,
     text,
+    value,
     when,
 )
+from consultation.deliberation.review_rules import ReviewCause, ReviewState, ReviewSubject
 from consultation.deliberation.rules import Mark, Stance, StatementState
 
 
@@ -128,3 +130,30 @@ class StatementMark(Row, table=True):
     events: int = 1
     last_key: str | None = Field(default=None, max_length=80)
     at: datetime = when()
+
+
+class ContentReview(Row, table=True):
+    """A text or medium that a machine did not let pass, for a person to look at 人工复核. It stays
+    as it is until somebody decides. ``cause`` says why it is here, ``label`` is the machine's own
+    number, ``traces`` its references. What it is about is read where it stands, never copied."""
+
+    __table_args__ = (
+        UniqueConstraint("subject_kind", "subject_id", "version"),
+        Index("ix_content_review_community_state", "community_id", "state", "opened_at", "id"),
+    )
+
+    id: UUID = key()
+    community_id: UUID = ref("node.id", index=False)
+    topic_id: UUID | None = maybe_ref("topic.id")
+    subject_kind: ReviewSubject = choice(ReviewSubject)
+    subject_id: UUID
+    version: int
+    cause: ReviewCause = choice(ReviewCause)
+    label: int | None = None
+    traces: list[str] = value(list[str])
+    state: ReviewState = choice(ReviewState)
+    opened_at: datetime = when()
+    decided_by_id: UUID | None = maybe_ref("person.id")
+    decided_at: datetime | None = maybe_when()
+    reason_code: str | None = Field(default=None, max_length=40)
+    reason: str | None = maybe_text()

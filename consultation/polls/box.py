@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from consultation.database import Transaction
 from consultation.polls import leaves, rules
-from consultation.polls.presets import BallotChannel
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import casts_of
 from consultation.polls.rules import Choices, Precedence, another_cast
 from consultation.polls.tables import TURNOUT_SHARDS, Ballot, Poll, PollTurnout, RollEntry
@@ -38,9 +38,11 @@ async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Bal
 
     Refuses with AlreadyVoted, naming the places of voters whose other ballot stands.
     """
+    if poll.mode is not BallotMode.NAMED:
+        raise rules.WrongChannel(mode=poll.mode.value)  # ``envelope_box`` takes those
     ballots = {cast.place.id: _row(tx, poll, cast, cast_no=1) for cast in casts}
     new = await _insert(tx, list(ballots.values()))
-    await _count_turnout(tx, poll, [cast.place for cast in casts if cast.place.id in new])
+    await count_turnout(tx, poll, [cast.place for cast in casts if cast.place.id in new])
     again = [cast for cast in casts if cast.place.id not in new]
     if again:
         earlier = await casts_of(tx, poll.id, [cast.place.id for cast in again])
@@ -113,7 +115,7 @@ async def _insert(tx: Transaction, rows: Sequence[Ballot]) -> set[Any]:
     return set((await tx.session.exec(statement)).scalars())
 
 
-async def _count_turnout(tx: Transaction, poll: Poll, places: Sequence[RollEntry]) -> None:
+async def count_turnout(tx: Transaction, poll: Poll, places: Sequence[RollEntry]) -> None:
     """One of the sixteen counters takes them all, so that a transaction locks one row."""
     if not places:
         return

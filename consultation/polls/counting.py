@@ -1,68 +1,70 @@
-"""COUNTING: one pure function from preset, roll and ballots to a result. No I/O.
+"""COUNTING: one pure function from preset, items, roll and votes to a result. No I/O.
 
-Everything that decides is an integer; fractions are compared by cross-multiplication, so that
-exactly two thirds is two thirds. Abstaining is taking part, and is not agreeing (domain 4.4).
+This text and those of ``results``, ``thresholds`` and ``methods`` say all that a re-count needs.
+
+1. *Votes.* A vote is valid (has choices), invalid (has none) or deemed (a silent voter; only under
+   ``silent = deemed_majority``). Two votes of one place, a vote from outside the roll, more votes
+   than places, an unknown code or an unanswered item are faults of the caller: ValueError. Hands
+   counted without names (``HandTotals``) are valid votes of one head and no area; they are for
+   presets that count heads alone, and for items with one answer each.
+2. *Weights.* A place is one head and its area. All sums are integers.
+3. *Bases.* eligible = members = the whole roll. participating = valid + deemed, + invalid where
+   ``preset.invalid`` is participating. votes_cast = valid + invalid (+ hands), never deemed.
+   present = the ``present`` heads of a preset held in a meeting.
+4. *A threshold* is reached when value × denominator ≥ base × numerator (> when strict), and value
+   ≥ 1. The value of turnout is participating, or present when held in a meeting. The quorum is
+   reached when every turnout threshold is (with none, always). Its value of approval is the votes
+   of the answer, deemed ones included.
+5. *Deemed votes* of a motion follow the majority of the valid ones: "for" if it has more than
+   "against" in every measure of the preset, "against" if that has, else "abstain".
+6. *Verdict of an item*: no_quorum without a quorum; noted when the preset has no approval
+   thresholds, and of a rating; else what the method of its kind says (``methods``): passed or
+   not_passed (an election may be partly_passed); supported, partly_supported or not_supported if
+   the preset is not binding.
+7. *Verdict of the poll*: that of its items, leaving out noted ones if there are others; if they
+   differ, partly_passed (partly_supported).
+8. *Money*: under ``budget_in_vote_order``, ``methods.budget`` runs over the items that passed.
+
+The order of votes makes no difference. Abstaining is taking part, and is not agreeing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from consultation.polls.allocation import allocate
-from consultation.polls.presets import Allocation, Base, Frozen, Measure, RulePreset, Threshold
-from consultation.polls.rules import Choice, PollItem, Verdict, digest
+from consultation.polls.methods import METHODS, budget, motion
+from consultation.polls.methods.counted import Counted
+from consultation.polls.presets import Allocation, Base, InvalidBallots, Measure, RulePreset, Silent
+from consultation.polls.results import (
+    Count,
+    Funding,
+    HandTotals,
+    ItemResult,
+    OptionTally,
+    Result,
+    Step,
+    ThresholdCheck,
+    Vote,
+)
+from consultation.polls.rules import PollItem, Verdict, digest
+from consultation.polls.thresholds import check_threshold, least_reaching, turnout_progress
 
-
-class Funding(StrEnum):
-    """Where an approved item of a budget allocation ended."""
-
-    FUNDED = "funded"
-    RESERVE = "reserve"  # approved, but the money did not last
-
-
-class Count(Frozen):
-    """Heads, and area in 0.01 m²."""
-
-    heads: int = 0
-    area_dm2: int = 0
-
-
-class ThresholdCheck(Frozen):
-    """One threshold applied: ``value`` of ``base`` against numerator/denominator."""
-
-    measure: Measure
-    of: Base
-    value: int
-    base: int
-    numerator: int
-    denominator: int
-    inclusive: bool
-    needed: int  # the least value that reaches it
-    reached: bool
-
-
-class ItemResult(Frozen):
-    number: int
-    votes_for: Count
-    votes_against: Count
-    abstentions: Count
-    approval: list[ThresholdCheck]
-    verdict: Verdict
-    funding: Funding | None = None
-
-
-class Result(Frozen):
-    """The outcome of a count. Exact counts decide; percentages are for display only."""
-
-    eligible: Count
-    participating: Count
-    present: int | None
-    turnout: list[ThresholdCheck]
-    quorum_reached: bool
-    items: list[ItemResult]
-    verdict: Verdict
-    budget_left_fen: int | None = None
+__all__ = [
+    "Count",
+    "Funding",
+    "HandTotals",
+    "ItemResult",
+    "OptionTally",
+    "Result",
+    "Step",
+    "ThresholdCheck",
+    "Vote",
+    "check_threshold",
+    "conclude",
+    "count",
+    "least_reaching",
+    "result_digest",
+    "turnout_progress",
+]
 
 
 def result_digest(result: Result, *, poll_id: UUID, text_hash: str, roll_digest: str) -> str:
@@ -77,14 +79,6 @@ def result_digest(result: Result, *, poll_id: UUID, text_hash: str, roll_digest:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """A ballot as it is counted: whose place on the roll, and item number → codes."""
-
-    voter: UUID
-    choices: Mapping[str, Sequence[str]]
-
-
 def count(
     preset: RulePreset,
     items: Sequence[PollItem],
@@ -93,142 +87,178 @@ def count(
     *,
     present: int | None = None,
     budget_fen: int | None = None,
+    hands: HandTotals | None = None,
 ) -> Result:
-    """Count. ``roll`` is the area in 0.01 m² of every place on the roll; ``present`` is how many
-    of them attend, for a preset that is held in a meeting.
-
-    The order of the votes makes no difference. A vote from outside the roll, two of one voter, or
-    more votes than people present are faults of the caller: ValueError.
-    """
-    voters = {vote.voter for vote in votes}
-    if len(voters) < len(votes):
-        raise ValueError("two ballots of one voter")
-    if not voters <= roll.keys():
-        raise ValueError("a ballot of somebody who is not on the roll")
-    if preset.held_in_meeting and (present is None or not len(votes) <= present <= len(roll)):
-        raise ValueError("more ballots than people present, or more people than members")
-
+    """Count, as the module says. ``roll`` is the area in 0.01 m² of every place on the roll;
+    ``present`` is how many of them attend, for a preset that is held in a meeting."""
+    _check_votes(preset, items, roll, votes, hands, present)
+    by_hand = Count(heads=hands.heads if hands else 0)
+    valid = _sum((vote for vote in votes if vote.choices is not None), roll) + by_hand
+    invalid = _sum((v for v in votes if v.choices is None and not v.deemed), roll)
+    deemed = _sum((vote for vote in votes if vote.deemed), roll)
     eligible = Count(heads=len(roll), area_dm2=sum(roll.values()))
-    participating = _sum(votes, roll)
+    participating = valid + deemed
+    if preset.invalid is InvalidBallots.PARTICIPATING:
+        participating += invalid
+    return conclude(
+        preset,
+        items,
+        {item.number: _tally(item, roll, votes, hands) for item in items},
+        eligible=eligible,
+        participating=participating,
+        valid=valid,
+        invalid=invalid,
+        deemed=deemed,
+        by_hand=by_hand.heads,
+        present=present,
+        budget_fen=budget_fen,
+    )
+
+
+def conclude(
+    preset: RulePreset,
+    items: Sequence[PollItem],
+    tallies: Mapping[int, Mapping[str, Count]],
+    *,
+    eligible: Count,
+    participating: Count,
+    valid: Count,
+    invalid: Count,
+    deemed: Count,
+    by_hand: int = 0,
+    present: int | None = None,
+    budget_fen: int | None = None,
+) -> Result:
+    """The result that follows from sums: ``tallies`` is item number → code → what it got."""
     came = Count(heads=present or 0) if preset.held_in_meeting else participating
     bases = {
         Base.ELIGIBLE: eligible,
         Base.MEMBERS: eligible,
         Base.PARTICIPATING: participating,
-        Base.VOTES_CAST: participating,
+        Base.VOTES_CAST: valid + invalid,
         Base.PRESENT: came,
     }
     turnout = [check_threshold(threshold, came, bases) for threshold in preset.turnout]
     quorum = all(check.reached for check in turnout)
-    counted = [_count_item(preset, item, votes, roll, bases, quorum=quorum) for item in items]
-    left = None
+
+    counted = []
+    for item in items:
+        cast = tallies[item.number]
+        follows = motion.majority(cast, preset.measures) if deemed.heads else None
+        counted.append(
+            METHODS[item.kind](
+                Counted(
+                    preset=preset,
+                    item=item,
+                    bases=bases,
+                    quorum=quorum,
+                    cast=cast,
+                    deemed={} if follows is None else {follows: deemed},
+                )
+            )
+        )
+    left, steps = None, [_turnout_step(check) for check in turnout]
     if preset.allocation is Allocation.BUDGET_IN_VOTE_ORDER:
-        counted, left = _fund(items, counted, budget_fen or 0)
+        counted, left, funding = budget.fund(items, counted, budget_fen or 0)
+        steps += funding
     return Result(
         eligible=eligible,
         participating=participating,
+        valid=valid,
+        invalid=invalid,
+        deemed=deemed,
+        by_hand=by_hand,
         present=present if preset.held_in_meeting else None,
         turnout=turnout,
         quorum_reached=quorum,
         items=counted,
         verdict=_overall(preset, [item.verdict for item in counted]),
         budget_left_fen=left,
+        steps=steps,
     )
 
 
-def turnout_progress(
-    preset: RulePreset, eligible: Count, participating: Count
-) -> list[ThresholdCheck]:
-    """How far turnout has come, with what each threshold needs. Not for presets that are held in
-    a meeting: there presence is turnout."""
-    bases = {Base.ELIGIBLE: eligible, Base.MEMBERS: eligible, Base.PARTICIPATING: participating}
-    return [check_threshold(threshold, participating, bases) for threshold in preset.turnout]
-
-
-def check_threshold(
-    threshold: Threshold, value: Count, bases: Mapping[Base, Count]
-) -> ThresholdCheck:
-    """Nothing is reached of a base of zero: at least one head, or 0.01 m², is always needed."""
-    measured = _measure(value, threshold.measure)
-    base = _measure(bases[threshold.of], threshold.measure)
-    needed = max(1, least_reaching(threshold, base))
-    return ThresholdCheck(
-        **threshold.model_dump(),
-        value=measured,
-        base=base,
-        needed=needed,
-        reached=measured >= needed,
-    )
-
-
-def least_reaching(threshold: Threshold, base: int) -> int:
-    """The least integer v with v × denominator ≥ base × numerator (> if the bound is strict)."""
-    whole, rest = divmod(base * threshold.numerator, threshold.denominator)
-    return whole if threshold.inclusive and not rest else whole + 1
-
-
-def _count_item(
+def _check_votes(
     preset: RulePreset,
-    item: PollItem,
-    votes: Collection[Vote],
+    items: Sequence[PollItem],
     roll: Mapping[UUID, int],
-    bases: Mapping[Base, Count],
-    *,
-    quorum: bool,
-) -> ItemResult:
-    def of(choice: Choice) -> Count:
-        return _sum([v for v in votes if choice in v.choices[str(item.number)]], roll)
+    votes: Collection[Vote],
+    hands: HandTotals | None,
+    present: int | None,
+) -> None:
+    linked = [vote.voter for vote in votes if vote.voter is not None]
+    if len(set(linked)) < len(linked):
+        raise ValueError("two ballots of one voter")
+    if not roll.keys() >= set(linked):
+        raise ValueError("a ballot of somebody who is not on the roll")
+    if any(vote.deemed and vote.choices is not None for vote in votes):
+        raise ValueError("a deemed ballot says nothing itself")
+    if preset.silent is not Silent.DEEMED_MAJORITY and any(vote.deemed for vote in votes):
+        raise ValueError("silence means nothing under this preset")
+    cast = len(votes)
+    if hands is not None:
+        cast += hands.heads
+        _check_hands(preset, items, hands)
+    if cast > len(roll):
+        raise ValueError("more ballots than places on the roll")
+    if preset.held_in_meeting and (present is None or not cast <= present <= len(roll)):
+        raise ValueError("more ballots than people present, or more people than members")
 
-    votes_for = of(Choice.FOR)
-    approval = [check_threshold(threshold, votes_for, bases) for threshold in preset.approval]
-    return ItemResult(
-        number=item.number,
-        votes_for=votes_for,
-        votes_against=of(Choice.AGAINST),
-        abstentions=of(Choice.ABSTAIN),
-        approval=approval,
-        verdict=_verdict(preset, quorum, all(check.reached for check in approval)),
+
+def _check_hands(preset: RulePreset, items: Sequence[PollItem], hands: HandTotals) -> None:
+    if preset.measures != [Measure.HEADS] or any(item.most > 1 for item in items):
+        raise ValueError("hands are counted where heads alone decide, with one answer each")
+    if set(hands.items) != {str(item.number) for item in items}:
+        raise ValueError("hands of every item, and of no other")
+    for item in items:
+        shown = hands.items[str(item.number)]
+        if not set(shown) <= set(item.choices) or min(shown.values(), default=0) < 0:
+            raise ValueError("hands for something that was not asked")
+        if sum(shown.values()) != hands.heads:
+            raise ValueError("the hands of an item do not sum up to those who took part")
+
+
+def _tally(
+    item: PollItem, roll: Mapping[UUID, int], votes: Collection[Vote], hands: HandTotals | None
+) -> dict[str, Count]:
+    """What each answer to the item got in ballots and hands, in the order of its choices."""
+    number = str(item.number)
+    heads = dict.fromkeys(item.choices, 0)
+    area = dict.fromkeys(item.choices, 0)
+    for vote in votes:
+        if vote.choices is None:
+            continue
+        codes = vote.choices.get(number, ())
+        if not 1 <= len(codes) <= item.most or not heads.keys() >= set(codes):
+            raise ValueError(f"a ballot without a proper answer to item {number}")
+        weight = _area(vote, roll)
+        for code in codes:
+            heads[code] += 1
+            area[code] += weight
+    if hands is not None:
+        for code, shown in hands.items[number].items():
+            heads[code] += shown
+    return {code: Count(heads=heads[code], area_dm2=area[code]) for code in heads}
+
+
+def _turnout_step(check: ThresholdCheck) -> Step:
+    return Step(
+        key=f"turnout_{check.measure.value}_{'reached' if check.reached else 'missed'}",
+        facts={"value": check.value, "needed": check.needed, "base": check.base},
     )
-
-
-def _verdict(preset: RulePreset, quorum: bool, reached: bool) -> Verdict:
-    if not quorum:
-        return Verdict.NO_QUORUM
-    if not preset.approval:
-        return Verdict.NOTED
-    if preset.binding:
-        return Verdict.PASSED if reached else Verdict.NOT_PASSED
-    return Verdict.SUPPORTED if reached else Verdict.NOT_SUPPORTED
 
 
 def _overall(preset: RulePreset, verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict that all items share; otherwise some passed and some did not."""
-    if len(set(verdicts)) == 1:
-        return verdicts[0]
+    said = {one for one in verdicts if one is not Verdict.NOTED} or {Verdict.NOTED}
+    if len(said) == 1:
+        return said.pop()
     return Verdict.PARTLY_PASSED if preset.binding else Verdict.PARTLY_SUPPORTED
 
 
-def _fund(
-    items: Sequence[PollItem], counted: Sequence[ItemResult], budget_fen: int
-) -> tuple[list[ItemResult], int]:
-    approved = {
-        item.number: (result.votes_for.heads, item.cost_fen or 0)
-        for item, result in zip(items, counted, strict=True)
-        if result.verdict is Verdict.PASSED
-    }
-    funded, left = allocate(approved, budget_fen)
-
-    def place(number: int) -> Funding | None:
-        if number not in approved:
-            return None
-        return Funding.FUNDED if number in funded else Funding.RESERVE
-
-    return [r.model_copy(update={"funding": place(r.number)}) for r in counted], left
+def _sum(votes: Iterable[Vote], roll: Mapping[UUID, int]) -> Count:
+    areas = [_area(vote, roll) for vote in votes]
+    return Count(heads=len(areas), area_dm2=sum(areas))
 
 
-def _sum(votes: Collection[Vote], roll: Mapping[UUID, int]) -> Count:
-    return Count(heads=len(votes), area_dm2=sum(roll[vote.voter] for vote in votes))
-
-
-def _measure(count: Count, measure: Measure) -> int:
-    return count.heads if measure is Measure.HEADS else count.area_dm2
+def _area(vote: Vote, roll: Mapping[UUID, int]) -> int:
+    return vote.area_dm2 if vote.voter is None else roll[vote.voter]

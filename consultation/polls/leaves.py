@@ -46,3 +46,14 @@ def ballot_leaf(
             "salt": salt.hex(),
         }
     )
+
+
+def envelope_leaf(*, poll_id: UUID, sealed: bytes, salt: bytes) -> bytes:
+    """A confidential ballot as it came in: the hash of its envelope, without the voter."""
+    envelope = hashlib.sha256(sealed).hexdigest()
+    return canonical({"v": 1, "poll": str(poll_id), "envelope": envelope, "salt": salt.hex()})
+
+
+def opened_leaf(*, poll_id: UUID, tracker: str, choices: Choices | None) -> bytes:
+    """A confidential ballot as it came out of the box; ``choices`` is null of an invalid one."""
+    return canonical({"v": 1, "poll": str(poll_id), "tracker": tracker, "choices": choices})

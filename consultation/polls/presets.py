@@ -1,14 +1,11 @@
 """Rule presets 规则预设: the numbers of the law as data (``presets/*.toml``), one frozen model.
 
 A preset is copied into the poll when the poll is drafted and frozen with it at the announcement,
-so that a later edition of the law cannot change a running vote.
+so that a later edition of the law cannot change a running vote. ``preset_files`` reads them.
 """
 
-import tomllib
 from datetime import date
 from enum import StrEnum
-from functools import cache
-from importlib import resources
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -25,10 +22,19 @@ class Electorate(StrEnum):
 
     OWNERS = "owners"
     OWNERS_IN_SCOPE = "owners_in_scope"
+    OWNERS_COMMITTEE = "owners_committee"
+    ADULT_RESIDENTS = "adult_residents"
     HOUSEHOLD_REPRESENTATIVES = "household_representatives"
+    GROUP_REPRESENTATIVES = "group_representatives"
     RESIDENTS_REPRESENTATIVES = "residents_representatives"
+    VILLAGERS = "villagers"
+    VILLAGER_HOUSEHOLDS = "villager_households"
+    VILLAGERS_GROUP = "villagers_group"
     VILLAGERS_REPRESENTATIVES = "villagers_representatives"
+    COUNCIL_MEMBERS = "council_members"
+    AFFECTED_PEOPLE = "affected_people"
     OPEN_POLL = "open_poll"
+    PARTY_MEMBERS = "party_members"  # recorded steps only: membership is not in the database
 
 
 class Measure(StrEnum):
@@ -47,10 +53,11 @@ class QuestionKind(StrEnum):
 
 
 class BallotMode(StrEnum):
-    """Who can link a voter with a choice (ADR 0008). ``secret`` (nobody can) is not built."""
+    """Who can link a voter with a choice (ADR 0008, 0019)."""
 
     NAMED = "named"  # the voter, tellers and supervisor see it after the close
     CONFIDENTIAL = "confidential"  # double envelope; the operator promises not to look
+    SECRET = "secret"  # noqa: S105 blind credential, nobody can; not built, and refused
 
 
 class BallotChannel(StrEnum):
@@ -86,10 +93,14 @@ class InvalidBallots(StrEnum):
     PARTICIPATING = "participating"  # elections: it belongs to the votes collected
 
 
-class Proxies(BaseModel):
-    """Written mandates: none when ``max_principals`` is 0 (domain 4.4)."""
+class Condition(StrEnum):
+    """What a passed vote needs besides, which no vote can give."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    CONSENT_OF_USED_PARTS = "consent_of_used_parts"  # the owner of a used exclusive part agrees
+
+
+class Proxies(Frozen):
+    """Written mandates: none when ``max_principals`` is 0 (domain 4.4)."""
 
     max_principals: int = Field(default=0, ge=0)
     relatives_only: bool = False
@@ -161,10 +172,8 @@ class Allocation(StrEnum):
     BUDGET_IN_VOTE_ORDER = "budget_in_vote_order"
 
 
-class RulePreset(Frozen):
-    """One rule of deciding. ``approval`` holds for each item by itself; with no ``approval`` the
-    poll collects opinions and passes nothing. ``held_in_meeting``: those present in the linked
-    meeting vote, and turnout means presence."""
+class Edition(Frozen):
+    """What every rule file has: its name, the edition of the law and where it stands."""
 
     id: str = Field(pattern=r"^[a-z0-9_]+$")
     version: date
@@ -173,6 +182,25 @@ class RulePreset(Frozen):
     name_zh: str
     name_en: str
     layer: Layer
+    legal_basis: list[str] = Field(min_length=1)
+    verification: Verification
+    note_zh: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.id}@{self.version.isoformat()}"
+
+    def effective_on(self, day: date) -> bool:
+        return self.effective_from <= day and (
+            self.effective_to is None or day <= self.effective_to
+        )
+
+
+class RulePreset(Edition):
+    """One rule of deciding. ``approval`` holds for each item by itself; with no ``approval`` the
+    poll collects opinions and passes nothing. ``held_in_meeting``: those present in the linked
+    meeting vote, and turnout means presence."""
+
     electorate: Electorate
     measures: list[Measure] = Field(min_length=1)
     turnout: list[Threshold]
@@ -181,6 +209,8 @@ class RulePreset(Frozen):
     binding: bool
     held_in_meeting: bool = False
     live_turnout: bool = True  # whether participation is shown before the close
+    exact_turnout: bool = True  # by the head; else, and in confidential polls, in steps
+    public_area_sums: bool = False  # the law has exact areas announced; else to 0.1 % in public
     area_includes_parking: bool = True  # parking spaces may be exclusive parts; local rules differ
     window_days_min: int = Field(ge=0)
     window_days_default: int = Field(ge=0)
@@ -197,46 +227,87 @@ class RulePreset(Frozen):
     revote: Revote = Revote.NONE
     duplicates: Duplicates = Duplicates.ELECTRONIC_PREVAILS
     silent: Silent = Silent.NOT_PARTICIPATING
+    may_deem: bool = False  # owners only: whether a poll may ask for ``deemed_majority``
     invalid: InvalidBallots = InvalidBallots.NOT_PARTICIPATING
     proxies: Proxies = Proxies()
     roll_objection_days: int = Field(default=0, ge=0)  # 0: the roll is not open to objections
     roll_ruling_days: int = Field(default=3, ge=0)
-    legal_basis: list[str] = Field(min_length=1)
-    verification: Verification
-    note_zh: str = ""
-
-    @property
-    def key(self) -> str:
-        return f"{self.id}@{self.version.isoformat()}"
-
-    def effective_on(self, day: date) -> bool:
-        return self.effective_from <= day and (
-            self.effective_to is None or day <= self.effective_to
-        )
+    contested: bool = False  # an election with more candidates than seats
+    sample_min: int = Field(default=0, ge=0)  # below it a survey's numbers are marked as few
+    conditions: list[Condition] = Field(default_factory=list)
+    served_min: str | None = Field(default=None, pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$")
+    """The share of the roll that must have been told of the poll before it opens: "x/y"."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         thresholds = [*self.turnout, *self.approval]
         if any(threshold.measure not in self.measures for threshold in thresholds):
             raise ValueError("a threshold uses a measure that the preset does not count")
+        if self.electorate is Electorate.PARTY_MEMBERS:
+            raise ValueError("party membership is not in the database: such a step is recorded")
+        if self.may_deem or self.silent is Silent.DEEMED_MAJORITY:
+            self._check_deeming()
         if any(t.of is Base.PRESENT for t in thresholds) and not self.held_in_meeting:
             raise ValueError("only a meeting knows who is present")
+        if BallotMode.SECRET in self.modes:
+            raise ValueError("secret ballots are not built")
+        if BallotMode.CONFIDENTIAL in self.modes and Measure.AREA in self.measures:
+            raise ValueError("an exact area is as good as a name: such polls are not confidential")
         if self.binding and not (self.turnout and self.approval):
             raise ValueError("a binding preset needs turnout and approval")
+        if self.served_min is not None:
+            numerator, denominator = map(int, self.served_min.split("/"))
+            if numerator > denominator:
+                raise ValueError("more than everybody can never be served")
         if self.extensions and not self.turnout:
             raise ValueError("an extension is for turnout only")
         if not self.window_days_min <= self.window_days_default <= self.window_days_max:
             raise ValueError("the default window must lie between its bounds")
+        if self.roll_objection_days and (
+            self.notice_days < self.roll_objection_days + self.roll_ruling_days
+        ):
+            raise ValueError("objections to the roll must be ruled before the poll opens")
+        return self
+
+    def _check_deeming(self) -> None:
+        """Silence may follow the majority of owners alone, and never where all must agree."""
+        if self.layer is not Layer.OWNERS or self.held_in_meeting:
+            raise ValueError("silence counts with a majority in owners' votes only")
+        if any(t.numerator == t.denominator for t in self.approval):
+            raise ValueError("where all must agree, silence is not agreement")
+
+
+class StepKind(StrEnum):
+    RECORDED = "recorded"  # held elsewhere; its record is kept
+    POLL = "poll"  # a poll under one of ``presets``
+    PUBLICATION = "publication"
+
+
+class ProcedureStep(Frozen):
+    """One step. ``presets`` are ids, of which one is used. Of a recorded step the numbers that
+    hold for it may be written down; they are not polled here."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    kind: StepKind
+    name_zh: str
+    name_en: str
+    presets: list[str] = Field(default_factory=list)
+    electorate: Electorate | None = None
+    turnout: list[Threshold] = Field(default_factory=list)
+    approval: list[Threshold] = Field(default_factory=list)
+    days_before_next: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if bool(self.presets) != (self.kind is StepKind.POLL):
+            raise ValueError("a poll, and nothing else, names presets")
+        if self.kind is StepKind.POLL and (self.electorate or self.turnout or self.approval):
+            raise ValueError("the numbers of a poll stand in its preset")
         return self
 
 
-@cache
-def presets() -> dict[str, RulePreset]:
-    """All presets by ``id@version``, in that order."""
-    folder = resources.files("consultation.polls").joinpath("presets")
-    found = [
-        RulePreset.model_validate(tomllib.loads(entry.read_text("utf-8")))
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    ]
-    return {preset.key: preset for preset in sorted(found, key=lambda preset: preset.key)}
+class Procedure(Edition):
+    """A way of deciding that is more than one poll, or none: its steps in order. No poll is held
+    under a procedure itself."""
+
+    steps: list[ProcedureStep] = Field(min_length=1)

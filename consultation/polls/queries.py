@@ -6,20 +6,33 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Boolean, Uuid, literal
+from sqlalchemy import select as sa_select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, exists, func, select
 
+from consultation.columns import UtcDateTime
 from consultation.database import Transaction
 from consultation.meetings.rules import AttendanceMode
 from consultation.meetings.tables import Attendance
 from consultation.permissions import Deed, check, grant_of
 from consultation.polls.counting import Count, Vote
+from consultation.polls.disclosure import in_steps
 from consultation.polls.rolls import Place
 from consultation.polls.rules import NotImpartial, PollState
-from consultation.polls.tables import Ballot, CountSignature, Poll, PollTurnout, RollEntry
+from consultation.polls.tables import (
+    Ballot,
+    CountSignature,
+    Poll,
+    PollTurnout,
+    RollEntry,
+    ShownTurnout,
+)
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic, topics_in_sight
-from consultation.topics.tables import InterestDeclaration, Topic
+from consultation.topics.tables import Follow, InterestDeclaration, Topic
 
 
 class Hold(Enum):
@@ -90,14 +103,76 @@ async def live_poll(tx: Transaction, topic: Topic) -> Poll | None:
 
 async def turnout(tx: Transaction, poll_id: UUID) -> Count:
     """How many took part so far: a sum of sixteen counters, never a scan of ballots."""
+    return (await turnout_and_served(tx, poll_id))[0]
+
+
+async def turnout_and_served(tx: Transaction, poll_id: UUID) -> tuple[Count, int]:
+    """How many took part so far, and how many of the roll were told of the poll."""
     row = (
         await tx.session.exec(
-            select(func.sum(PollTurnout.heads), func.sum(PollTurnout.area_dm2)).where(
-                PollTurnout.poll_id == poll_id
-            )
+            select(
+                func.sum(PollTurnout.heads),
+                func.sum(PollTurnout.area_dm2),
+                func.sum(PollTurnout.served),
+            ).where(PollTurnout.poll_id == poll_id)
         )
     ).one()
-    return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0))
+    return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0)), int(row[2] or 0)
+
+
+async def turnouts_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, Count]:
+    """How many took part so far in those of these polls that are open and whose preset shows it
+    before the close, exactly or in steps; in at most three statements."""
+    rows = await tx.session.exec(
+        select(Poll).where(col(Poll.id).in_(poll_ids), Poll.state == PollState.OPEN)
+    )
+    polls = [poll for poll in rows if poll.preset.live_turnout]
+    stepped = [poll.id for poll in polls if in_steps(poll.preset, poll.mode)]
+    shown = [poll.id for poll in polls if poll.id not in stepped]
+    steps = await _steps_shown(tx, stepped)
+    if not shown:
+        return steps
+    sums = await tx.session.exec(
+        select(PollTurnout.poll_id, func.sum(PollTurnout.heads), func.sum(PollTurnout.area_dm2))
+        .where(col(PollTurnout.poll_id).in_(shown))
+        .group_by(col(PollTurnout.poll_id))
+    )
+    found = {id: Count(heads=int(heads), area_dm2=int(area)) for id, heads, area in sums}
+    return steps | {id: found.get(id, Count(heads=0, area_dm2=0)) for id in shown}
+
+
+async def _steps_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, Count]:
+    if not poll_ids:
+        return {}
+    rows = await tx.session.exec(
+        select(ShownTurnout).where(col(ShownTurnout.poll_id).in_(poll_ids))
+    )
+    found = {row.poll_id: Count(heads=row.heads, area_dm2=row.area_dm2) for row in rows}
+    return {id: found.get(id, Count()) for id in poll_ids}
+
+
+async def polls_by_id(tx: Transaction, poll_ids: Collection[UUID]) -> list[Poll]:
+    """For the system: whether somebody may see them is not asked."""
+    return list(await tx.session.exec(select(Poll).where(col(Poll.id).in_(poll_ids))))
+
+
+async def voters_follow(tx: Transaction, poll: Poll) -> None:
+    """Everybody on the roll follows the topic from now on, so that following tells nothing of who
+    votes; whoever asked to hear no more is left in peace."""
+    insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    voters = sa_select(
+        literal(poll.topic_id, Uuid),
+        col(RollEntry.person_id),
+        literal(poll.community_id, Uuid),
+        literal(True, Boolean),
+        literal(False, Boolean),
+        literal(tx.now, UtcDateTime),
+    ).where(*on_roll(poll), col(RollEntry.person_id).is_not(None))
+    await tx.session.exec(
+        insert(Follow)
+        .from_select(["topic_id", "person_id", "community_id", "by_roll", "ended", "at"], voters)
+        .on_conflict_do_nothing()
+    )
 
 
 def on_roll(poll: Poll) -> tuple[Any, Any]:
@@ -133,14 +208,16 @@ async def place_and_ballot(
     return rows.first()
 
 
-async def places_numbered(tx: Transaction, poll: Poll, numbers: list[int]) -> list[RollEntry]:
+async def places_numbered(
+    tx: Transaction, poll: Poll, numbers: list[int], *, lock: bool = False
+) -> list[RollEntry]:
     """Places by number, in the order of their numbers."""
-    rows = await tx.session.exec(
+    statement = (
         select(RollEntry)
         .where(*on_roll(poll), col(RollEntry.number).in_(numbers))
         .order_by(col(RollEntry.number))
     )
-    return list(rows)
+    return list(await tx.session.exec(statement.with_for_update() if lock else statement))
 
 
 async def roll_page(tx: Transaction, poll: Poll, *, after: int, limit: int) -> list[Any]:
@@ -213,7 +290,7 @@ async def votes_cast(tx: Transaction, poll_id: UUID) -> list[Vote]:
             Ballot.poll_id == poll_id, col(Ballot.set_aside).is_(False), ~_later_cast_stands()
         )
     )
-    return [Vote(voter=voter, choices=choices) for voter, choices in rows if choices is not None]
+    return [Vote(voter=voter, choices=choices) for voter, choices in rows]
 
 
 async def ballots_page(

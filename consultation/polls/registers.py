@@ -1,12 +1,12 @@
 """SQL that turns the registers of a place into a roll: one statement per electorate."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import aliased
-from sqlmodel import and_, col, or_, select
+from sqlmodel import and_, col, func, or_, select
 
 from consultation.calendar import local_day
 from consultation.community.tables import (
@@ -19,6 +19,7 @@ from consultation.community.tables import (
     Person,
     PropertyUnit,
     Residence,
+    ResidenceKind,
     RoleAssignment,
     UnitKind,
 )
@@ -35,18 +36,23 @@ from consultation.polls.rolls import (
     owners_roll,
 )
 from consultation.polls.rules import RolledUnit
+from consultation.polls.terms import RollNotAvailable
 
 _ASSEMBLY_ROLES = (Role.REPRESENTATIVE, Role.PARTY_SECRETARY, Role.COMMITTEE_HEAD)
 _NOT_THE_ASSEMBLY = (OrgKind.RESIDENTS_COUNCIL, OrgKind.RESIDENTS_BOARD, OrgKind.CONSULTATION_ROOM)
 _NAMED = (NodeKind.ESTATE, NodeKind.BUILDING)
 _ADULT = 18
+_Build = Callable[[Transaction, RulePreset, Node, datetime], Awaitable[list[Place]]]
 
 
 async def build_roll(
     tx: Transaction, preset: RulePreset, scope: Node, *, closes_at: datetime
 ) -> list[Place]:
-    """The roll of ``scope`` as the registers stand now."""
-    return await _ROLLS[preset.electorate](tx, preset, scope, closes_at)
+    """The roll of ``scope`` as the registers stand now. Refuses with RollNotAvailable."""
+    build = _ROLLS.get(preset.electorate)
+    if build is None:
+        raise RollNotAvailable(electorate=preset.electorate.value)
+    return await build(tx, preset, scope, closes_at)
 
 
 async def place_name(tx: Transaction, node: Node) -> str:
@@ -189,6 +195,108 @@ async def _residents(
     return members_roll(Member(person_id=id, label=masked) for id, masked in rows)
 
 
+_LIVING_HERE = (ResidenceKind.OWNER, ResidenceKind.TENANT, ResidenceKind.FAMILY)
+
+
+async def _adults(
+    tx: Transaction, preset: RulePreset, scope: Node, closes_at: datetime
+) -> list[Place]:
+    """Verified residents who live in the scope and are of age on the last day of voting, whether
+    their household register is here or not; owners who live elsewhere, merchants and staff of
+    units are not residents. Also villagers, and those of one group."""
+    statement = _people_of(scope).where(col(Residence.kind).in_(_LIVING_HERE))
+    return await _members_of_age(tx, statement, closes_at)
+
+
+async def _affected(
+    tx: Transaction, preset: RulePreset, scope: Node, closes_at: datetime
+) -> list[Place]:
+    """Everybody verified whose home, shop or grid lies in the scope, and who is of age."""
+    return await _members_of_age(tx, _people_of(scope), closes_at)
+
+
+def _people_of(scope: Node) -> Any:
+    place, estate = aliased(Node), aliased(Node)
+    statement = (
+        select(Person.id, Person.masked_name, Person.born_on)  # type: ignore[call-overload]
+        .join(Residence, col(Residence.person_id) == col(Person.id))
+        .where(Residence.community_id == scope.community_id, col(Residence.level) >= 2)
+        .order_by(col(Person.masked_name), col(Person.id))
+    )
+    if scope.id == scope.community_id:
+        return statement
+    unit_id = func.coalesce(col(Residence.unit_id), col(Household.unit_id))
+    grid_id = func.coalesce(col(Residence.grid_id), col(Household.grid_id))
+    return (
+        statement.outerjoin(Household, col(Household.id) == col(Residence.household_id))
+        .outerjoin(PropertyUnit, col(PropertyUnit.id) == unit_id)
+        .outerjoin(place, col(place.id) == col(PropertyUnit.entrance_id))
+        .outerjoin(estate, col(estate.id) == col(Household.estate_id))
+        .where(or_(_within(scope, place), _within(scope, estate), grid_id == scope.id))
+    )
+
+
+async def _members_of_age(tx: Transaction, statement: Any, closes_at: datetime) -> list[Place]:
+    last_day = local_day(closes_at - timedelta(microseconds=1))
+    rows = (await tx.session.exec(statement)).all()
+    return members_roll(
+        Member(person_id=id, label=masked)
+        for id, masked, born_on in rows
+        if born_on is None or of_age(born_on, last_day)
+    )
+
+
+def _holders(role: Role, kind: OrgKind) -> _Build:
+    """Who holds a role today for organisations of one kind that stand at the scope or below it."""
+
+    async def build(
+        tx: Transaction, preset: RulePreset, scope: Node, closes_at: datetime
+    ) -> list[Place]:
+        rows = await tx.session.exec(
+            select(Person.id, Person.masked_name)
+            .join(RoleAssignment, col(RoleAssignment.person_id) == col(Person.id))
+            .join(Organisation, col(Organisation.id) == col(RoleAssignment.org_id))
+            .where(
+                RoleAssignment.community_id == scope.community_id,
+                RoleAssignment.role == role,
+                Organisation.kind == kind,
+                col(RoleAssignment.node_path).startswith(scope.path, autoescape=True),
+                col(RoleAssignment.valid_from) <= tx.now,
+                or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
+            )
+            .distinct()
+            .order_by(col(Person.masked_name), col(Person.id))
+        )
+        return members_roll(Member(person_id=id, label=masked) for id, masked in rows)
+
+    return build
+
+
+async def grids_of(tx: Transaction, community_id: UUID, roll: Sequence[Place]) -> dict[int, UUID]:
+    """By number on the roll, the grid in which the voter is to be looked for: that of their first
+    unit, of their household, or of their residence. Places without any are left out."""
+    if any(place.units for place in roll):
+        found = select(PropertyUnit.id, Node.grid_id).join(
+            Node, col(Node.id) == col(PropertyUnit.entrance_id)
+        )
+        rows = await tx.session.exec(found.where(PropertyUnit.community_id == community_id))
+        keys: dict[int, UUID | None] = {p.number: p.units[0].unit_id for p in roll if p.units}
+    elif any(place.household_id for place in roll):
+        rows = await tx.session.exec(
+            select(Household.id, Household.grid_id).where(Household.community_id == community_id)
+        )
+        keys = {place.number: place.household_id for place in roll}
+    else:
+        rows = await tx.session.exec(
+            select(Residence.person_id, Residence.grid_id).where(
+                Residence.community_id == community_id
+            )
+        )
+        keys = {place.number: place.person_id for place in roll}
+    grids = {id: grid for id, grid in rows if grid is not None}
+    return {n: grids[key] for n, key in keys.items() if key is not None and key in grids}
+
+
 def _within(scope: Node, place: Any) -> Any:
     """In or below the scope; buildings and entrances also lie in the grid that they name."""
     return or_(
@@ -197,13 +305,20 @@ def _within(scope: Node, place: Any) -> Any:
     )
 
 
-_ROLLS: Mapping[
-    Electorate, Callable[[Transaction, RulePreset, Node, datetime], Awaitable[list[Place]]]
-] = {
+_ROLLS: Mapping[Electorate, _Build] = {
     Electorate.OWNERS: _owners,
     Electorate.OWNERS_IN_SCOPE: _owners,
+    Electorate.OWNERS_COMMITTEE: _holders(Role.OWNERS_COMMITTEE, OrgKind.OWNERS_COMMITTEE),
+    Electorate.ADULT_RESIDENTS: _adults,
     Electorate.HOUSEHOLD_REPRESENTATIVES: _households,
+    Electorate.GROUP_REPRESENTATIVES: _holders(Role.REPRESENTATIVE, OrgKind.RESIDENTS_GROUP),
     Electorate.RESIDENTS_REPRESENTATIVES: _assembly,
+    Electorate.VILLAGERS: _adults,
+    Electorate.VILLAGER_HOUSEHOLDS: _households,
+    Electorate.VILLAGERS_GROUP: _adults,
     Electorate.VILLAGERS_REPRESENTATIVES: _assembly,
+    Electorate.COUNCIL_MEMBERS: _holders(Role.REPRESENTATIVE, OrgKind.RESIDENTS_COUNCIL),
+    Electorate.AFFECTED_PEOPLE: _affected,
     Electorate.OPEN_POLL: _residents,
 }
+"""Party members have none: membership is kept out of the database (domain 4.1)."""

@@ -106,6 +106,36 @@ class NotCounted(NotNow):
     code = "poll-not-counted"
 
 
+class BoxNotClosed(NotNow):
+    """The box of a confidential poll is opened after the close, and once."""
+
+    code = "box-not-closed"
+
+
+class BoxNotDestroyed(NotNow):
+    """The count is signed when the box key and the envelopes are destroyed; that is under way."""
+
+    code = "box-not-destroyed"
+
+
+class BoxKeyUnusable(NotNow):
+    """The key of the box is missing, or is not the one that was announced. Nothing was opened."""
+
+    code = "box-key-unusable"
+
+
+class NoBox(Invalid):
+    """Only confidential polls have a box of envelopes."""
+
+    code = "no-box"
+
+
+class NotNamed(Invalid):
+    """Nobody can say which ballot is whose: the poll is not a named one."""
+
+    code = "not-named"
+
+
 class ChoicesSealed(NotNow):
     """Nobody sees a choice before the close."""
 
@@ -178,9 +208,17 @@ def text_hash(poll: PollText) -> str:
             "question": poll.question,
             "items": [item.model_dump(mode="json") for item in poll.items],
             "budget_fen": poll.budget_fen,
-            "preset": poll.preset.model_dump(mode="json"),
+            "preset": preset_text(poll.preset),
         }
     )
+
+
+def preset_text(preset: RulePreset) -> dict[str, Any]:
+    """A preset as text hash and manifest hold it."""
+    content = preset.model_dump(mode="json")
+    if content["served_min"] is None:  # polls announced before there was such a field
+        del content["served_min"]
+    return content
 
 
 def digest(content: Any) -> str:
@@ -200,6 +238,12 @@ def check_open(state: PollState, closes_at: datetime, now: datetime) -> None:
         raise PollClosed(closes_at=closes_at.isoformat())
     if state is not PollState.OPEN:
         raise PollNotOpen(state=state.value)
+
+
+def check_channel(preset: RulePreset, channel: BallotChannel) -> None:
+    """Ballots come in the ways that the preset names, and in no other."""
+    if channel not in preset.channels:
+        raise WrongChannel(channel=channel.value)
 
 
 Choices = dict[str, list[str]]

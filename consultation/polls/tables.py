@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from secrets import token_bytes
 from uuid import UUID
 
 from sqlalchemy import JSON, Index, LargeBinary, UniqueConstraint, text
@@ -24,12 +25,21 @@ from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
 from consultation.polls.rules import Choices, PollItem, PollState, RolledUnit
 
 TURNOUT_SHARDS = 16
+SALT_BYTES = 16
+
+
+def _salt() -> bytes:
+    return token_bytes(SALT_BYTES)
 
 
 class Poll(Row, table=True):
-    """``text_hash`` is SHA-256 of the announced question, items and preset. ``opens_at`` is
-    inclusive, ``closes_at`` exclusive. ``eligible_*`` are sums of the frozen roll; ``present`` and
-    ``result`` are null until the close. A round of a topic has one poll that is not voided."""
+    """``legal_system_of_record`` is false where the law takes another system's count for the vote:
+    the poll is indicative then. ``text_hash`` is SHA-256 of the announced question, items and
+    preset. ``opens_at`` is inclusive, ``closes_at`` exclusive. ``manifest_hash`` is the digest of
+    the manifest in force and ``roll_secret`` what pseudonyms on the roll are made with (null of a
+    draft; once destroyed, nobody finds a person from a pseudonym). ``eligible_*`` are sums of the
+    frozen roll; ``present`` and ``result`` are null until the close. A round of a topic has one
+    poll that is not voided."""
 
     __table_args__ = (
         Index(
@@ -54,6 +64,8 @@ class Poll(Row, table=True):
     budget_fen: int | None = None
     preset: RulePreset = value(RulePreset)
     mode: BallotMode = choice(BallotMode)
+    legal_system_of_record: bool = True
+    silence_clause_id: UUID | None = maybe_ref("document.id")
     state: PollState = choice(PollState)
     drafted_by_id: UUID = ref("person.id", index=False)
     announced_by_id: UUID | None = maybe_ref("person.id")
@@ -61,6 +73,8 @@ class Poll(Row, table=True):
     text_hash: str | None = Field(default=None, max_length=64)
     roll_version: int = 1
     roll_digest: str | None = Field(default=None, max_length=64)
+    roll_secret: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
+    manifest_hash: str | None = Field(default=None, max_length=64)
     eligible_heads: int = 0
     eligible_area_dm2: int = 0
     announced_at: datetime | None = maybe_when()
@@ -74,13 +88,17 @@ class Poll(Row, table=True):
     tally_sheet_id: UUID | None = maybe_ref("document.id")
     published_at: datetime | None = maybe_when()
     drafted_at: datetime = when()
+    box_public_key: str | None = Field(default=None, max_length=64)  # hex, of confidential polls
+    box_opened_at: datetime | None = maybe_when()
+    box_destroyed_at: datetime | None = maybe_when()  # key and envelopes are gone
 
 
 class RollEntry(Row, table=True):
     """One eligible voter of one poll, frozen. ``person_id`` is null where a household has named
     nobody yet: it counts in the base and cannot vote. ``units`` are the parts that make up the
     area, so that one owner of three homes is one head with three areas. The entries of the poll's
-    present ``roll_version`` are its roll; an upheld objection makes a new version."""
+    present ``roll_version`` are its roll; an upheld objection makes a new version. ``salt`` hides
+    the place in the root of the roll."""
 
     __table_args__ = (
         UniqueConstraint("poll_id", "roll_version", "number"),
@@ -95,8 +113,15 @@ class RollEntry(Row, table=True):
     person_id: UUID | None = maybe_ref("person.id", index=True)
     household_id: UUID | None = maybe_ref("household.id")
     label: str = Field(max_length=60)  # masked: 3幢 王*
+    grid_id: UUID | None = maybe_ref("node.id")  # whose grid worker knocks at the door
     area_dm2: int = 0
     units: list[RolledUnit] = value(list[RolledUnit])
+    salt: bytes = Field(
+        default_factory=_salt,
+        sa_type=LargeBinary,
+        nullable=False,
+        sa_column_kwargs={"default": _salt},  # also for rows that are inserted in bulk
+    )
 
 
 class Ballot(Row, table=True):
@@ -125,11 +150,22 @@ class Ballot(Row, table=True):
 
 
 class PollTurnout(Row, table=True):
-    """How many took part so far, in sixteen counters of which each ballot moves one: reading them
-    costs the same for ten ballots and for a million, and voters do not wait for one another."""
+    """How many took part so far and how many were told of the poll, in sixteen counters of which
+    each ballot moves one: reading them costs the same for ten ballots and for a million, and voters
+    do not wait for one another."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     shard: int = Field(primary_key=True)
+    community_id: UUID = ref("node.id", index=False)
+    heads: int = 0
+    area_dm2: int = 0
+    served: int = 0  # places on the roll with a first proof of notice
+
+
+class ShownTurnout(Row, table=True):
+    """The turnout that is shown of an open poll where it moves in steps (``polls/disclosure``)."""
+
+    poll_id: UUID = ref("poll.id", primary_key=True)
     community_id: UUID = ref("node.id", index=False)
     heads: int = 0
     area_dm2: int = 0

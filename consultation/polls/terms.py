@@ -7,6 +7,7 @@ from uuid import UUID
 
 from consultation.calendar import add_days, local_day
 from consultation.community.tables import NodeKind
+from consultation.polls.preset_files import presets, procedures
 from consultation.polls.presets import (
     Allocation,
     BallotMode,
@@ -14,7 +15,6 @@ from consultation.polls.presets import (
     QuestionKind,
     RulePreset,
     Verification,
-    presets,
 )
 from consultation.polls.rules import PollItem, PollState, check_open
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
@@ -69,6 +69,12 @@ class PollModeInvalid(Invalid):
     code = "poll-mode-invalid"
 
 
+class BallotModeNotBuilt(Invalid):
+    """Secret ballots by blind credential have their place and are not built yet."""
+
+    code = "ballot-mode-not-built"
+
+
 class PollMeetingInvalid(Invalid):
     """The preset needs a meeting of this topic and round, or needs none."""
 
@@ -87,6 +93,25 @@ class PollTooEarly(NotNow):
     code = "poll-wrong-stage"
 
 
+class PresetNotPolled(Invalid):
+    """A procedure of several steps, or a hearing: its votes have presets of their own."""
+
+    code = "preset-not-polled"
+
+
+class PresetNeedsConfirmation(NotPermitted):
+    """The numbers of a binding rule are to be confirmed: the second person must say that they
+    compared them with the law in force."""
+
+    code = "preset-needs-confirmation"
+
+
+class RollNotAvailable(NotNow):
+    """No register of this community can make the roll of that electorate."""
+
+    code = "roll-not-available"
+
+
 class SecondPersonNeeded(NotPermitted):
     """Who drafts a poll does not announce it."""
 
@@ -99,6 +124,12 @@ class EmptyRoll(Invalid):
     code = "empty-roll"
 
 
+class PollNotServed(NotNow):
+    """The preset asks that a share of the roll be served first; ``served`` of ``eligible`` are."""
+
+    code = "poll-not-served"
+
+
 class CannotExtend(NotNow):
     """One extension, announced before the original end, for turnout that is not reached yet."""
 
@@ -107,7 +138,11 @@ class CannotExtend(NotNow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollDraft:
-    """What a clerk proposes to put to the vote. ``preset`` is ``id@version``."""
+    """What a clerk proposes to put to the vote. ``preset`` is ``id@version``.
+
+    ``owners_system_of_record``: whether the law of the place takes this server's count for an
+    owners' vote. The operator says so, not who drafts; where it does not the poll is indicative
+    (domain 2.5)."""
 
     preset: str
     scope_node_id: UUID
@@ -118,6 +153,8 @@ class PollDraft:
     closes_at: datetime
     meeting_id: UUID | None
     mode: BallotMode | None = None  # None: the preset's first
+    owners_system_of_record: bool = True
+    silence_clause_id: UUID | None = None  # the adopted clause by which silence counts (deeming)
 
 
 OPEN_TO_DRAFT = frozenset(
@@ -136,18 +173,22 @@ _ANY_PLACE = frozenset(NodeKind) - {
 PLACES: Mapping[Electorate, frozenset[NodeKind]] = {
     Electorate.OWNERS: frozenset({NodeKind.ESTATE}),
     Electorate.OWNERS_IN_SCOPE: frozenset({NodeKind.BUILDING, NodeKind.ENTRANCE}),
+    Electorate.OWNERS_COMMITTEE: frozenset({NodeKind.ESTATE}),
+    Electorate.ADULT_RESIDENTS: frozenset({NodeKind.COMMUNITY}),
     Electorate.HOUSEHOLD_REPRESENTATIVES: _ANY_PLACE,
+    Electorate.GROUP_REPRESENTATIVES: frozenset({NodeKind.COMMUNITY}),
     Electorate.RESIDENTS_REPRESENTATIVES: frozenset({NodeKind.COMMUNITY}),
+    Electorate.VILLAGERS: frozenset({NodeKind.VILLAGE}),
+    Electorate.VILLAGER_HOUSEHOLDS: frozenset({NodeKind.VILLAGE}),
+    Electorate.VILLAGERS_GROUP: frozenset({NodeKind.VILLAGERS_GROUP}),
     Electorate.VILLAGERS_REPRESENTATIVES: frozenset({NodeKind.VILLAGE}),
+    Electorate.COUNCIL_MEMBERS: _WHOLE_COMMUNITY,
+    Electorate.AFFECTED_PEOPLE: _ANY_PLACE,
     Electorate.OPEN_POLL: _WHOLE_COMMUNITY,
 }
-"""Where each electorate votes."""
+"""Where each electorate votes; party members nowhere."""
 OF_WHOLE_COMMUNITY = frozenset(
-    {
-        Electorate.RESIDENTS_REPRESENTATIVES,
-        Electorate.VILLAGERS_REPRESENTATIVES,
-        Electorate.OPEN_POLL,
-    }
+    electorate for electorate, places in PLACES.items() if places <= _WHOLE_COMMUNITY
 )
 """Who votes for the whole community, also on a topic that lies in one part of it."""
 
@@ -155,8 +196,18 @@ OF_WHOLE_COMMUNITY = frozenset(
 def find_preset(key: str) -> RulePreset:
     preset = presets().get(key)
     if preset is None:
-        raise UnknownPreset(preset=key)
+        raise PresetNotPolled(preset=key) if key in procedures() else UnknownPreset(preset=key)
     return preset
+
+
+def system_of_record(preset: RulePreset, draft: PollDraft) -> bool:
+    """Owners' votes have lawful systems of their own in many cities; an assembly votes here."""
+    return preset.layer is not Layer.OWNERS or draft.owners_system_of_record
+
+
+def as_announced(preset: RulePreset, *, legal_system_of_record: bool) -> RulePreset:
+    """The rule as it goes into the poll: indicative where this server's count is not the vote."""
+    return preset if legal_system_of_record else preset.model_copy(update={"binding": False})
 
 
 def check_preset(
@@ -182,6 +233,8 @@ def check_scope(preset: RulePreset, kind: NodeKind, *, in_topic: bool) -> None:
 
 
 def check_mode(preset: RulePreset, mode: BallotMode | None) -> None:
+    if mode is BallotMode.SECRET:
+        raise BallotModeNotBuilt(mode=mode.value)
     if mode is not None and mode not in preset.modes:
         raise PollModeInvalid(mode=mode.value, allowed=[one.value for one in preset.modes])
 
@@ -197,6 +250,8 @@ def check_items(preset: RulePreset, items: Sequence[PollItem], budget_fen: int |
         problem = "kind_not_of_preset"
     elif any(not _options_fit(item) for item in items):
         problem = "options"
+    elif preset.contested and any(len(item.options) <= (item.seats or 0) for item in items):
+        problem = "not_contested"
     elif len({item.text for item in items}) < len(items):
         problem = "same_item_twice"
     elif allocates and (budget_fen is None or any(item.cost_fen is None for item in items)):
@@ -252,11 +307,27 @@ def check_late_opening(preset: RulePreset, closes_at: datetime, now: datetime) -
         )
 
 
+def check_served(preset: RulePreset, *, served: int, eligible: int) -> None:
+    """As many of the roll have been told as the preset asks, counted on the whole roll: a place
+    whose voter nobody knows must be served at the door, or stays unserved (domain 4.4)."""
+    if preset.served_min is None:
+        return
+    numerator, denominator = map(int, preset.served_min.split("/"))
+    if served * denominator < eligible * numerator:
+        needed = -(-eligible * numerator // denominator)
+        raise PollNotServed(served=served, eligible=eligible, needed=needed)
+
+
 def warnings(preset: RulePreset) -> list[str]:
     """Codes of what the drafting person must know; the words stand in the catalogue."""
     if preset.binding and preset.verification is Verification.TO_CONFIRM:
         return ["preset_to_confirm"]
     return []
+
+
+def check_confirmed(preset: RulePreset, *, confirmed: bool) -> None:
+    if warnings(preset) and not confirmed:
+        raise PresetNeedsConfirmation(preset=preset.key)
 
 
 def check_extension(

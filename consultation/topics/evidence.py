@@ -30,6 +30,8 @@ from consultation.outcomes.tables import (
 from consultation.outcomes.task_rules import TaskState
 from consultation.oversight.rules import DissentState
 from consultation.oversight.tables import DissentRecord, Survey
+from consultation.polls.objection_tables import RollObjection
+from consultation.polls.objections import RollObjectionState
 from consultation.polls.presets import QuestionKind
 from consultation.polls.rules import Choice, PollState, text_hash
 from consultation.polls.tables import CountSignature, Poll, SignerRole
@@ -252,14 +254,22 @@ async def _meetings(tx: Transaction, topic: Topic) -> MeetingFacts:
 
 
 async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
+    objections = (
+        select(func.count())
+        .select_from(RollObjection)
+        .where(RollObjection.poll_id == Poll.id, RollObjection.state == RollObjectionState.OPEN)
+        .correlate(Poll)
+        .scalar_subquery()
+    )
     rows = await tx.session.exec(
-        select(Poll).where(
+        select(Poll, objections).where(
             Poll.topic_id == topic.id, Poll.round == topic.round, Poll.state != PollState.VOIDED
         )
     )
-    poll = rows.first()
-    if poll is None:
+    found = rows.first()
+    if found is None:
         return None
+    poll, objections_open = found
     signed = await tx.session.exec(
         select(CountSignature.role, func.count())
         .where(
@@ -281,7 +291,7 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
         verdict=None if poll.result is None else poll.result.verdict.value,
         teller_signatures=signatures.get(SignerRole.TELLER, 0),
         supervisor_signatures=signatures.get(SignerRole.SUPERVISOR, 0),
-        roll_objections_open=0,  # roll objections come with the issue on polls
+        roll_objections_open=objections_open,
     )
 
 

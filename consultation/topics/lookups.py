@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid
+from sqlalchemy import Boolean, Uuid
 from sqlalchemy import select as sa_select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -71,7 +71,9 @@ async def appeals_made(tx: Transaction, topic: Topic) -> bool:
 async def supporters(tx: Transaction, topic: Topic) -> set[UUID]:
     """Author, who entered it for them, co-signers and followers: whom what happens concerns."""
     cosigners = select(CoSignature.person_id).where(CoSignature.topic_id == topic.id)
-    followers = select(Follow.person_id).where(Follow.topic_id == topic.id)
+    followers = select(Follow.person_id).where(
+        Follow.topic_id == topic.id, col(Follow.ended).is_(False)
+    )
     rows = await tx.session.exec(cosigners)
     followed = await tx.session.exec(followers)
     return {*rows, *followed, topic.author_id}
@@ -138,6 +140,32 @@ async def insert_missing(tx: Transaction, table: type[SQLModel], **values: Any) 
     return bool(done.rowcount)
 
 
+async def begin_following(tx: Transaction, topic: Topic, person_id: UUID) -> None:
+    """Who takes part hears how it goes on, unless they asked to hear no more."""
+    await _follow(tx, topic, person_id, {"by_roll": False})
+
+
+async def set_following(tx: Transaction, topic: Topic, *, ended: bool) -> None:
+    """What the actor asked for last stands."""
+    await _follow(tx, topic, tx.person_id, {"by_roll": False, "ended": ended})
+
+
+async def _follow(tx: Transaction, topic: Topic, person_id: UUID, change: dict[str, bool]) -> None:
+    insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    new = {
+        "topic_id": topic.id,
+        "person_id": person_id,
+        "community_id": topic.community_id,
+        "ended": False,
+        "at": tx.now,
+    }
+    await tx.session.exec(
+        insert(Follow)
+        .values(new | change)
+        .on_conflict_do_update(index_elements=["topic_id", "person_id"], set_=change)
+    )
+
+
 async def carry_over(tx: Transaction, source: Topic, target: Topic) -> None:
     """Author and co-signers of ``source`` co-sign ``target``, its followers follow it. Whoever
     does already, and the author of ``target``, is left as they are."""
@@ -165,11 +193,13 @@ async def carry_over(tx: Transaction, source: Topic, target: Topic) -> None:
         literal(target.id, Uuid),
         col(Follow.person_id),
         literal(target.community_id, Uuid),
+        col(Follow.by_roll),
+        literal(False, Boolean),
         literal(tx.now, UtcDateTime),
-    ).where(col(Follow.topic_id) == source.id)
+    ).where(col(Follow.topic_id) == source.id, col(Follow.ended).is_(False))
     await tx.session.exec(
         insert(Follow)
-        .from_select(["topic_id", "person_id", "community_id", "at"], followers)
+        .from_select(["topic_id", "person_id", "community_id", "by_roll", "ended", "at"], followers)
         .on_conflict_do_nothing()
     )
 

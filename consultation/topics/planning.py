@@ -9,7 +9,7 @@ from uuid import UUID
 
 from consultation.meetings.rules import Form
 from consultation.permissions import Role
-from consultation.polls.presets import presets
+from consultation.polls.preset_files import presets
 from consultation.refusals import AlreadyDone, Invalid, NotNow
 from consultation.topics.plan import Plan
 from consultation.topics.rules import TERMINAL

@@ -103,11 +103,16 @@ class TopicCounter(Row, table=True):
 
 
 class Follow(Row, table=True):
-    """A person wants to hear how a topic goes on."""
+    """A person hears how a topic goes on, to its end: who asked to, who co-signed, who spoke, who
+    is on the roll of its vote, whether they vote or not. ``by_roll``: for no other reason; they
+    hear what matters, and not of every day's talk. ``ended``: they asked to hear no more, which no
+    later deed of theirs changes but following again."""
 
     topic_id: UUID = ref("topic.id", primary_key=True)
     person_id: UUID = Field(foreign_key="person.id", primary_key=True, index=True)
     community_id: UUID = ref("node.id", index=False)
+    by_roll: bool = flag()
+    ended: bool = flag()
     at: datetime = when()
 
 

@@ -289,6 +289,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         _D.RUN_SYSTEM,
         _G.outcome_written,
         _G.poll_ready,
+        _G.roll_settled,
         _G.legality_checked,
         _G.votable,
     ),

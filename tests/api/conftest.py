@@ -7,7 +7,10 @@ import pytest
 from api.app import build_services
 from api.server import serving
 from api.settings import Settings
+from tests.api.wechat_house import House
+from tests.api.wechat_house import house as open_house
 from tests.conftest import ManualClock, surface
+from tests.fake_wechat import FakeWechat
 from tests.live import Start, Town
 from tests.world import World
 
@@ -31,3 +34,10 @@ def start(settings: Settings, clock: ManualClock, world: World) -> Start:
 async def town(start: Start) -> AsyncGenerator[Town]:
     async with start() as town:
         yield town
+
+
+@pytest.fixture
+async def house(start: Start, fake_wechat: FakeWechat) -> AsyncGenerator[House]:
+    """The backend on a real port, with the fake WeChat pushing to it."""
+    async with open_house(start, fake_wechat) as made:
+        yield made

@@ -101,3 +101,20 @@ def test_help_does_not_load_the_application() -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_serve_stops_at_rules_that_are_looser_than_the_law(minyi, tmp_path: Path) -> None:
+    minyi("secrets")
+    minyi("migrate", "up")
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "own.toml").write_text(
+        'id = "civil278_special"\nversion = 2026-03-01\neffective_from = 2026-03-01\n'
+        "window_days_min = 1\n"
+    )
+
+    done = minyi("serve", MINYI_PRESETS_DIR=str(rules))
+
+    assert done.returncode == 1
+    assert "own.toml: looser than civil278_special@2021-01-01: window_days_min." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -11,14 +11,19 @@ from api.demo.registers import phones, write_registers
 from api.registers import take_register
 from consultation.database import Database
 from consultation.vault import Vault
-from tests.conftest import SECRET, ManualClock
+from tests.conftest import BOARD_KEY, SECRET, ManualClock
 
 
 @pytest.fixture
 async def demo(sqlite_template: Path, tmp_path: Path) -> AsyncGenerator[Database]:
     path = tmp_path / "demo.sqlite3"
     shutil.copy(sqlite_template, path)
-    db = Database(f"sqlite+aiosqlite:///{path}", vault=Vault(SECRET.encode()), clock=ManualClock())
+    db = Database(
+        f"sqlite+aiosqlite:///{path}",
+        vault=Vault(SECRET.encode()),
+        board_key=BOARD_KEY,
+        clock=ManualClock(),
+    )
     for community, kind, file in write_registers(tmp_path):
         await take_register(db, kind, file.read_bytes(), community_code=community)
     yield db

@@ -9,12 +9,12 @@ import pytest
 from sqlmodel import select
 
 from api.fake_wechat.state import APP_ID
-from api.tables import WechatAccount
 from consultation.community.tables import Person, Residence, ResidenceKind
 from consultation.database import Database
 from consultation.journal import JournalEntry
 from consultation.permissions import Role
-from notifications.wechat import PHONE
+from notifications.wechat.phone import PHONE
+from notifications.wechat.tables import WechatAccount
 from tests.conftest import ManualClock
 from tests.fake_wechat import FakeWechat, bearer, log_in
 from tests.world import World

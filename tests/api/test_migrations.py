@@ -15,7 +15,7 @@ from api.migrations import runner
 from consultation.community.tables import Person
 from consultation.database import Database, metadata
 from consultation.vault import Vault
-from tests.conftest import SECRET, ManualClock
+from tests.conftest import BOARD_KEY, SECRET, ManualClock
 from tests.contract.seeded import seed
 from tests.world import build_world
 
@@ -43,7 +43,7 @@ async def test_an_upgraded_database_is_as_the_models_and_at_the_head(empty_url: 
 
 async def test_up_down_and_up_again_with_people_in_it(empty_url: str) -> None:
     async def people() -> int:
-        db = Database(empty_url, vault=Vault(SECRET.encode()))
+        db = Database(empty_url, vault=Vault(SECRET.encode()), board_key=BOARD_KEY)
         await build_world(db)
         async with db.read() as tx:
             count = (await tx.session.exec(select(func.count()).select_from(Person))).one()
@@ -105,7 +105,7 @@ def test_migrations_never_name_our_own_types() -> None:
 async def test_ballots_and_rolls_survive_the_change_to_casts(empty_url: str) -> None:
     """Down to where a voter had one row and up again: the same roll, the same choices, guarded."""
     await runner.upgrade(empty_url)
-    db = Database(empty_url, vault=Vault(SECRET.encode()), clock=ManualClock())
+    db = Database(empty_url, vault=Vault(SECRET.encode()), board_key=BOARD_KEY, clock=ManualClock())
     world = await build_world(db)
     made = await seed(db, world)
     await db.dispose()

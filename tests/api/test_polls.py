@@ -13,7 +13,7 @@ from api import contract
 from consultation.community.tables import Node, OrgKind
 from consultation.database import Database
 from consultation.permissions import Role
-from consultation.polls.presets import presets
+from consultation.polls.preset_files import presets
 from consultation.topics.tables import Topic
 from tests import measuring
 from tests.conftest import ManualClock
@@ -210,7 +210,10 @@ async def test_staff_enter_a_ballot_and_the_choice_does_not_come_back(
     client: httpx.AsyncClient, stage: Stage, world: World
 ) -> None:
     poll, _ = await stage.lift_poll()
-    body = answers("against") | {"channel": "assisted", "consent_note": "本人口述"}
+    body = answers("against") | {
+        "consent_note": "本人口述",
+        "helper_id": str(world.id("resident6")),
+    }
     entered = await client.put(
         f"/v1/polls/{poll.id}/roll/3/ballot",
         json=body,
@@ -218,7 +221,8 @@ async def test_staff_enter_a_ballot_and_the_choice_does_not_come_back(
     )
 
     assert entered.status_code == 200, entered.text
-    assert entered.json().keys() == {"poll_id", "receipt", "cast_at"}
+    assert entered.json().keys() == {"poll_id", "receipt", "cast_at", "tracker"}
+    assert entered.json()["tracker"] is None
 
 
 async def test_the_votes_of_a_meeting_come_in_one_request(

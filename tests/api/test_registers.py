@@ -585,6 +585,7 @@ async def test_the_command_line_takes_a_register_over_or_says_what_is_wrong(
             "MINYI_DATABASE_URL": database_url,
             "MINYI_FIELD_SECRET": SECRET,
             "MINYI_TOKEN_KEY": "11" * 32,
+            "MINYI_BOARD_KEY": "22" * 32,
         }
         done = CliRunner().invoke(cli, ["import", *arguments], env=environment)
         return done.exit_code, done.output

@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 from sqlmodel import select
 
-from api.tables import WechatAccount
 from consultation.database import Database
 from consultation.permissions import Role
+from notifications.wechat.tables import WechatAccount
 from tests.fake_wechat import FakeWechat, bearer, log_in
 from tests.world import World
 

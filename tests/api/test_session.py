@@ -14,10 +14,13 @@ from sqlmodel import func, select
 from api import logs
 from api.accounts import admit
 from api.fake_wechat.state import SECRET
-from api.tables import LoginCode, LoginSession, RefreshToken, WechatAccount
+from api.tables import LoginCode, LoginSession, RefreshToken
 from consultation.community.tables import Person
 from consultation.database import Database
-from notifications.wechat import LOGIN, PHONE, TRIES, Identity
+from notifications.wechat.client import TRIES
+from notifications.wechat.login import LOGIN, Identity
+from notifications.wechat.phone import PHONE
+from notifications.wechat.tables import WechatAccount
 from tests.conftest import ManualClock
 from tests.fake_wechat import FakeWechat, bearer, log_in
 

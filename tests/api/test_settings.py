@@ -8,6 +8,7 @@ from api.settings import Settings
 GOOD: dict[str, Any] = {
     "field_secret": "-" * 32,
     "token_key": "00" * 32,
+    "board_key": "00" * 32,
     "production": True,
     "wechat_app_id": "wx0123456789abcdef",
     "wechat_secret": "a secret of WeChat's",

@@ -237,6 +237,7 @@ def tokens(clock: ManualClock) -> Tokens:
     settings = Settings(
         field_secret=SECRET,  # type: ignore[arg-type]
         token_key="11" * 32,  # type: ignore[arg-type]
+        board_key="22" * 32,  # type: ignore[arg-type]
     )
     return Tokens(settings, clock)
 

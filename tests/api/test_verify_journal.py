@@ -18,7 +18,7 @@ from notifications.relay import Relay
 
 @pytest.fixture
 def verify(settings: Settings, monkeypatch: pytest.MonkeyPatch):
-    for name in ("database_url", "field_secret", "token_key"):
+    for name in ("database_url", "field_secret", "token_key", "board_key"):
         value = getattr(settings, name)
         secret = value.get_secret_value() if isinstance(value, SecretStr) else value
         monkeypatch.setenv(f"MINYI_{name.upper()}", secret)

@@ -34,7 +34,10 @@ def sample(column: Column[Any]) -> Any:
     if isinstance(column.type, UtcDateTime):
         return datetime(2026, 3, 11, tzinfo=UTC)
     if isinstance(column.type, ValueObject):
-        return [] if str(column.type.kind).startswith("list") else {}
+        kind = column.type.kind
+        if hasattr(kind, "model_construct"):
+            return kind.model_construct()
+        return [] if str(kind).startswith("list") else {}
     return SAMPLES.get(column.type.python_type, "x")
 
 

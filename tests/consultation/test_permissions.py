@@ -77,6 +77,7 @@ def test_the_promises_about_separation_hold_in_the_table() -> None:
     assert {deed for deed in Deed if cells[deed, Role.SYSTEM_ADMIN]} == {
         Deed.READ_PUBLIC,
         Deed.GRANT_ROLE,
+        Deed.MEND_DELIVERIES,
     }
     assert cells[Deed.SEE_NAMED_CHOICES, Role.PROPERTY_COMPANY] is None
     for deed in (Deed.CAST_BALLOT, Deed.ENTER_PAPER, Deed.SIGN_COUNT, Deed.READ_REGISTER):

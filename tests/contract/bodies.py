@@ -12,8 +12,11 @@ FORMATS = {"uuid": AN_ID, "date": "2026-06-01", "date-time": "2026-06-01T09:00:0
 MORE: Mapping[str, Mapping[str, Any]] = {
     "RoleIn": {"phone": "13900000000"},
     "VerificationIn": {"household_id": AN_ID},
+    "HandItemIn": {"hands": {"for": 1}},
+    "MandateIn": {"holder_phone": "13900000000"},
+    "PaperEntryIn": {"unreadable": True},
 }
-PATTERNS = {"^[0-9a-f]{64}$": "0" * 64}
+PATTERNS = {"^[0-9a-f]{64}$": "0" * 64, "^[a-z0-9_]{1,20}$": "for"}
 
 
 def smallest(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Any:

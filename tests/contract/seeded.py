@@ -10,8 +10,16 @@ from uuid import UUID, uuid4
 
 from consultation.community.tables import Residence, ResidenceKind, RoleAssignment
 from consultation.database import Database
+from consultation.deliberation.review_rules import ReviewCause, ReviewState, ReviewSubject
 from consultation.deliberation.rules import Mark, Stance, StatementState
-from consultation.deliberation.tables import Post, PostVersion, Statement, StatementMark, Thread
+from consultation.deliberation.tables import (
+    ContentReview,
+    Post,
+    PostVersion,
+    Statement,
+    StatementMark,
+    Thread,
+)
 from consultation.meetings.rules import AttendanceMode, Form, MeetingState, MinutesContent
 from consultation.meetings.tables import Attendance, Meeting, MeetingGroup, Minutes
 from consultation.outcomes.rules import Decision
@@ -31,7 +39,10 @@ from consultation.oversight.tables import (
     SurveyInvitation,
 )
 from consultation.permissions import Role
-from consultation.polls.presets import BallotMode, presets
+from consultation.polls.objection_tables import RollObjection
+from consultation.polls.objections import RollObjectionKind, RollObjectionState
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotMode
 from consultation.polls.rules import BallotChannel, PollItem, PollState
 from consultation.polls.tables import Ballot, Poll, PollTurnout, RollEntry
 from consultation.topics.states import (
@@ -49,8 +60,12 @@ from consultation.topics.tables import (
     Topic,
     Transfer,
 )
+from notifications.audience import Urgency
 from notifications.hub import Hub
+from notifications.policy import Channel
 from notifications.relay import Relay
+from notifications.tables import Delivery, DeliveryState, Inbox, Notice
+from notifications.wechat.tables import Scene, SceneKind
 from tests.world import LONG_AGO, World, a_topic
 
 SECRET = "机密"
@@ -87,18 +102,34 @@ async def seed(db: Database, world: World) -> Seed:
         "topic_id": str(topic.id),
         "session_id": str(uuid4()),
         "number": "1",
+        "first": "1",
+        "form": "1",
+        "unit_id": str(world.units[0].id),
+        "household_id": str(uuid4()),
         "stream_id": f"topic:{topic.id}",
         "node_id": str(world.nodes["grid"].id),
+        "grid_id": str(world.nodes["grid"].id),
         "person_id": str(world.id("resident1")),
         "org_id": str(world.orgs["committee"].id),
         "assignment_id": str(world.assignments["clerk", Role.CLERK].id),
         "role_id": str(world.assignments["clerk", Role.CLERK].id),
         "version": "1",
+        "accept_key": "popup-of-the-seed",
+        "scene": "SeedSceneOfTopic01",
         "kind": DocumentKind.NOTICE.value,
         "side": "committee",
     }
     await _strangers(db, world)
-    for part in (_residence, _files, _deliberation, _meeting, _poll, _outcome, _oversight):
+    for part in (
+        _residence,
+        _files,
+        _deliberation,
+        _meeting,
+        _poll,
+        _outcome,
+        _oversight,
+        _notices,
+    ):
         made.addresses |= {
             name: str(address) for name, address in (await part(db, world, topic, hidden)).items()
         }
@@ -294,7 +325,36 @@ async def _deliberation(db: Database, world: World, topic: Topic, hidden: Topic)
                 at=tx.now,
             )
         )
-    return {"thread_id": thread, "post_id": post, "statement_id": statement}
+    review = uuid4()
+    async with db.begin() as tx:
+        tx.session.add(
+            ContentReview(
+                id=review,
+                community_id=topic.community_id,
+                topic_id=topic.id,
+                subject_kind=ReviewSubject.POST,
+                subject_id=hidden_post,
+                version=1,
+                cause=ReviewCause.RISKY,
+                label=20003,
+                traces=["t1"],
+                state=ReviewState.OPEN,
+                opened_at=tx.now,
+            )
+        )
+        tx.session.add(
+            Scene(
+                scene="SeedSceneOfTopic01",
+                id=uuid4(),
+                community_id=topic.community_id,
+                kind=SceneKind.TOPIC,
+                target_id=topic.id,
+                image=b"\x89PNG\r\n\x1a\n",
+                created_by_id=world.id("clerk"),
+                created_at=tx.now,
+            )
+        )
+    return {"thread_id": thread, "post_id": post, "statement_id": statement, "review_id": review}
 
 
 async def _meeting(db: Database, world: World, topic: Topic, hidden: Topic) -> dict[str, UUID]:
@@ -412,7 +472,22 @@ async def _poll(db: Database, world: World, topic: Topic, hidden: Topic) -> dict
                 cast_at=tx.now,
             )
         )
-    return {"poll_id": poll}
+        objection = uuid4()
+        tx.session.add(
+            RollObjection(
+                id=objection,
+                community_id=topic.community_id,
+                poll_id=poll,
+                number=2,
+                kind=RollObjectionKind.WRONG_VOTER,
+                ground=f"{SECRET}名册异议",
+                filed_by_id=world.id("resident3"),
+                filed_at=tx.now,
+                due_at=tx.now + timedelta(days=3),
+                state=RollObjectionState.OPEN,
+            )
+        )
+    return {"poll_id": poll, "objection_id": objection}
 
 
 async def _outcome(db: Database, world: World, topic: Topic, hidden: Topic) -> dict[str, UUID]:
@@ -484,6 +559,42 @@ async def _outcome(db: Database, world: World, topic: Topic, hidden: Topic) -> d
             )
         )
     return {"item_id": item, "task_id": task}
+
+
+async def _notices(db: Database, world: World, topic: Topic, hidden: Topic) -> dict[str, UUID]:
+    notice, delivery = uuid4(), uuid4()
+    async with db.begin() as tx:
+        tx.session.add(
+            Notice(
+                id=notice,
+                dedupe_key=f"{notice}",
+                person_id=world.id("resident6"),
+                community_id=topic.community_id,
+                words="reply",
+                urgency=Urgency.NORMAL,
+                facts={"title": f"{SECRET}议题", "about": "dissent_explained"},
+                created_at=tx.now,
+            )
+        )
+        tx.session.add(Inbox(person_id=world.id("resident6"), unread=1))
+        await tx.session.flush()
+        tx.session.add(
+            Delivery(
+                id=delivery,
+                dedupe_key=f"{notice}:printed",
+                notice_id=notice,
+                person_id=world.id("resident6"),
+                community_id=topic.community_id,
+                channel=Channel.PRINTED,
+                chain="vote",
+                step=2,
+                state=DeliveryState.WAITING,
+                next_try=tx.now,
+                grid_id=world.nodes["grid"].id,
+                created_at=tx.now,
+            )
+        )
+    return {"notice_id": notice, "delivery_id": delivery}
 
 
 async def _oversight(db: Database, world: World, topic: Topic, hidden: Topic) -> dict[str, UUID]:

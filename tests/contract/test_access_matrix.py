@@ -23,6 +23,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 FOR_EVERYBODY = {
     "log_in_with_wechat",
+    "log_in_with_h5",
     "refresh_session",
     "log_out",
     "bind_phone",
@@ -30,6 +31,8 @@ FOR_EVERYBODY = {
     "claim_residence",  # how a stranger stops being one: somebody checks it
     "follow_topic",
     "unfollow_topic",
+    "report_subscription_answers",
+    "set_notice_settings",
 }
 """Writes that anybody may make, whoever they are."""
 

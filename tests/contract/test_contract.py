@@ -14,6 +14,7 @@ CLIENT_SPEC = Path(__file__).parents[2] / "client-spec"
 
 NATURAL_KEY: Mapping[str, str] = {
     "log_in_with_wechat": "a code works once; sent again within a minute it answers again",
+    "log_in_with_h5": "a code works once; sent again within a minute it answers again",
     "refresh_session": "a token works once; a second use must end the session (RFC 9700)",
     "bind_phone": "a code works once; a person has one phone, however often they bind it",
 }

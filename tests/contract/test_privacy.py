@@ -84,7 +84,7 @@ async def test_personal_data_is_in_no_log_line_no_problem_and_no_journal_entry(
     await ask(done, "PUT", ballot, headers=resident, json=vote)
 
     # all of it again in requests that are refused, each for another reason
-    other_vote = {"answers": [{"item": 1, "choices": ["for"]}]}
+    other_vote = {"answers": [{"item": 2, "choices": ["for"]}]}  # of an item that there is not
     await ask(refused, "PUT", ballot, headers=resident, json=other_vote)
     await ask(refused, "PUT", ballot, headers=mine, json=vote)
     await ask(refused, "POST", f"/v1/threads/{thread}/posts", headers=mine, json=post)

@@ -1,4 +1,4 @@
-"""The demo is the longest story: four topics over a real server, as their people."""
+"""The demo is the longest story: five topics over a real server, as their people."""
 
 import asyncio
 import io
@@ -15,14 +15,14 @@ from api.demo.stage import Difference, Stage
 from api.demo.voters import choose
 
 
-def test_four_topics_walk_from_submission_to_their_states_without_a_difference() -> None:
+def test_five_topics_walk_from_submission_to_their_states_without_a_difference() -> None:
     logs.configure(io.StringIO())
     told: list[str] = []
 
     steps = asyncio.run(run.check(told.append))
 
     assert steps >= 80
-    for story in ("D1 ", "D2 ", "D6 ", "D11", "D12", "8.3", "实时"):
+    for story in ("D1 ", "D2 ", "D6 ", "D11", "D12", "D13", "8.3", "实时"):
         assert any(f"  {story}" in line for line in told), story
 
 
@@ -36,9 +36,9 @@ def test_a_number_that_differs_stops_the_check(monkeypatch: pytest.MonkeyPatch) 
         check_numbers(stage)
 
 
-def test_the_bill_has_twelve_topics_of_which_four_are_walked() -> None:
-    assert len(WHOLE) == 11  # D11 is played with D2
-    assert len(WALKED) == 4
+def test_the_bill_has_thirteen_topics_of_which_five_are_walked() -> None:
+    assert len(WHOLE) == 12  # D11 is played with D2
+    assert len(WALKED) == 5
 
 
 def test_owners_are_chosen_so_that_heads_and_area_are_exact() -> None:

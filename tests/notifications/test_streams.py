@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from consultation.database import Database
 from consultation.events import community_stream, poll_stream, topic_stream, user_stream
 from consultation.permissions import NOBODY, Actor, Deed, Role
+from consultation.polls.presets import BallotMode
 from consultation.polls.queries import access_poll
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
@@ -27,6 +28,7 @@ async def a_poll(db: Database, world: World, topic: Topic, state: PollState) -> 
             round=topic.round,
             scope_node_id=topic.node_id,
             scope_name="3幢2单元",
+            mode=BallotMode.NAMED,
             question="是否同意?",
             items=[],
             preset=preset("open_poll"),

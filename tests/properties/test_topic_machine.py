@@ -35,7 +35,7 @@ from consultation.topics.states import Act, State
 from consultation.topics.tables import Document, Topic, TopicTransition
 from consultation.topics.transitions import NEXT, TransitionNotAllowed
 from consultation.vault import Vault
-from tests.conftest import SECRET, START, ManualClock
+from tests.conftest import BOARD_KEY, SECRET, START, ManualClock
 from tests.consultation.topics.building import BALLOT_PLAN, SECRETARY, facts
 from tests.consultation.topics.test_gates import REFUSES
 from tests.consultation.topics.test_transitions import WHO
@@ -107,7 +107,9 @@ class Stage:
     def __init__(self, url: str) -> None:
         self.runner = asyncio.Runner()
         self.clock = ManualClock()
-        self.db = Database(url, vault=Vault(SECRET.encode()), clock=self.clock, pool_size=2)
+        self.db = Database(
+            url, vault=Vault(SECRET.encode()), board_key=BOARD_KEY, clock=self.clock, pool_size=2
+        )
         self.world: World = self.runner.run(build_world(self.db))
         self.evidence = facts()
 

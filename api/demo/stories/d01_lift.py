@@ -167,7 +167,7 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
 
     yield at("2026-04-27", "10:00")
     result = await matter.sign(poll)
-    heads, area = result["items"][0]["approval"]
+    heads, area = result["items"][0]["tallies"][0]["approval"]
     stage.expect(
         "D1", "同意 9/12 人", (heads["value"], heads["base"], heads["reached"]), (9, 12, True)
     )
@@ -232,10 +232,8 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     await matter.vote(poll, agree | against)
     yield at("2026-06-17", "10:00")
     result = await matter.sign(poll)
-    item = result["items"][0]
-    stage.expect(
-        "D1", "第二轮同意", (item["votes_for"]["heads"], item["votes_for"]["area_dm2"]), (10, 71275)
-    )
+    agreed = result["items"][0]["tallies"][0]["votes"]
+    stage.expect("D1", "第二轮同意", (agreed["heads"], agreed["area_dm2"]), (10, 71275))
     stage.expect("D1", "第二轮结论", result["verdict"], "passed")
 
     yield at("2026-06-29", "15:00")

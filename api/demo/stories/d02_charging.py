@@ -177,8 +177,7 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     await matter.vote(poll, dict(zip(households, votes, strict=False)))
     yield at("2026-05-14", "09:00")
     result = await matter.sign(poll)
-    item = result["items"][0]
-    counted = [item[part]["heads"] for part in ("votes_for", "votes_against", "abstentions")]
+    counted = [tally["votes"]["heads"] for tally in result["items"][0]["tallies"]]
     stage.expect(
         "D2",
         "参与户数/占用户数",

@@ -101,7 +101,7 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     await matter.vote(poll, {p: "for" if p in agree else "against" for p in taking_part})
     yield at("2026-08-28", "10:00")
     result = await matter.sign(poll)
-    heads, area = result["items"][0]["approval"]
+    heads, area = result["items"][0]["tallies"][0]["approval"]
     turnout = result["participating"]
     stage.expect("D3", "参与人数、面积", (turnout["heads"], turnout["area_dm2"]), (588, 6021540))
     stage.expect("D3", "同意人数、面积", (heads["value"], area["value"]), (447, 4481230))

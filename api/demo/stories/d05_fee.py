@@ -5,6 +5,7 @@ from datetime import datetime
 
 from api.demo.matter import Matter
 from api.demo.stage import Stage, at
+from api.demo.stories import d05_channels as channels
 from api.demo.voters import choose, owners
 from consultation.topics.states import State
 
@@ -89,10 +90,28 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
         opens=at("2026-11-01", "00:00"),
         closes=at("2026-12-01", "00:00"),
     )
-    yield at("2026-11-12", "20:00")
+    others = sorted(areas.keys() - set(taking_part))
+    seller, mover = others[0], taking_part[20]
+    yield at("2026-10-15", "10:00")
+    objection = await channels.object_to_roll(matter, poll, seller=seller, buyer="吴晓曼")
+    yield at("2026-10-16", "15:00")
+    await channels.uphold(matter, poll, objection, seller=seller, buyer="吴晓曼")
+    await channels.print_paper(matter, poll, 60)
+    yield at("2026-10-28", "09:00")
+    await channels.change_hands(matter, ESTATE, seller=mover, buyer="何建军")
+    yield at("2026-11-12", "19:00")
     await matter.must_be(State.VOTING)
+    on_paper, twice, principal = taking_part[10:13]
+    await channels.paper_in_doubt(matter, poll, on_paper)
+    until = at("2026-12-01", "00:00").isoformat()
+    await channels.mandate(matter, poll, principal, holder="李想", until=until)
+    yield at("2026-11-12", "20:00")
     choices = ("for", "for", "against", "for", "abstain")
-    await matter.vote(poll, {phone: choices[n % 5] for n, phone in enumerate(taking_part)})
+    votes = {phone: choices[n % 5] for n, phone in enumerate(taking_part)}
+    del votes[on_paper]
+    await matter.vote(poll, votes)
+    await channels.paper_and_phone(matter, poll, twice)
+    await channels.check_ledger(matter, poll)
     seen = await matter.supervisor.get(f"polls/{poll}")
     heads, area = seen["turnout_progress"]
     stage.expect("D5", "已参与", (heads["value"], area["value"]), (271, 3200455))

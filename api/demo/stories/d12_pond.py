@@ -124,8 +124,7 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     await matter.rise(assembly)
     await matter.minutes(assembly, MINUTES, [near])
     result = await matter.sign(poll)
-    item = result["items"][0]
-    counted = [item[part]["heads"] for part in ("votes_for", "votes_against", "abstentions")]
+    counted = [tally["votes"]["heads"] for tally in result["items"][0]["tallies"]]
     stage.expect("D12", "应到、到会", (result["eligible"]["heads"], result["present"]), (91, 74))
     stage.expect("D12", "同意、反对、弃权", counted, [61, 9, 4])
     stage.expect("D12", "结论", result["verdict"], "passed")

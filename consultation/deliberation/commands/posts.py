@@ -13,6 +13,7 @@ from consultation.events import PostAdded, PostEdited
 from consultation.permissions import Deed, Role, check
 from consultation.refusals import NotFound
 from consultation.topics.gates import check_subject
+from consultation.topics.lookups import begin_following
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ async def add_post(
         parent.replies += 1
     thread.posts += 1
     _count(thread, stance, +1)
+    await begin_following(tx, topic, author_id)
 
     tx.emit(
         PostAdded(

@@ -1,14 +1,23 @@
-"""Ballots come in: from the voter's phone, from staff at the door, from a meeting. One ledger, in
+"""Ballots come in: from the voter's phone, from a helper, from a meeting. One ledger, in
 which the primary key refuses the second ballot of a voter."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from consultation.database import Transaction
+from consultation.events import BallotRecordedForVoter
 from consultation.permissions import Deed
-from consultation.polls import rules
+from consultation.polls import envelope_box, rules
+from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.box import Cast, put_in
-from consultation.polls.presets import BallotChannel
+from consultation.polls.envelope_box import SealedCast, SealedReceipt
+from consultation.polls.envelope_queries import envelopes_of
+from consultation.polls.envelopes import check_once
+from consultation.polls.hand_queries import last_hand_count
+from consultation.polls.hands import HandsOrBallots
+from consultation.polls.paper import SecondStaffNeeded
+from consultation.polls.people_queries import STAFF, check_disinterested, find_person, holds_a_role
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import (
     Hold,
     absent_from_meeting,
@@ -19,25 +28,35 @@ from consultation.polls.queries import (
     places_numbered,
 )
 from consultation.polls.tables import Ballot, Poll, RollEntry
+from consultation.topics.tables import Topic
 
 Answers = Iterable[tuple[int, Sequence[str]]]
 """(item number, codes), as given."""
 
-STAFF_CHANNELS = frozenset({BallotChannel.PAPER, BallotChannel.ASSISTED})
-MEETING_CHANNELS = frozenset({BallotChannel.PAPER, BallotChannel.SHOW_OF_HANDS})
+STAFF_CHANNELS = frozenset({BallotChannel.ASSISTED})
+MEETING_CHANNELS = frozenset({BallotChannel.SHOW_OF_HANDS})
+"""Paper goes by its forms (``commands/paper.py``), a mandate by its holder."""
 
 
-async def cast_ballot(tx: Transaction, poll_id: UUID, answers: Answers) -> Ballot:
+async def cast_ballot(
+    tx: Transaction, poll_id: UUID, answers: Answers, *, once: str | None = None
+) -> Ballot | SealedReceipt:
     """The actor's own ballot. An equal one again gets the first one's receipt, also after the
-    close; a different one is refused.
+    close; a different one is refused. ``once`` is the secret of a confidential ballot; there a
+    retry is known by it as long as the box is closed.
 
-    Refuses with NotOnRoll, PollNotOpen, PollClosed, BallotInvalid, NotAtMeeting or AlreadyVoted.
+    Refuses with NotOnRoll, WrongChannel, PollNotOpen, PollClosed, BallotInvalid,
+    BallotSecretNeeded, NotAtMeeting or AlreadyVoted.
     """
     poll, _ = await access_poll(tx, poll_id, Deed.CAST_BALLOT, hold=Hold.POLL_SHARED)
     place = await place_of(tx, poll, tx.person_id)
     if place is None:
         raise rules.NotOnRoll()
+    rules.check_channel(poll.preset, BallotChannel.ELECTRONIC)
     choices = rules.check_ballot(poll.items, answers)
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        sealed = SealedCast(place=place, choices=choices, once=check_once(once))
+        return await _cast_sealed(tx, poll, sealed)
     try:
         rules.check_open(poll.state, poll.closes_at, tx.now)
     except rules.PollClosed:
@@ -46,7 +65,7 @@ async def cast_ballot(tx: Transaction, poll_id: UUID, answers: Answers) -> Ballo
         if equal:
             return equal[-1]
         raise
-    await _check_present(tx, poll, [place])
+    await check_present(tx, poll, [place])
 
     cast = Cast(place=place, choices=choices, channel=BallotChannel.ELECTRONIC)
     return (await put_in(tx, poll, [cast]))[0]
@@ -60,23 +79,65 @@ async def record_ballot(
     *,
     channel: BallotChannel,
     consent_note: str,
-) -> Ballot:
-    """Staff enter the ballot of the voter in place ``number``: on paper, or 代录 for one who asked
-    for it; ``consent_note`` says how. It is bound by the same rules as the voter's own.
+    helper_id: UUID,
+    witness_id: UUID | None = None,
+    once: str | None = None,
+) -> Ballot | SealedReceipt:
+    """Staff enter 代录 what the voter in place ``number`` had written by ``helper_id``, whom the
+    voter chose; ``consent_note`` says how. There are two people: who helps and who enters, or a
+    second member of staff as witness where they are the same. The voter is told. It is bound by
+    the same rules as the voter's own, and its receipt is the voter's.
 
-    Refuses with NotImpartial, WrongChannel, NotOnRoll, PollNotOpen, PollClosed, BallotInvalid or
-    AlreadyVoted.
+    Refuses with NotImpartial, SecondStaffNeeded, WrongChannel, NotOnRoll, PollNotOpen, PollClosed,
+    BallotInvalid or AlreadyVoted.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
-    if poll.preset.held_in_meeting or channel not in STAFF_CHANNELS:
+    allowed = STAFF_CHANNELS & set(poll.preset.channels)
+    if poll.preset.held_in_meeting or channel not in allowed:
         raise rules.WrongChannel(channel=channel.value)
+    rules.check_channel(poll.preset, channel)
     rules.check_open(poll.state, poll.closes_at, tx.now)
     await check_impartial(tx, topic)
     choices = rules.check_ballot(poll.items, answers)
-    places = await _voters(tx, poll, [number])
+    place = (await _voters(tx, poll, [number]))[0]
+    await _check_help(tx, poll, topic, place, helper_id, witness_id)
 
-    cast = Cast(place=places[0], choices=choices, channel=channel, consent_note=consent_note)
-    return (await put_in(tx, poll, [cast]))[0]
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        sealed = SealedCast(
+            place=place,
+            choices=choices,
+            once=check_once(once),
+            channel=channel,
+            consent_note=consent_note,
+        )
+        answer: Ballot | SealedReceipt = await _put_in_sealed(tx, poll, sealed)
+        cast_no = 1
+    else:
+        cast = Cast(place=place, choices=choices, channel=channel, consent_note=consent_note)
+        answer = ballot = (await put_in(tx, poll, [cast]))[0]
+        cast_no = ballot.cast_no
+    if await tx.session.get(BallotAssistance, (poll.id, place.id, cast_no)) is None:
+        tx.session.add(
+            BallotAssistance(
+                poll_id=poll.id,
+                roll_entry_id=place.id,
+                cast_no=cast_no,
+                community_id=poll.community_id,
+                helper_id=helper_id,
+                witness_id=witness_id,
+                at=tx.now,
+            )
+        )
+        assert place.person_id is not None
+        tx.emit(
+            BallotRecordedForVoter(
+                community_id=poll.community_id,
+                person_id=place.person_id,
+                poll_id=poll.id,
+                channel=channel.value,
+            )
+        )
+    return answer
 
 
 async def record_meeting_votes(
@@ -95,14 +156,55 @@ async def record_meeting_votes(
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
     if not poll.preset.held_in_meeting or channel not in MEETING_CHANNELS:
         raise rules.WrongChannel(channel=channel.value)
+    rules.check_channel(poll.preset, channel)
     rules.check_open(poll.state, poll.closes_at, tx.now)
     await check_impartial(tx, topic)
     choices = {n: rules.check_ballot(poll.items, answers) for n, answers in votes.items()}
     places = await _voters(tx, poll, sorted(choices))
-    await _check_present(tx, poll, places)
+    await check_present(tx, poll, places)
 
     casts = [Cast(place=place, choices=choices[place.number], channel=channel) for place in places]
     return await put_in(tx, poll, casts)
+
+
+async def _cast_sealed(tx: Transaction, poll: Poll, cast: SealedCast) -> SealedReceipt:
+    try:
+        rules.check_open(poll.state, poll.closes_at, tx.now)
+    except rules.PollClosed:
+        earlier = (await envelopes_of(tx, poll.id, [cast.place.id])).get(cast.place.id)
+        if earlier is not None and envelope_box.is_same(poll, cast, earlier):
+            return envelope_box.receipt(poll, cast, earlier)
+        raise
+    await check_present(tx, poll, [cast.place])
+    return await _put_in_sealed(tx, poll, cast)
+
+
+async def _put_in_sealed(tx: Transaction, poll: Poll, cast: SealedCast) -> SealedReceipt:
+    (answer,) = await envelope_box.put_in(tx, poll, [cast])
+    if isinstance(answer, rules.AlreadyVoted):
+        raise answer
+    return answer
+
+
+async def _check_help(
+    tx: Transaction,
+    poll: Poll,
+    topic: Topic,
+    place: RollEntry,
+    helper_id: UUID,
+    witness_id: UUID | None,
+) -> None:
+    """The helper has no interest and is not the voter; who enters does not help alone."""
+    if helper_id == place.person_id:
+        raise rules.NotImpartial()
+    await find_person(tx, person_id=helper_id)
+    await check_disinterested(tx, topic, helper_id)
+    if helper_id != tx.person_id:
+        return
+    if witness_id is None or witness_id in (tx.person_id, place.person_id):
+        raise SecondStaffNeeded()
+    if not await holds_a_role(tx, poll.community_id, witness_id, STAFF):
+        raise SecondStaffNeeded()
 
 
 async def _voters(tx: Transaction, poll: Poll, numbers: list[int]) -> list[RollEntry]:
@@ -117,9 +219,11 @@ async def _voters(tx: Transaction, poll: Poll, numbers: list[int]) -> list[RollE
     return places
 
 
-async def _check_present(tx: Transaction, poll: Poll, places: Sequence[RollEntry]) -> None:
+async def check_present(tx: Transaction, poll: Poll, places: Sequence[RollEntry]) -> None:
     if not poll.preset.held_in_meeting:
         return
+    if await last_hand_count(tx, poll) is not None:
+        raise HandsOrBallots()
     voters = [place.person_id for place in places if place.person_id is not None]
     absent = await absent_from_meeting(tx, poll, voters)
     if absent:

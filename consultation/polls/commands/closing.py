@@ -1,6 +1,7 @@
 """The close and what follows: counted inside the close, signed by two tellers and witnessed, then
 published. Nobody sees a choice or a count before."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,17 @@ from consultation.events import (
     PollVoided,
 )
 from consultation.jobs import JobKind, schedule
-from consultation.permissions import Deed, Grant, Role, check
-from consultation.polls import rules, wording
+from consultation.permissions import Deed, Grant, Role, check, grant_of
+from consultation.polls import disclosure, result_wording, rules
+from consultation.polls.commands import erasure
+from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
-from consultation.polls.counting import count, result_digest
+from consultation.polls.commands.recording import schedule_last_round
+from consultation.polls.counting import HandTotals, Vote, count, result_digest
+from consultation.polls.deeming_queries import votes_with_silent
+from consultation.polls.hand_queries import hands_counted
+from consultation.polls.phrases import Phrase
+from consultation.polls.presets import BallotMode
 from consultation.polls.queries import (
     Hold,
     access_poll,
@@ -24,23 +32,25 @@ from consultation.polls.queries import (
     check_impartial,
     frozen_roll,
     members_present,
+    place_of,
     signatures,
-    votes_cast,
 )
-from consultation.polls.rolls import roll_digest
+from consultation.polls.reconciliation import Reconciliation, check_reconciled
+from consultation.polls.reconciliation_queries import reconciliation_of
+from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Ballot, CountSignature, Poll, SignerRole
-from consultation.polls.wording import Phrase
 from consultation.refusals import AlreadyDone, NotPermitted
 from consultation.topics.documents import publish_document
 from consultation.topics.gates import TELLERS_NEEDED
 from consultation.topics.lifecycle import advance
-from consultation.topics.states import Act, DocumentKind
+from consultation.topics.states import Act, DocumentKind, Layer
 from consultation.topics.tables import Topic
 
 
 async def close_poll(tx: Transaction, poll_id: UUID) -> None:
     """At ``closes_at``: hold the poll alone, count what is in it, and store the count unpublished.
+    The box of a confidential poll stays shut; three people open it (``unsealing``).
 
     A poll that was extended waits for its later close; one that never opened is void. The roll
     must still have the digest it was announced with, or nothing is counted.
@@ -60,6 +70,7 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
     if poll.state is PollState.ANNOUNCED:
         poll.state = PollState.VOIDED
         tx.emit(PollVoided(**_about(poll, topic)))
+        await erasure.order(tx, poll)
     if poll.state is not PollState.OPEN:
         return
     roll = await frozen_roll(tx, poll)
@@ -67,13 +78,28 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
         raise RuntimeError("the roll is not the one that was announced")
 
     poll.present = await members_present(tx, poll) if poll.preset.held_in_meeting else None
+    if poll.mode is BallotMode.NAMED:
+        hands = await hands_counted(tx, poll)
+        store_count(poll, roll, await votes_with_silent(tx, poll), hands)
+    poll.state = PollState.CLOSED
+    poll.closed_at = tx.now
+    await schedule_last_round(tx, poll)
+
+    tx.emit(PollClosed(**_about(poll, topic)))
+
+
+def store_count(
+    poll: Poll, roll: Mapping[UUID, Place], votes: Sequence[Vote], hands: HandTotals | None = None
+) -> None:
+    """Count, unpublished, with the poll held alone."""
     poll.result = count(
         poll.preset,
         poll.items,
         {entry_id: place.area_dm2 for entry_id, place in roll.items()},
-        await votes_cast(tx, poll.id),
+        votes,
         present=poll.present,
         budget_fen=poll.budget_fen,
+        hands=hands,
     )
     poll.result_digest = result_digest(
         poll.result,
@@ -81,10 +107,6 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
         text_hash=poll.text_hash or "",
         roll_digest=poll.roll_digest or "",
     )
-    poll.state = PollState.CLOSED
-    poll.closed_at = tx.now
-
-    tx.emit(PollClosed(**_about(poll, topic)))
 
 
 async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writer) -> Poll:
@@ -92,8 +114,8 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     the last signature needed the result is published and the topic goes on. Signing again changes
     nothing.
 
-    Refuses with NotCounted, NotImpartial, SignedDigestDiffers, or AlreadyDone for a second
-    signature of one person in another role.
+    Refuses with NotCounted, BoxNotDestroyed, NotImpartial, SignedDigestDiffers,
+    PollDoesNotReconcile, or AlreadyDone for a second signature of one person in another role.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
     witness = tx.standing.role is Role.SUPERVISOR
@@ -105,11 +127,14 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
         return poll
     if mine is not None:
         raise AlreadyDone()
-    if poll.state is not PollState.CLOSED:
+    if poll.state is not PollState.CLOSED or poll.result is None:
         raise rules.NotCounted(state=poll.state.value)
+    if poll.mode is BallotMode.CONFIDENTIAL and poll.box_destroyed_at is None:
+        raise rules.BoxNotDestroyed()
     await check_impartial(tx, topic)
     if digest != poll.result_digest:
         raise rules.SignedDigestDiffers()
+    check_reconciled(await reconciliation_of(tx, poll))
 
     signature = CountSignature(
         poll_id=poll.id,
@@ -132,27 +157,59 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
 async def read_ballots(
     tx: Transaction, poll_id: UUID, *, after: int, limit: int
 ) -> list[tuple[int, str, Ballot]]:
-    """Named ballots after a number on the roll, for tellers and supervisor, after the close only;
-    that they looked is journalled. Refuses with ChoicesSealed."""
+    """Named ballots after a number on the roll: for tellers and supervisor after the close, and for
+    the owners on the roll of an owners' decision after the publication, who may inspect its records
+    (最高人民法院建筑物区分所有权解释 art. 13). That they looked is journalled.
+
+    Refuses with NotNamed, ChoicesSealed or NotPermitted.
+    """
     poll, topic = await access_poll(tx, poll_id, Deed.SEE_NAMED_CHOICES)
-    if check(Deed.SEE_NAMED_CHOICES, tx.standing.role) is not Grant.YES:
+    if poll.mode is not BallotMode.NAMED:
+        raise rules.NotNamed(mode=poll.mode.value)
+    staff = check(Deed.SEE_NAMED_CHOICES, tx.standing.role) is Grant.YES
+    if not staff and not await may_inspect(tx, poll):
         raise NotPermitted(deed=Deed.SEE_NAMED_CHOICES.value, role=tx.standing.role.value)
-    if poll.state not in (PollState.CLOSED, PollState.PUBLISHED):
+    if poll.state is not PollState.PUBLISHED and not (staff and poll.state is PollState.CLOSED):
         raise rules.ChoicesSealed()
 
     tx.emit(PollBallotsRead(**_about(poll, topic), role=tx.standing.role.value))
     return await ballots_page(tx, poll, after=after, limit=limit)
 
 
+async def read_reconciliation(tx: Transaction, poll_id: UUID) -> Reconciliation:
+    """How the registers of a poll add up: for tellers and supervisor from the announcement on, for
+    everybody once the result is published. Refuses with NotPermitted."""
+    poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
+    signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
+    if poll.state is not PollState.PUBLISHED and not signs:
+        raise NotPermitted(deed=Deed.SIGN_COUNT.value, role=tx.standing.role.value)
+    return await reconciliation_of(tx, poll)
+
+
+async def may_inspect(tx: Transaction, poll: Poll) -> bool:
+    """Whether the actor is one of the owners who decided."""
+    of_owners = poll.preset.layer is Layer.OWNERS
+    return of_owners and await place_of(tx, poll, tx.person_id) is not None
+
+
 async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> None:
     """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
     assert poll.result is not None
+    await certify(tx, poll)
+    rounded = disclosure.hides_areas(poll.preset)  # the sheet is public
     document = await publish_document(
         tx,
         topic,
         DocumentKind.TALLY_SHEET,
         title=write([Phrase("polls.result.title", {"title": topic.title})]),
-        body=write(wording.result(poll.preset, poll.items, poll.result)),
+        body=write(
+            result_wording.result(
+                poll.preset,
+                poll.items,
+                disclosure.without_areas(poll.result) if rounded else poll.result,
+                areas_rounded=rounded,
+            )
+        ),
     )
     poll.tally_sheet_id = document.id
     poll.state = PollState.PUBLISHED

@@ -14,16 +14,20 @@ from consultation.jobs import JobKind, schedule
 from consultation.meetings.rules import MeetingState
 from consultation.meetings.tables import Meeting
 from consultation.permissions import Deed, Role
-from consultation.polls import rules, terms, wording
+from consultation.polls import deeming, rules, terms, wording
+from consultation.polls.commands.recording import fix_manifest, schedule_round
+from consultation.polls.commands.showing import schedule_look
 from consultation.polls.counting import Count, turnout_progress
-from consultation.polls.presets import RulePreset
-from consultation.polls.queries import Hold, access_poll, live_poll, turnout
+from consultation.polls.deeming_queries import check_clause
+from consultation.polls.objection_queries import write_roll
+from consultation.polls.phrases import Phrase
+from consultation.polls.presets import BallotMode, RulePreset
+from consultation.polls.queries import Hold, access_poll, live_poll, turnout, voters_follow
 from consultation.polls.registers import build_roll, place_name
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
-from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
+from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout
 from consultation.polls.terms import PollDraft
-from consultation.polls.wording import Phrase
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.documents import publish_document
 from consultation.topics.gates import check_subject
@@ -39,7 +43,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     """Draft the poll of the topic's present round, or replace the draft there is.
 
     Refuses with PollTooEarly, PollExists, UnknownPreset, PollLayerMismatch, PresetNotPlanned,
-    PollScopeInvalid, PollItemsInvalid, PollMeetingInvalid, PollWindowInvalid or ForbiddenSubject.
+    PresetNotPolled, PollScopeInvalid, PollItemsInvalid, PollModeInvalid, PollMeetingInvalid,
+    PollWindowInvalid, DeemingNotAllowed or ForbiddenSubject.
     """
     topic = await access_topic(tx, topic_id, Deed.CHOOSE_PRESET, lock=True)
     preset = terms.find_preset(draft.preset)
@@ -58,6 +63,10 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     if poll is not None and poll.state is not PollState.DRAFT:
         raise terms.PollExists()
 
+    if draft.silence_clause_id is not None:
+        preset = deeming.with_clause(preset, draft.items)
+        await check_clause(tx, topic, draft.silence_clause_id)
+    of_record = terms.system_of_record(preset, draft)
     content = {
         "scope_node_id": scope.id,
         "scope_name": await place_name(tx, scope),
@@ -65,7 +74,9 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "question": draft.question,
         "items": draft.items,
         "budget_fen": draft.budget_fen,
-        "preset": preset,
+        "preset": terms.as_announced(preset, legal_system_of_record=of_record),
+        "legal_system_of_record": of_record,
+        "silence_clause_id": draft.silence_clause_id,
         "mode": draft.mode or preset.modes[0],
         "drafted_by_id": tx.person_id,
         "drafted_at": tx.now,
@@ -87,12 +98,16 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     return poll
 
 
-async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Poll:
+async def announce_poll(
+    tx: Transaction, poll_id: UUID, *, write: Writer, confirm_preset: bool = False
+) -> Poll:
     """A second person announces the poll: text, preset and roll are frozen from now on.
+    ``confirm_preset``: they compared the numbers of a rule that is to be confirmed with the law.
 
-    Announcing again by the same person changes nothing. Refuses with SecondPersonNeeded,
-    PollTooEarly, PresetNotPlanned, PresetNotEffective, PollMeetingInvalid, PollWindowInvalid or
-    EmptyRoll.
+    A confidential poll gets its box key. Announcing again by the same person changes nothing.
+    Refuses with SecondPersonNeeded, PollTooEarly, PresetNotPlanned, PresetNotEffective,
+    PresetNeedsConfirmation, PollMeetingInvalid, PollWindowInvalid, RollNotAvailable, EmptyRoll or
+    BoxKeysMissing.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.CHOOSE_PRESET, hold=Hold.TOPIC_AND_POLL)
     if poll.announced_by_id == tx.person_id:
@@ -103,7 +118,8 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
         raise terms.SecondPersonNeeded()
     _check_stage(topic, terms.OPEN_TO_ANNOUNCE)
     await _check_preset(tx, topic, poll.preset)
-    terms.check_effective(poll.preset, tx.now)
+    terms.check_effective(terms.find_preset(poll.preset.key), tx.now)
+    terms.check_confirmed(poll.preset, confirmed=confirm_preset)
     terms.check_items(poll.preset, poll.items, poll.budget_fen)
     terms.check_window(poll.preset, poll.opens_at, poll.closes_at)
     terms.check_notice(poll.preset, poll.opens_at, tx.now)
@@ -113,6 +129,8 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
     if not any(place.person_id for place in roll):
         raise terms.EmptyRoll()
 
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        poll.box_public_key = (await tx.box_keys.create(poll.id)).hex()
     poll.state = PollState.ANNOUNCED
     poll.announced_by_id = tx.person_id
     poll.announced_at = tx.now
@@ -121,11 +139,14 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
     poll.eligible_heads = len(roll)
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await _freeze(tx, poll, roll)
-    poll.notice_id = (await _publish_notice(tx, poll, topic, write)).id
+    await fix_manifest(tx, poll)
+    await voters_follow(tx, poll)
+    poll.notice_id = (await publish_notice(tx, poll, topic, write)).id
     for kind, at in ((JobKind.POLL_OPEN, poll.opens_at), (JobKind.POLL_CLOSE, poll.closes_at)):
         await schedule(
             tx, kind, poll.id, at, community_id=poll.community_id, occasion=at.isoformat()
         )
+    await schedule_round(tx, poll)
 
     tx.emit(
         PollAnnounced(
@@ -135,6 +156,7 @@ async def announce_poll(tx: Transaction, poll_id: UUID, *, write: Writer) -> Pol
             opens_at=poll.opens_at,
             closes_at=poll.closes_at,
             text_hash=poll.text_hash,
+            served_min=poll.preset.served_min,
         )
     )
     return poll
@@ -184,6 +206,7 @@ async def extend_poll(
         community_id=poll.community_id,
         occasion=closes_at.isoformat(),
     )
+    await schedule_look(tx, poll)
 
     tx.emit(
         PollExtended(
@@ -237,25 +260,8 @@ async def _check_meeting(
 async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
     """Write the roll and the turnout counters, each in one go."""
     await tx.session.flush()
+    await write_roll(tx, poll, roll)
     connection = await tx.session.connection()
-    await connection.execute(
-        insert(RollEntry),
-        [
-            {
-                "id": tx.new_id(),
-                "community_id": poll.community_id,
-                "poll_id": poll.id,
-                "roll_version": poll.roll_version,
-                "number": place.number,
-                "person_id": place.person_id,
-                "household_id": place.household_id,
-                "label": place.label,
-                "area_dm2": place.area_dm2,
-                "units": list(place.units),
-            }
-            for place in roll
-        ],
-    )
     await connection.execute(
         insert(PollTurnout),
         [
@@ -265,15 +271,27 @@ async def _freeze(tx: Transaction, poll: Poll, roll: Sequence[Place]) -> None:
                 "community_id": poll.community_id,
                 "heads": 0,
                 "area_dm2": 0,
+                "served": 0,
             }
             for shard in range(TURNOUT_SHARDS)
         ],
     )
 
 
-async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> Document:
+async def publish_notice(
+    tx: Transaction,
+    poll: Poll,
+    topic: Topic,
+    write: Writer,
+    *,
+    replaces: Document | None = None,
+    correction: Phrase | None = None,
+) -> Document:
+    """The notice of the poll as it stands; with ``correction``, which it says first, as the next
+    version of the one it replaces."""
     said = wording.notice(
         poll.preset,
+        mode=poll.mode,
         question=poll.question,
         items=poll.items,
         budget_fen=poll.budget_fen,
@@ -282,8 +300,18 @@ async def _publish_notice(tx: Transaction, poll: Poll, topic: Topic, write: Writ
         opens_at=poll.opens_at,
         closes_at=poll.closes_at,
         text_hash=poll.text_hash or "",
+        legal_system_of_record=poll.legal_system_of_record,
+        manifest_hash=poll.manifest_hash or "",
     )
     title = write([Phrase("polls.notice.title", {"title": topic.title})])
+    if correction is not None:
+        said = [correction, *said]
     return await publish_document(
-        tx, topic, DocumentKind.POLL_NOTICE, title=title, body=write(said)
+        tx,
+        topic,
+        DocumentKind.POLL_NOTICE,
+        title=title,
+        body=write(said),
+        replaces=replaces,
+        correction_reason=None if correction is None else write([correction]),
     )

@@ -10,6 +10,7 @@ from consultation.batching import Batch, Busy
 from consultation.database import Database
 from consultation.permissions import Actor
 from consultation.polls.commands.casting import cast_ballot
+from consultation.polls.envelope_box import SealedReceipt
 from consultation.polls.express.judging import Alone, OwnCast, Receipt
 from consultation.polls.express.postgres import PostgresBox
 from consultation.polls.express.sqlite import SqliteBox
@@ -55,8 +56,9 @@ class Express:
     async def cast_alone(self, cast: OwnCast, actor: Actor) -> Receipt:
         """In a transaction of its own: for who acts under a role, and for what no batch takes."""
         async with self._db.begin(actor) as tx:
-            ballot = await cast_ballot(tx, cast.poll_id, cast.answers)
-        return Receipt(cast.poll_id, ballot.receipt, ballot.cast_at)
+            ballot = await cast_ballot(tx, cast.poll_id, cast.answers, once=cast.once)
+        tracker = ballot.tracker if isinstance(ballot, SealedReceipt) else None
+        return Receipt(cast.poll_id, ballot.receipt, ballot.cast_at, tracker)
 
     async def _work(self, casts: Sequence[OwnCast]) -> Sequence[Receipt | Alone | Refusal]:
         try:

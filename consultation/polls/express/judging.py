@@ -11,6 +11,7 @@ from consultation.community.queries import residence_role
 from consultation.community.tables import ResidenceKind
 from consultation.permissions import Deed, Role, check
 from consultation.polls import rules
+from consultation.polls.envelopes import check_once
 from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
 from consultation.polls.rules import Choices, PollItem, PollState, Precedence
 from consultation.refusals import NotFound, Refusal
@@ -18,20 +19,23 @@ from consultation.refusals import NotFound, Refusal
 
 @dataclass(frozen=True, slots=True)
 class OwnCast:
-    """A ballot as it was handed in: item number and codes of each answer."""
+    """A ballot as it was handed in: item number and codes of each answer; ``once`` is the secret of
+    a confidential one."""
 
     poll_id: UUID
     person_id: UUID
     answers: tuple[tuple[int, tuple[str, ...]], ...]
+    once: str | None = None
 
 
 @dataclass(slots=True)
 class Receipt:
-    """What the voter gets."""
+    """What the voter gets: of a named ballot the time, of a confidential one the tracker."""
 
     poll_id: UUID
     receipt: str
-    cast_at: datetime
+    cast_at: datetime | None
+    tracker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class PollText:
     items: list[PollItem]
     preset: RulePreset
     mode: BallotMode
+    box_public_key: str | None
 
 
 @lru_cache(maxsize=64)
@@ -72,6 +77,7 @@ class Admitted:
     """The ballot may go in; or, when ``late``, only the receipt of an equal one may come out."""
 
     choices: Choices
+    once: bytes = b""
     late: rules.PollClosed | None = None
 
 
@@ -98,6 +104,8 @@ def judge(
         return NotFound(what="poll")
     if text.mode not in modes or seen.state is PollState.DRAFT or not seen.topic_public:
         return ALONE
+    if text.preset.held_in_meeting or CHANNEL not in text.preset.channels:
+        return ALONE  # a show of hands may have been counted; the command looks
     try:
         role = Role.VISITOR
         if seen.level is not None and seen.kind is not None:
@@ -106,15 +114,18 @@ def judge(
         if seen.entry is None:
             raise rules.NotOnRoll()
         choices = rules.check_ballot(text.items, cast.answers)
+        once = b""
+        if text.mode is BallotMode.CONFIDENTIAL:
+            once = check_once(cast.once)
         try:
             rules.check_open(seen.state, seen.closes_at, now)
         except rules.PollClosed as late:
-            return Admitted(choices, late)
+            return Admitted(choices, once, late)
         if text.preset.held_in_meeting and not seen.present:
             raise rules.NotAtMeeting(numbers=[str(seen.number)])
     except Refusal as refusal:
         return refusal
-    return Admitted(choices)
+    return Admitted(choices, once)
 
 
 @dataclass(frozen=True, slots=True)

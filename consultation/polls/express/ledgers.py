@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from consultation.polls import leaves
-from consultation.polls.express.judging import CHANNEL, Receipt
+from consultation.polls.envelopes import seal_ballot
+from consultation.polls.express.judging import CHANNEL, PollText, Receipt
 from consultation.polls.presets import BallotMode
 from consultation.polls.rules import Choices
 
@@ -30,6 +31,8 @@ class Entry:
     cast_no: int
     now: datetime
     random: bytes
+    text: PollText
+    once: bytes
 
 
 class Ledger(Protocol):
@@ -83,6 +86,48 @@ class Named:
         return values, Receipt(cast.poll_id, leaf.hex(), cast.now)
 
 
+class Confidential:
+    """Envelopes (``polls/envelopes``). Only a voter's first goes in with a batch: a retry or a
+    re-vote has to read what lies there, and is cast alone."""
+
+    table = "envelope"
+    columns = (
+        ("poll_id", "uuid"),
+        ("roll_entry_id", "uuid"),
+        ("community_id", "uuid"),
+        ("sealed", "bytea"),
+        ("fingerprint", "bytea"),
+        ("salt", "bytea"),
+        ("leaf_hash", "bytea"),
+    )
+    shared = (("channel", "text"), ("replaced", "bytea"))
+    key = ("poll_id", "roll_entry_id")
+
+    def same(self, cast_no: int, set_aside: bool, now: datetime) -> tuple[Any, ...]:
+        return (_ELECTRONIC, b"")
+
+    def row(self, cast: Entry) -> tuple[tuple[Any, ...], Receipt]:
+        assert cast.text.box_public_key is not None
+        content = seal_ballot(
+            cast.text.box_public_key,
+            poll_id=cast.poll_id,
+            items=cast.text.items,
+            place=cast.number,
+            choices=cast.choices,
+            once=cast.once,
+        )
+        values = (
+            cast.poll_id,
+            cast.entry,
+            cast.community,
+            content.sealed,
+            content.fingerprint,
+            content.salt,
+            content.leaf_hash,
+        )
+        return values, Receipt(cast.poll_id, content.leaf_hash.hex(), None, content.tracker)
+
+
 def _leaf(cast: Entry, choices: str) -> bytes:
     """``leaves.ballot_leaf``, written out: half of what a row costs otherwise."""
     return (
@@ -92,4 +137,7 @@ def _leaf(cast: Entry, choices: str) -> bytes:
 
 
 _ELECTRONIC = CHANNEL.value
-LEDGERS: Mapping[BallotMode, Ledger] = {BallotMode.NAMED: Named()}
+LEDGERS: Mapping[BallotMode, Ledger] = {
+    BallotMode.NAMED: Named(),
+    BallotMode.CONFIDENTIAL: Confidential(),
+}

@@ -26,7 +26,7 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 ITEMS = TypeAdapter(list[PollItem])
 
-TEXTS = "SELECT id, state, items, preset, mode FROM poll WHERE id = ANY($1::uuid[])"
+TEXTS = "SELECT id, state, items, preset, mode, box_public_key FROM poll WHERE id = ANY($1::uuid[])"
 
 LOOK = """
 SELECT clock_timestamp(), p.state, p.closes_at, t.was_public, p.community_id, r.level, r.kind,
@@ -154,9 +154,9 @@ class PostgresBox:
         return {
             id: (
                 PollState(state),
-                PollText(ITEMS.validate_json(items), preset_of(preset), BallotMode(mode)),
+                PollText(ITEMS.validate_json(items), preset_of(preset), BallotMode(mode), key),
             )
-            for id, state, items, preset, mode in await self._fetch(TEXTS, list(poll_ids))
+            for id, state, items, preset, mode, key in await self._fetch(TEXTS, list(poll_ids))
         }
 
     async def look(self, casts: Sequence[OwnCast]) -> tuple[datetime, list[Seen | None]]:

@@ -28,7 +28,7 @@ from consultation.polls.rules import PollItem, PollState
 Result = TypeVar("Result")
 ITEMS = TypeAdapter(list[PollItem])
 
-TEXT = "SELECT state, items, preset, mode FROM poll WHERE id = ?"
+TEXT = "SELECT state, items, preset, mode, box_public_key FROM poll WHERE id = ?"
 
 POLL = """
 SELECT p.state, p.closes_at, t.was_public, p.community_id, p.meeting_id, p.roll_version,
@@ -146,8 +146,10 @@ class SqliteBox:
     async def texts(self, poll_ids: Collection[UUID]) -> Mapping[UUID, tuple[PollState, PollText]]:
         found: dict[UUID, tuple[PollState, PollText]] = {}
         for id in poll_ids:
-            for state, items, preset, mode in self._rows(TEXT, id.hex):
-                text = PollText(ITEMS.validate_json(items), preset_of(preset), BallotMode(mode))
+            for state, items, preset, mode, key in self._rows(TEXT, id.hex):
+                text = PollText(
+                    ITEMS.validate_json(items), preset_of(preset), BallotMode(mode), key
+                )
                 found[id] = (PollState(state), text)
         return found
 

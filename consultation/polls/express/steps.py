@@ -153,6 +153,8 @@ class _Case:
             cast_no,
             now,
             random,
+            self.text,
+            self.admitted.once,
         )
 
 

@@ -10,7 +10,7 @@ from consultation.permissions import Deed, Grant, Role, grant_of
 from consultation.refusals import NotPermitted
 from consultation.topics import lookups, rules
 from consultation.topics.queries import access_topic
-from consultation.topics.tables import CoSignature, Follow, Topic
+from consultation.topics.tables import CoSignature, Topic
 
 
 async def cosign_topic(tx: Transaction, topic_id: UUID) -> Topic:
@@ -34,6 +34,7 @@ async def cosign_topic(tx: Transaction, topic_id: UUID) -> Topic:
             )
         )
         _count(tx, topic, topic.co_signers + 1)
+        await lookups.begin_following(tx, topic, tx.person_id)
     return topic
 
 
@@ -64,22 +65,13 @@ async def follow_topic(tx: Transaction, topic_id: UUID) -> Topic:
     topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
     if tx.standing.role is Role.VISITOR:
         raise NotPermitted(deed="follow", role=tx.standing.role.value)
-    await lookups.insert_missing(
-        tx,
-        Follow,
-        topic_id=topic.id,
-        person_id=tx.person_id,
-        community_id=topic.community_id,
-        at=tx.now,
-    )
+    await lookups.set_following(tx, topic, ended=False)
     return topic
 
 
 async def unfollow_topic(tx: Transaction, topic_id: UUID) -> Topic:
+    """Hear no more of it. What a vote owes its voters they are told all the same."""
     topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
-    await tx.session.exec(
-        delete(Follow).where(
-            col(Follow.topic_id) == topic.id, col(Follow.person_id) == tx.person_id
-        )
-    )
+    if tx.standing.role is not Role.VISITOR:
+        await lookups.set_following(tx, topic, ended=True)
     return topic

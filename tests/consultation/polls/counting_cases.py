@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from consultation.polls.counting import Result, Vote, count
-from consultation.polls.presets import RulePreset, presets
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import RulePreset
 from consultation.polls.rules import PollItem
 
 ONE_ITEM = [PollItem(number=1, text="事项")]

@@ -4,6 +4,7 @@ by the commands and the worker."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from sqlalchemy import insert
 
 from api.phrases import write
 from api.worker import Worker
+from consultation.append_only import protect, unprotect
 from consultation.calendar import add_days
 from consultation.community.tables import (
     Household,
@@ -31,16 +33,20 @@ from consultation.meetings.rules import AttendanceMode, Form, MeetingState
 from consultation.meetings.tables import Attendance, Meeting
 from consultation.outcomes.tables import Outcome, OutcomeItem
 from consultation.permissions import Actor, Role
-from consultation.polls.commands import casting, closing, drafting
+from consultation.polls.commands import casting, closing, drafting, unsealing
+from consultation.polls.envelope_box import SealedReceipt
+from consultation.polls.presets import BallotMode
 from consultation.polls.queries import frozen_roll
 from consultation.polls.rules import PollItem
 from consultation.polls.tables import Poll
-from consultation.polls.terms import PollDraft
+from consultation.polls.terms import PollDraft, warnings
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
 from tests.conftest import ManualClock
 from tests.consultation.polls.counting_cases import preset
 from tests.world import A_PLAN, LONG_AGO, World, a_topic
+
+OPENERS = (("teller1", Role.TELLER), ("teller2", Role.TELLER), ("supervisor", Role.SUPERVISOR))
 
 
 @dataclass
@@ -313,7 +319,9 @@ class Stage:
     async def announced(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
         poll = await self.drafted(name, topic, scope, **change)
         async with self.db.begin(self.secretary) as tx:
-            return await drafting.announce_poll(tx, poll.id, write=write)
+            return await drafting.announce_poll(
+                tx, poll.id, write=write, confirm_preset=bool(warnings(poll.preset))
+            )
 
     async def opened(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
         poll = await self.announced(name, topic, scope, **change)
@@ -333,6 +341,52 @@ class Stage:
         answers = [(item.number, [choice]) for item in poll.items]
         async with self.db.begin(Actor(person_id=person)) as tx:
             return (await casting.cast_ballot(tx, poll_id, answers)).receipt
+
+    async def cast_sealed(
+        self, poll_id: UUID, person: UUID, choice: str, *, once: str | None = None
+    ) -> SealedReceipt:
+        """A confidential ballot, the same choice for every item, with a fresh secret."""
+        poll = await self.load(poll_id)
+        answers = [(item.number, [choice]) for item in poll.items]
+        async with self.db.begin(Actor(person_id=person)) as tx:
+            receipt = await casting.cast_ballot(
+                tx, poll_id, answers, once=once or token_urlsafe(24)
+            )
+        assert isinstance(receipt, SealedReceipt)
+        return receipt
+
+    async def household_poll(
+        self,
+        count: int,
+        *,
+        name: str = "梧桐新村",
+        mode: BallotMode = BallotMode.CONFIDENTIAL,
+        rule: dict[str, Any] | None = None,
+    ) -> tuple[Poll, list[UUID]]:
+        """An open poll among ``count`` households, and the voters; ``rule`` changes the preset."""
+        estate, people = await self.households(count, name=name)
+        topic = await self.topic("household_poll", estate)
+        poll = await self.drafted("household_poll", topic, estate, mode=mode)
+        async with self.db.begin() as tx:
+            row = await tx.session.get(Poll, poll.id)
+            assert row is not None
+            row.preset = row.preset.model_copy(update=rule or {})
+        async with self.db.begin(self.secretary) as tx:
+            await drafting.announce_poll(tx, poll.id, write=write)
+        self.clock.now = poll.opens_at
+        await self.work()
+        return await self.load(poll.id), people
+
+    async def confirm_opening(self, poll_id: UUID, name: str, role: Role) -> Poll:
+        async with self.db.begin(self.world.as_(name, role)) as tx:
+            return await unsealing.confirm_opening(tx, poll_id)
+
+    async def open_box(self, poll_id: UUID) -> Poll:
+        """Close the poll and open its box; key and envelopes are not destroyed yet."""
+        await self.closed(poll_id)
+        for name, role in OPENERS:
+            await self.confirm_opening(poll_id, name, role)
+        return await self.load(poll_id)
 
     async def vote(self, poll_id: UUID, people: Sequence[UUID], answers: str) -> None:
         """``answers`` has a letter for each person: f, a, o; any other does not vote. All in one
@@ -368,6 +422,20 @@ class Stage:
 
     async def work(self) -> None:
         await Worker(self.db, poll_seconds=1).run_due()
+
+    async def rewrite_rule(self, poll_id: UUID, **change: Any) -> None:
+        """Another rule under a poll that is open already: only the owner of the database can do
+        that, by taking its guard away."""
+        dialect = "sqlite" if self.db.is_sqlite else "postgresql"
+        async with self.db.begin() as tx:
+            connection = await tx.session.connection()
+            for statement in unprotect(dialect, ["poll"]):
+                await connection.exec_driver_sql(statement)
+            poll = await tx.session.get_one(Poll, poll_id)
+            poll.preset = poll.preset.model_copy(update=change)
+            await tx.session.flush()
+            for statement in protect(dialect, ["poll"]):
+                await connection.exec_driver_sql(statement)
 
     # ---- looking
 

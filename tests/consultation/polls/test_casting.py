@@ -9,8 +9,10 @@ from sqlmodel import select
 
 from consultation.permissions import Actor, Role
 from consultation.polls import rules
+from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.commands import casting
 from consultation.polls.counting import Count
+from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.queries import turnout
 from consultation.polls.rules import BallotChannel, PollState
 from consultation.polls.tables import Ballot
@@ -183,11 +185,19 @@ async def enter(
     role: Role,
     *,
     channel: BallotChannel = BallotChannel.ASSISTED,
-    choice: str = "for",
+    helper: str = "resident6",
+    witness: str | None = None,
 ) -> Ballot:
     async with stage.db.begin(stage.world.as_(name, role)) as tx:
         return await casting.record_ballot(
-            tx, poll_id, number, [(1, [choice])], channel=channel, consent_note="本人口述,家属在场"
+            tx,
+            poll_id,
+            number,
+            [(1, ["for"])],
+            channel=channel,
+            consent_note="本人口述,家属在场",
+            helper_id=stage.world.id(helper),
+            witness_id=None if witness is None else stage.world.id(witness),
         )
 
 
@@ -195,14 +205,28 @@ async def test_staff_enter_a_ballot_for_a_voter_who_asked(stage: Stage, world: W
     poll, owners = await stage.lift_poll()
     numbers = {place.person_id: place.number for place in (await stage.roll(poll.id)).values()}
 
-    await enter(stage, poll.id, numbers[owners[0]], "grid_worker", Role.GRID_WORKER)
-    await enter(
-        stage, poll.id, numbers[owners[1]], "teller1", Role.TELLER, channel=BallotChannel.PAPER
+    worker = ("grid_worker", Role.GRID_WORKER)
+    await enter(stage, poll.id, numbers[owners[0]], *worker)
+    first = await enter(stage, poll.id, numbers[owners[0]], *worker)
+    for witness in (None, "grid_worker", "resident5"):  # nobody helps and enters alone
+        with pytest.raises(SecondStaffNeeded):
+            await enter(
+                stage, poll.id, numbers[owners[1]], *worker, helper="grid_worker", witness=witness
+            )
+    second = await enter(
+        stage, poll.id, numbers[owners[1]], *worker, helper="grid_worker", witness="clerk"
     )
-    entered = {ballot.channel: ballot for ballot in await ballots(stage, poll.id)}
-    assert entered[BallotChannel.ASSISTED].entered_by_id == world.id("grid_worker")
-    assert entered[BallotChannel.ASSISTED].consent_note == "本人口述,家属在场"
-    assert entered[BallotChannel.PAPER].entered_by_id == world.id("teller1")
+    assert first.entered_by_id == world.id("grid_worker")
+    assert first.consent_note == "本人口述,家属在场"
+    async with stage.db.read() as tx:
+        helped = {
+            row.roll_entry_id: (row.helper_id, row.witness_id)
+            for row in await tx.session.exec(select(BallotAssistance))
+        }
+    assert helped == {
+        first.roll_entry_id: (world.id("resident6"), None),
+        second.roll_entry_id: (world.id("grid_worker"), world.id("clerk")),
+    }
     with pytest.raises(rules.AlreadyVoted):
         await stage.cast(poll.id, owners[0], "against")
     assert (await counted(stage, poll.id)).heads == 2
@@ -222,20 +246,31 @@ async def test_who_may_not_enter_a_ballot_for_another(stage: Stage, world: World
             )
         )
 
-    cases: list[tuple[str, Role, int, BallotChannel, type[Refusal]]] = [
-        ("teller2", Role.TELLER, 1, BallotChannel.PAPER, rules.NotImpartial),
-        ("teller1", Role.TELLER, 99, BallotChannel.PAPER, rules.NotOnRoll),
-        ("teller1", Role.TELLER, 1, BallotChannel.ELECTRONIC, rules.WrongChannel),
-        ("teller1", Role.TELLER, 1, BallotChannel.SHOW_OF_HANDS, rules.WrongChannel),
-        ("company", Role.PROPERTY_COMPANY, 1, BallotChannel.PAPER, NotPermitted),
-        ("secretary", Role.PARTY_SECRETARY, 1, BallotChannel.PAPER, NotPermitted),
+    assisted, one = BallotChannel.ASSISTED, ("teller1", Role.TELLER)
+    cases: list[tuple[str, Role, int, BallotChannel, str, type[Refusal]]] = [
+        ("teller2", Role.TELLER, 1, assisted, "resident6", rules.NotImpartial),
+        (*one, 99, assisted, "resident6", rules.NotOnRoll),
+        (*one, 1, BallotChannel.ELECTRONIC, "resident6", rules.WrongChannel),
+        (*one, 1, BallotChannel.PAPER, "resident6", rules.WrongChannel),
+        (*one, 1, BallotChannel.SHOW_OF_HANDS, "resident6", rules.WrongChannel),
+        (*one, 1, assisted, "resident1", rules.NotImpartial),  # the author of the topic
+        (*one, 1, assisted, "teller2", rules.NotImpartial),
+        (*one, 1, assisted, "company", rules.NotImpartial),
+        ("company", Role.PROPERTY_COMPANY, 1, assisted, "resident6", NotPermitted),
+        ("secretary", Role.PARTY_SECRETARY, 1, assisted, "resident6", NotPermitted),
     ]
-    for name, role, number, channel, refusal in cases:
+    for name, role, number, channel, helper, refusal in cases:
         with pytest.raises(refusal):
-            await enter(stage, poll.id, number, name, role, channel=channel)
+            await enter(stage, poll.id, number, name, role, channel=channel, helper=helper)
     with pytest.raises(NotPermitted):
         async with stage.db.begin(Actor(person_id=owners[0])) as tx:
             await casting.record_ballot(
-                tx, poll.id, 2, [(1, ["for"])], channel=BallotChannel.PAPER, consent_note="x"
+                tx,
+                poll.id,
+                2,
+                [(1, ["for"])],
+                channel=BallotChannel.ASSISTED,
+                consent_note="x",
+                helper_id=world.id("resident6"),
             )
     assert await ballots(stage, poll.id) == []

@@ -4,13 +4,15 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.phrases import write
+from consultation.append_only import protect, unprotect
 from consultation.community.tables import Node
 from consultation.events import PollBallotsRead
 from consultation.journal import JournalEntry
-from consultation.permissions import Actor, Role
+from consultation.permissions import NOBODY, Actor, Role
 from consultation.polls import rules, terms
 from consultation.polls.commands import closing, drafting, opening
 from consultation.polls.rules import PollState, Verdict
@@ -224,13 +226,21 @@ async def test_one_person_signs_once_in_whatever_role(stage: Stage, world: World
         await stage.sign(poll.id, "supervisor", Role.TELLER)
 
 
+async def run(stage: Stage, *statements: str) -> None:
+    """As somebody who owns the database."""
+    async with stage.db.begin() as tx:
+        for statement in statements:
+            await (await tx.session.connection()).exec_driver_sql(statement)
+
+
 async def test_nothing_is_counted_on_a_roll_that_was_tampered_with(stage: Stage) -> None:
     poll, owners = await stage.lift_poll()
     await stage.vote(poll.id, owners, "f" * 12)
-    async with stage.db.begin() as tx:
-        row = await tx.session.get(Poll, poll.id)
-        assert row is not None
-        row.roll_digest = "0" * 64
+    tamper = f"UPDATE poll SET roll_digest = '{'0' * 64}'"
+    with pytest.raises(IntegrityError, match="poll is append-only"):
+        await run(stage, tamper)
+    dialect = "sqlite" if stage.db.is_sqlite else "postgresql"
+    await run(stage, *unprotect(dialect, ["poll"]), tamper, *protect(dialect, ["poll"]))
 
     closed = await stage.closed(poll.id)
     assert closed.state is PollState.OPEN
@@ -276,6 +286,38 @@ async def test_named_choices_are_sealed_until_the_close_then_seen_by_few_and_on_
     assert {entry.actor_id for entry in looked} == {
         world.id(name) for name in ("teller1", "teller2", "supervisor")
     }
+
+
+async def test_owners_on_the_roll_inspect_their_decision_once_it_is_published(
+    stage: Stage, world: World
+) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 9 + "aaa")
+    owner = Actor(person_id=owners[0])
+    await stage.closed(poll.id)
+    with pytest.raises(rules.ChoicesSealed):
+        await read_ballots(stage, poll.id, owner)
+    await stage.published(poll.id)
+    assert len(await read_ballots(stage, poll.id, owner)) == 12
+    for outsider in (world.as_("resident1"), world.as_("tenant"), world.as_("visitor"), NOBODY):
+        with pytest.raises(NotPermitted):
+            await read_ballots(stage, poll.id, outsider)
+    for name, role in (("clerk", Role.CLERK), ("company", Role.PROPERTY_COMPANY)):
+        with pytest.raises(NotPermitted):
+            await read_ballots(stage, poll.id, world.as_(name, role))
+
+    estate, people = await stage.households(3)  # no owners' decision: the records stay with staff
+    topic = await stage.topic("household_poll", estate)
+    other = await stage.opened("household_poll", topic, estate)
+    await stage.vote(other.id, people, "faa")
+    await stage.published(other.id)
+    with pytest.raises(NotPermitted):
+        await read_ballots(stage, other.id, Actor(person_id=people[0]))
+    async with stage.db.read() as tx:
+        looked = await tx.session.exec(
+            select(JournalEntry.actor_id).where(JournalEntry.type == PollBallotsRead.type)
+        )
+        assert set(looked) == {owners[0]}
 
 
 async def test_no_event_of_a_poll_ever_holds_a_choice_or_a_count(stage: Stage) -> None:

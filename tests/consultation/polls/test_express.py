@@ -31,6 +31,7 @@ from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, Re
 from consultation.polls.queries import turnout
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, Refusal
+from tests.conftest import BOARD_KEY
 from tests.consultation.polls.stage import Stage
 from tests.world import World
 
@@ -76,10 +77,7 @@ async def two_polls(stage: Stage) -> tuple[list[Poll], list[UUID]]:
 
 
 async def change_preset(stage: Stage, poll: Poll, **change: Any) -> None:
-    async with stage.db.begin() as tx:
-        row = await tx.session.get(Poll, poll.id)
-        assert row is not None
-        row.preset = row.preset.model_copy(update=change)
+    await stage.rewrite_rule(poll.id, **change)
 
 
 async def test_a_batch_takes_its_ballots_in_one_transaction_and_reads_like_any_other(
@@ -265,7 +263,7 @@ async def test_the_clock_of_the_database_decides_and_not_that_of_the_process(
     """The process is an hour off; the poll closes when it closes by the database's clock. On SQLite
     the two are one."""
     poll, owners = await stage.lift_poll()
-    db = Database(stage.db.url, vault=stage.db.vault)
+    db = Database(stage.db.url, vault=stage.db.vault, board_key=BOARD_KEY)
     db.clock = lambda: system_clock() + timedelta(seconds=ahead)
     closes_at = system_clock() + timedelta(seconds=4)
     async with stage.db.begin() as tx:

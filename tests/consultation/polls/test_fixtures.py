@@ -3,8 +3,8 @@
 import pytest
 
 from consultation.polls.counting import Count, Funding, Vote, count, turnout_progress
+from consultation.polls.phrases import percent
 from consultation.polls.rules import PollItem, Verdict
-from consultation.polls.wording import percent
 from tests.consultation.polls.counting_cases import preset, spread, tally, voter
 
 # D1: six floors, two flats each of 68.35 and 74.20 m²; 101, 102, 201, 202, 301 … 602

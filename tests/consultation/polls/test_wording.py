@@ -7,9 +7,12 @@ import pytest
 from api.phrases import speak, write
 from api.words import LOCALES, catalogue
 from consultation.polls.counting import Count
-from consultation.polls.presets import presets
+from consultation.polls.phrases import Phrase
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotMode
+from consultation.polls.result_wording import result
 from consultation.polls.rules import PollItem
-from consultation.polls.wording import Phrase, extension, notice, result
+from consultation.polls.wording import extension, mode_promise, notice
 from tests.consultation.polls.counting_cases import ONE_ITEM, preset, tally
 
 LIFT = [6835, 7420] * 6
@@ -88,13 +91,28 @@ def test_every_preset_can_be_said_in_both_languages(name: str, locale: str) -> N
             assert str(answers.count(letter)) in text
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+def test_each_mode_says_what_it_does_not_protect_against(locale: str) -> None:
+    named = speak(locale, mode_promise(BallotMode.NAMED))
+    confidential = speak(locale, mode_promise(BallotMode.CONFIDENTIAL))
+    wanted = {
+        "zh-CN": ("保密表决,不是无记名表决", "不能防止", "运营者", "密钥和数据副本", "结果本身"),
+        "en": ("not an anonymous one", "does not protect", "operator", "keeps the key", "itself"),
+    }
+    assert all(words in confidential for words in wanted[locale])
+    assert named != confidential
+    assert {"zh-CN": "记名表决", "en": "named vote"}[locale] in named
+
+
+@pytest.mark.parametrize("mode", [BallotMode.NAMED, BallotMode.CONFIDENTIAL])
 @pytest.mark.parametrize("name", [one.id for one in presets().values()])
-def test_the_notice_of_every_preset_is_whole(name: str) -> None:
+def test_the_notice_of_every_preset_is_whole(name: str, mode: BallotMode) -> None:
     one = preset(name)
     cost = 8_600_000 if one.allocation.value != "none" else None
     text = write(
         notice(
             one,
+            mode=mode,
             question="是否加装电梯",
             items=[PollItem(number=1, text="加装电梯", cost_fen=cost)],
             budget_fen=cost,
@@ -103,6 +121,7 @@ def test_the_notice_of_every_preset_is_whole(name: str) -> None:
             opens_at=datetime(2026, 6, 9, 16, tzinfo=UTC),
             closes_at=datetime(2026, 6, 16, 16, tzinfo=UTC),
             text_hash="a1" * 32,
+            manifest_hash="b2" * 32,
         )
     )
 
@@ -110,6 +129,7 @@ def test_the_notice_of_every_preset_is_whole(name: str) -> None:
     assert "桐荫苑3幢2单元" in text
     assert "2026-06-10 00:00至2026-06-17 00:00" in text
     assert "未投票不计为同意" in text
+    assert speak("zh-CN", mode_promise(mode)) in text
     assert all(source in text for source in one.legal_basis)
     assert cost is None or "86000元" in text
 

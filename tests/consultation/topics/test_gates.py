@@ -326,7 +326,7 @@ def test_every_missing_item_has_words() -> None:
 
 
 def test_a_preset_of_the_builder_is_one_of_the_catalogue() -> None:
-    from consultation.polls.presets import presets
+    from consultation.polls.preset_files import presets
 
     assert PRESET in presets()
     assert presets()[PRESET].layer is Layer.CONSULTATION

@@ -170,7 +170,7 @@ async def test_each_role_finds_what_waits_for_it_and_nothing_else(
     async def waiting(name: str, role: Role) -> list[UUID]:
         async with at_most(2), db.read(world.as_(name, role)) as tx:
             duties = await reading.worklist(tx, after=None, limit=20)
-        return [duty.topic.id for duty in duties]
+        return [duty.card.topic.id for duty in duties]
 
     appealed = await story.rejected(db, world)
     async with db.begin(world.as_("resident1")) as tx:

@@ -1,0 +1,308 @@
+"""Whatever people write is checked by WeChat and, where that gives no pass, by a person.
+
+The request for a check is part of the transaction that keeps the text, so that no text goes
+unchecked; the check itself is an errand. Without a verdict a row waits for a clerk or host at
+once, and the errand goes on trying: a pass that comes later settles the row.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import col, select
+
+from api.errands import Means
+from api.logs import log
+from api.settings import Settings
+from consultation import jobs
+from consultation.database import Transaction
+from consultation.deliberation import review_queries
+from consultation.deliberation.commands.reviewing import note_pass, open_review
+from consultation.deliberation.review_queries import Subject
+from consultation.deliberation.review_rules import ReviewCause, ReviewState, ReviewSubject
+from consultation.jobs import JobKind
+from consultation.permissions import SYSTEM
+from notifications.wechat import content
+from notifications.wechat.content import MediaKind, Suggestion, Verdict
+from notifications.wechat.errors import (
+    NoRecentVisit,
+    NotReached,
+    Overused,
+    TooOften,
+    Unavailable,
+    WechatError,
+)
+from notifications.wechat.tables import (
+    AccountKind,
+    CheckState,
+    ContentCheck,
+    MediaCheck,
+    MediaVerdict,
+    WechatAccount,
+)
+
+SCENES = {
+    ReviewSubject.POST: content.Scene.FORUM,
+    ReviewSubject.STATEMENT: content.Scene.COMMENT,
+    ReviewSubject.TOPIC: content.Scene.FORUM,
+}
+GIVE_UP = timedelta(days=2)
+"""After so long without a verdict only the person's decision counts."""
+CAUSES = {Suggestion.REVIEW: ReviewCause.REVIEW, Suggestion.RISKY: ReviewCause.RISKY}
+
+
+# ---- texts --------------------------------------------------------------------------------
+
+
+async def ask_for_check(
+    tx: Transaction, settings: Settings, subject: Subject, *, community_id: UUID, topic_id: UUID
+) -> None:
+    """Have one version of a text checked that the acting person has just written."""
+    if settings.content_check == "none":
+        return
+    kind, subject_id, version = subject
+    insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    check_id = tx.new_id()
+    made = await tx.session.exec(
+        insert(ContentCheck)
+        .values(
+            id=check_id,
+            community_id=community_id,
+            topic_id=topic_id,
+            subject_kind=kind.value,
+            subject_id=subject_id,
+            version=version,
+            person_id=tx.person_id,
+            state=CheckState.PENDING,
+            traces=[],
+            created_at=tx.now,
+        )
+        .on_conflict_do_nothing(index_elements=["subject_kind", "subject_id", "version"])
+    )
+    if made.rowcount:
+        await jobs.schedule(tx, JobKind.CHECK_CONTENT, check_id, tx.now, community_id=community_id)
+
+
+async def check_content(means: Means, check_id: UUID) -> None:
+    """The errand: ask WeChat about one text. Raises what a later try may mend."""
+    async with means.db.read(SYSTEM) as tx:
+        check = await tx.session.get(ContentCheck, check_id)
+        if check is None or check.state is not CheckState.PENDING:
+            return
+        subject = _subject(check)
+        what = (await review_queries.written(tx, [subject])).get(subject)
+        openid = await _openid(tx, check.person_id, means.wechat.app_id)
+    if what is None:
+        await _settle(means, check_id, CheckState.ERROR, None)
+        return
+    if openid is None:
+        await _settle(means, check_id, CheckState.ERROR, ReviewCause.NO_ACCOUNT)
+        return
+    scene = SCENES[subject[0]]
+    try:
+        verdict = await content.check_text(means.wechat, what.text, openid=openid, scene=scene)
+    except NoRecentVisit:
+        await _settle(means, check_id, CheckState.ERROR, ReviewCause.NO_RECENT_VISIT)
+    except (Unavailable, TooOften):
+        again = await _settle(means, check_id, CheckState.PENDING, ReviewCause.CHECK_FAILED)
+        if again:
+            raise
+    except WechatError as error:  # our own fault: a person looks, and the log has the code
+        log.error("content check faulty", errcode=error.errcode, rid=error.rid)
+        await _settle(means, check_id, CheckState.ERROR, ReviewCause.CHECK_FAILED)
+    else:
+        await _settle(
+            means,
+            check_id,
+            CheckState(verdict.suggestion.value),
+            CAUSES.get(verdict.suggestion),
+            verdict,
+        )
+
+
+async def _settle(
+    means: Means,
+    check_id: UUID,
+    state: CheckState,
+    cause: ReviewCause | None,
+    verdict: Verdict | None = None,
+) -> bool:
+    """Note what came of a check, and put it before a person if there is a ``cause``. Whether it
+    is worth trying again: not once a person has decided, nor after two days."""
+    async with means.db.begin(SYSTEM) as tx:
+        check = await tx.session.get(ContentCheck, check_id, with_for_update=True)
+        if check is None:
+            return False
+        subject = _subject(check)
+        traces = () if verdict is None else verdict.trace_ids
+        again = False
+        if cause is not None:
+            review = await open_review(
+                tx,
+                subject,
+                community_id=check.community_id,
+                topic_id=check.topic_id,
+                cause=cause,
+                label=None if verdict is None else verdict.label,
+                traces=traces,
+            )
+            again = review.state is ReviewState.OPEN and tx.now < check.created_at + GIVE_UP
+        elif state is CheckState.PASS:
+            await note_pass(tx, subject, traces=traces)
+        if state is CheckState.PENDING and not again:
+            state = CheckState.ERROR
+        check.state, check.traces = state, list(traces)
+        check.label = None if verdict is None else verdict.label
+        check.checked_at = None if state is CheckState.PENDING else tx.now
+        return again
+
+
+def _subject(check: ContentCheck) -> Subject:
+    return ReviewSubject(check.subject_kind), check.subject_id, check.version
+
+
+async def _openid(tx: Transaction, person_id: UUID, app_id: str) -> str | None:
+    """The one under which the person was last in the mini-program."""
+    found = await tx.session.exec(
+        select(WechatAccount.openid)
+        .where(
+            WechatAccount.person_id == person_id,
+            WechatAccount.app_id == app_id,
+            WechatAccount.kind == AccountKind.MINI_PROGRAM,
+        )
+        .order_by(col(WechatAccount.last_login_at).desc())
+        .limit(1)
+    )
+    return found.first()
+
+
+# ---- media --------------------------------------------------------------------------------
+# No route takes uploads yet. Whoever adds one calls ask_for_media_check in its transaction.
+
+
+async def ask_for_media_check(
+    tx: Transaction,
+    settings: Settings,
+    *,
+    url: str,
+    kind: MediaKind,
+    community_id: UUID,
+    topic_id: UUID | None,
+) -> MediaCheck:
+    """Have a medium checked that the acting person has put at ``url``; show it when the state of
+    its check is ``pass``, or when a person has decided to keep it."""
+    check = MediaCheck(
+        id=tx.new_id(),
+        community_id=community_id,
+        topic_id=topic_id,
+        person_id=tx.person_id,
+        url=url,
+        kind=int(kind),
+        state=CheckState.PENDING,
+        created_at=tx.now,
+    )
+    tx.session.add(check)
+    await tx.session.flush()
+    late = tx.now + timedelta(minutes=settings.wechat_media_minutes)
+    await jobs.schedule(tx, JobKind.CHECK_MEDIA, check.id, tx.now, community_id=community_id)
+    await jobs.schedule(tx, JobKind.MEDIA_OVERDUE, check.id, late, community_id=community_id)
+    return check
+
+
+async def check_media(means: Means, check_id: UUID) -> None:
+    """The errand: ask WeChat to look at one medium. An answer that was lost is asked for again
+    only if WeChat was surely not reached: else the deadline brings a person."""
+    async with means.db.read(SYSTEM) as tx:
+        check = await tx.session.get(MediaCheck, check_id)
+        if check is None or check.state is not CheckState.PENDING or check.trace_id is not None:
+            return
+        openid = await _openid(tx, check.person_id, means.wechat.app_id)
+    if openid is None:
+        await _settle_media(means, check_id, ReviewCause.NO_ACCOUNT)
+        return
+    try:
+        trace_id = await content.check_media(
+            means.wechat,
+            check.url,
+            openid=openid,
+            scene=content.Scene.FORUM,
+            kind=MediaKind(check.kind),
+        )
+    except NoRecentVisit:
+        await _settle_media(means, check_id, ReviewCause.NO_RECENT_VISIT)
+        return
+    except (NotReached, Overused, TooOften):
+        raise
+    except WechatError:
+        await _settle_media(means, check_id, ReviewCause.CHECK_FAILED)
+        return
+    async with means.db.begin(SYSTEM) as tx:
+        check = await tx.session.get(MediaCheck, check_id, with_for_update=True)
+        if check is not None:
+            check.trace_id, check.asked_at = trace_id, tx.now
+            verdict = await tx.session.get(MediaVerdict, trace_id)
+            if verdict is not None:  # the event was faster than the answer
+                await _apply(tx, check, verdict)
+
+
+async def _settle_media(means: Means, check_id: UUID, cause: ReviewCause) -> None:
+    async with means.db.begin(SYSTEM) as tx:
+        await _media_error(tx, check_id, cause)
+
+
+async def media_overdue(means: Means, check_id: UUID) -> None:
+    """The errand of the deadline: no verdict came, a person looks."""
+    await _settle_media(means, check_id, ReviewCause.TIMED_OUT)
+
+
+async def _media_error(tx: Transaction, check_id: UUID, cause: ReviewCause) -> None:
+    check = await tx.session.get(MediaCheck, check_id, with_for_update=True)
+    if check is None or check.state is not CheckState.PENDING:
+        return
+    check.state, check.checked_at = CheckState.ERROR, tx.now
+    await _review_medium(tx, check, cause)
+
+
+async def note_media_verdict(
+    tx: Transaction, trace_id: str, *, state: CheckState, label: int | None, errcode: int
+) -> None:
+    """An event told it. Told again, or otherwise, it changes nothing."""
+    insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    await tx.session.exec(
+        insert(MediaVerdict)
+        .values(trace_id=trace_id, state=state, label=label, errcode=errcode, at=tx.now)
+        .on_conflict_do_nothing(index_elements=["trace_id"])
+    )
+    verdict = await tx.session.get(MediaVerdict, trace_id)
+    found = await tx.session.exec(
+        select(MediaCheck).where(MediaCheck.trace_id == trace_id).with_for_update()
+    )
+    check = found.first()
+    if check is not None and verdict is not None:
+        await _apply(tx, check, verdict)
+
+
+async def _apply(tx: Transaction, check: MediaCheck, verdict: MediaVerdict) -> None:
+    """A verdict after the deadline is noted too: a pass settles the waiting review."""
+    if check.state not in (CheckState.PENDING, CheckState.ERROR):
+        return
+    check.state, check.label, check.checked_at = verdict.state, verdict.label, tx.now
+    causes = {CheckState.REVIEW: ReviewCause.REVIEW, CheckState.RISKY: ReviewCause.RISKY}
+    if verdict.state is CheckState.PASS:
+        traces = [verdict.trace_id]
+        await note_pass(tx, (ReviewSubject.MEDIUM, check.id, 1), traces=traces)
+    else:
+        await _review_medium(tx, check, causes.get(verdict.state, ReviewCause.CHECK_FAILED))
+
+
+async def _review_medium(tx: Transaction, check: MediaCheck, cause: ReviewCause) -> None:
+    await open_review(
+        tx,
+        (ReviewSubject.MEDIUM, check.id, 1),
+        community_id=check.community_id,
+        topic_id=check.topic_id,
+        cause=cause,
+        label=check.label,
+        traces=[] if check.trace_id is None else [check.trace_id],
+    )

@@ -1,0 +1,67 @@
+"""What a client that has an event must fetch again: by the type of the event, the operations whose
+answer may be another one now. Whatever is not named is as it was.
+
+``volatile`` values and what only time changes (a deadline that comes nearer) are not told here.
+"""
+
+from collections.abc import Mapping
+
+TOPIC = frozenset({"get_topic", "list_topics"})
+STEP = TOPIC | {"get_topic_timeline"}
+POLL = frozenset({"get_poll", "list_topic_polls"})
+TASK = frozenset({"get_task", "list_tasks"})
+MEETING = frozenset({"get_meeting", "list_meetings"})
+THREAD = frozenset({"get_thread", "list_threads", "list_posts"})
+DOCUMENTS = frozenset({"list_documents", "get_topic_timeline"})
+AFTER_THE_VOTE = frozenset({"get_outcome", "get_adoption", "get_feedback", "get_survey"})
+"""These show the state of the topic, its round or a date that hangs on them."""
+
+CHANGES: Mapping[str, frozenset[str]] = {
+    "topic.state_changed": STEP | DOCUMENTS | AFTER_THE_VOTE,
+    "topic.cosigned": TOPIC,
+    "topic.withdrawal_asked": TOPIC,
+    "topic.taken_over": STEP,
+    "topic.appeal_made": TOPIC,
+    "topic.deliberation_extended": STEP | {"get_plan"},
+    "topic.overdue": TOPIC,
+    "document.published": DOCUMENTS,
+    "transfer.changed": STEP,
+    "plan.changed": frozenset({"get_plan"}),
+    "thread.opened": THREAD,
+    "thread.closed": THREAD,
+    "post.added": THREAD,
+    "post.edited": THREAD,
+    "post.hidden": THREAD,
+    "post.restored": THREAD,
+    "statement.added": frozenset({"list_statements"}),
+    "statement.marked": frozenset({"list_statements"}),
+    "statement.moderated": frozenset({"list_statements"}),
+    "meeting.convened": MEETING | {"get_minutes", "list_attendance"},
+    "meeting.changed": MEETING | {"get_minutes", "list_attendance"},
+    "meeting.attendance_changed": MEETING | {"list_attendance"},
+    "poll.announced": POLL,
+    "poll.opened": POLL,
+    "poll.extended": POLL,
+    "poll.closed": POLL,
+    "poll.signed": POLL,
+    "poll.ballots_read": frozenset(),
+    "poll.result_published": POLL,
+    "poll.voided": POLL,
+    "outcome.changed": frozenset({"get_outcome", "get_adoption"}),
+    "outcome.consensus_called": frozenset({"get_outcome"}),
+    "adoption.signed": frozenset({"get_adoption"}),
+    "adoption.replied": frozenset({"get_adoption"}),
+    "adoption.reply_extended": frozenset({"get_adoption"}) | TOPIC,
+    "task.changed": TASK | {"list_progress", "list_spending"},
+    "task.overdue": TASK,
+    "task.spending_recorded": TASK | {"list_spending"},
+    "document.posted": frozenset({"list_documents", "get_feedback"}),
+    "dissent.counted": frozenset({"get_feedback"}),
+    "survey.opened": frozenset({"get_survey"}),
+    "survey.published": frozenset({"get_survey"}),
+    "user.verified": frozenset({"get_me"}),
+    "user.role_granted": frozenset({"get_me"}),
+    "user.role_ended": frozenset({"get_me"}),
+    "user.notified": frozenset({"list_my_dissent"}),
+    "community.register_imported": frozenset({"read_community", "list_nodes"}),
+}

@@ -1,0 +1,41 @@
+"""What a notice says: its words from the catalogue, its facts in the reader's language."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from api.words import catalogue, say
+from consultation.calendar import SHANGHAI
+
+GROUPS: Mapping[str, str] = {
+    "to_state": "state",
+    "role": "role",
+    "verdict": "verdict",
+    "about": "told",
+    "form": "meeting_form",
+}
+"""Facts that are codes, and the enum whose words they have."""
+
+
+def speak_notice(locale: str, words: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Title and text of a notice."""
+    said = {name: _fact(locale, name, value) for name, value in facts.items()}
+    said.setdefault("title", "")
+    return (say(locale, f"notices.{words}.title", said), say(locale, f"notices.{words}.text", said))
+
+
+def write(words: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """In Chinese, for what leaves the house: it may be read over somebody's shoulder, so that a
+    reply says no more than that there is one."""
+    if "about" in facts:
+        facts = {**facts, "about": say("zh-CN", "notices.reply.outside")}
+    return speak_notice("zh-CN", words, facts)
+
+
+def _fact(locale: str, name: str, value: Any) -> Any:
+    if name in GROUPS and isinstance(value, str):
+        key = f"words.{GROUPS[name]}.{value}"
+        return say(locale, key) if key in catalogue(locale) else value
+    if isinstance(value, str) and name.endswith(("_at", "_until")):
+        return f"{datetime.fromisoformat(value).astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+    return value

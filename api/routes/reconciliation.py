@@ -1,0 +1,61 @@
+"""Whether a poll adds up 核对, and the shows of hands 举手 that are part of it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from api.dependencies import AnyActor, CurrentActor, Db
+from api.routes.ballots import Code
+from api.wire import WireIn, WireOut
+from consultation.polls.commands import closing, hands
+from consultation.polls.reconciliation import Reconciliation
+
+router = APIRouter(prefix="/v1", tags=["reconciliation"])
+
+Hands = Annotated[int, Field(ge=0, le=10**6)]
+
+
+class HandItemIn(WireIn):
+    """How many raised a hand for each answer; the rest abstained and are counted as that."""
+
+    item: int = Field(ge=1)
+    hands: dict[Code, Hands] = Field(min_length=1, max_length=60)
+
+
+class HandCountIn(WireIn):
+    """``heads`` people took part in every item. ``witness_ids``: two or more who are present and
+    counted along."""
+
+    heads: Hands
+    items: list[HandItemIn] = Field(min_length=1, max_length=50)
+    witness_ids: list[UUID] = Field(min_length=2, max_length=9)
+
+
+class HandCountOut(WireOut):
+    """``count_no`` grows with every recount; the last one stands."""
+
+    count_no: int
+    heads: int
+
+
+@router.put("/polls/{poll_id}/hand-count")
+async def count_hands(
+    poll_id: UUID, body: HandCountIn, actor: CurrentActor, db: Db
+) -> HandCountOut:
+    """Enter the hands counted at the poll's meeting, without names."""
+    items = {str(one.item): one.hands for one in body.items}
+    async with db.begin(actor) as tx:
+        counted = await hands.count_hands(
+            tx, poll_id, heads=body.heads, items=items, witness_ids=body.witness_ids
+        )
+        return HandCountOut.model_validate(counted)
+
+
+@router.get("/polls/{poll_id}/reconciliation")
+async def get_reconciliation(poll_id: UUID, actor: AnyActor, db: Db) -> Reconciliation:
+    """What was issued, cast, counted and set aside, by channel: for tellers and supervisor, and
+    for everybody once the result is published. Numbers only."""
+    async with db.read(actor) as tx:
+        return await closing.read_reconciliation(tx, poll_id)

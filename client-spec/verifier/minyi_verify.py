@@ -1,0 +1,1013 @@
+#!/usr/bin/env python3
+"""Checks the result pack of a Minyi poll and counts it again: no server, no network, no database.
+
+    python3 minyi_verify.py FOLDER [--notice HASH] [--receipt FILE] [--previous-head FILE] [--json]
+
+One file, Python 3.11 or later; beside the standard library it needs ``cryptography``, for Ed25519
+alone. It shares no code with the server. FORMAT.md in the pack says what it checks, byte by byte.
+Exit 0 if every check holds, 1 if one does not, 2 if the folder cannot be read.
+
+A pack that its maker invented from beginning to end is consistent in itself. What ties it to the
+poll that was announced is what people hold in their hands: the check code in the notice
+(``--notice``), receipts (``--receipt``), tree heads that they noted (``--previous-head``).
+"""
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+Json = Any
+FILES = (
+    "FORMAT.md",
+    "SHA256SUMS",
+    "ballots.jsonl",
+    "board.jsonl",
+    "certificate.json",
+    "heads.jsonl",
+    "manifest.json",
+    "reconciliation.json",
+    "roll.jsonl",
+    "tally.json",
+)
+LABELS = {
+    "named": {
+        "zh-CN": "记名表决:选择与投票人一并保存,投票人本人可以查看;截止后计票人和监督人可以查看。",
+        "en": "Named: the choice is stored with the voter. The voter can see it, and after the "
+        "close tellers and supervisor can.",
+    },
+    "confidential": {
+        "zh-CN": "保密表决:双信封,截止时投票人与选择分开,此后无从对应;运营者承诺不查看,"
+        "但保有密钥和副本的运营者在技术上能够查看。",
+        "en": "Confidential: a double envelope. At the close voter and choice are separated for "
+        "good. The operator promises not to look; one who keeps the key and a copy could.",
+    },
+}
+ALONE = {"abstain", "none"}
+ON_PAPER = {"paper", "home_visit"}
+SHANGHAI = timezone(timedelta(hours=8))
+
+
+class Broken(Exception):
+    """A check does not hold; the text says where."""
+
+
+def need(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise Broken(otherwise)
+
+
+# ---- bytes --------------------------------------------------------------------------------------
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def canonical(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def read_json(text: bytes, where: str) -> Json:
+    """JSON exactly as canonical JSON writes it; anything else could be read in two ways."""
+
+    def pairs(found: list[tuple[str, Json]]) -> dict[str, Json]:
+        need(len({name for name, _ in found}) == len(found), f"{where}: a name stands twice")
+        return dict(found)
+
+    def never(found: str) -> Json:
+        raise Broken(f"{where}: {found} is no whole number")
+
+    try:
+        value = json.loads(
+            text.decode(), object_pairs_hook=pairs, parse_constant=never, parse_float=never
+        )
+    except ValueError:
+        raise Broken(f"{where}: not JSON") from None
+    need(canonical(value) == text, f"{where}: not canonical JSON")
+    return value
+
+
+def read_lines(text: bytes, name: str) -> list[Json]:
+    need(not text or text.endswith(b"\n"), f"{name}: the last line has no end")
+    return [
+        read_json(line, f"{name} line {number}")
+        for number, line in enumerate(text.split(b"\n")[:-1], 1)
+    ]
+
+
+def fields(row: Json, names: str, where: str) -> None:
+    need(isinstance(row, dict) and set(row) == set(names.split()), f"{where}: not these fields")
+
+
+def instant(text: str) -> datetime:
+    need(bool(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text)), f"{text}: not an instant")
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def is_hex(text: Json, size: int) -> bool:
+    return isinstance(text, str) and bool(re.fullmatch(rf"[0-9a-f]{{{size * 2}}}", text))
+
+
+def signed_by(key: str, signature: str, message: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(
+            bytes.fromhex(signature), message
+        )
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+# ---- the tree (RFC 9162, 2.1) -------------------------------------------------------------------
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    return sha256(b"\x00" + leaf)
+
+
+class Tree:
+    """Grows leaf by leaf; keeps only the roots of its full subtrees, largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> None:
+        self.size += 1
+        height, node = 0, leaf
+        while self._peaks and self._peaks[-1][0] == height:
+            node = sha256(b"\x01" + self._peaks.pop()[1] + node)
+            height += 1
+        self._peaks.append((height, node))
+
+    @property
+    def root(self) -> str:
+        if not self._peaks:
+            return sha256(b"").hex()
+        node = self._peaks[-1][1]
+        for _, peak in reversed(self._peaks[:-1]):
+            node = sha256(b"\x01" + peak + node)
+        return node.hex()
+
+
+def root_of(leaves: Iterable[bytes]) -> str:
+    tree = Tree()
+    for leaf in leaves:
+        tree.add(leaf)
+    return tree.root
+
+
+# ---- counting -----------------------------------------------------------------------------------
+
+
+def choices_of(item: Json) -> list[str]:
+    if item["kind"] == "motion":
+        return ["for", "against", "abstain"]
+    none = [] if item["kind"] == "rating" else ["none"]
+    return [*(option["code"] for option in item["options"]), *none, "abstain"]
+
+
+def check_choices(items: list[Json], choices: Json, where: str) -> None:
+    need(isinstance(choices, dict), f"{where}: no choices")
+    need(set(choices) == {str(item["number"]) for item in items}, f"{where}: items not answered")
+    for item in items:
+        codes = choices[str(item["number"])]
+        need(codes == sorted(set(codes)), f"{where}: codes twice or out of order")
+        need(set(codes) <= set(choices_of(item)), f"{where}: a code that was not asked")
+        need(1 <= len(codes) <= item["most"], f"{where}: too many or no codes")
+        need(len(codes) == 1 or not ALONE & set(codes), f"{where}: none and abstain stand alone")
+
+
+def what_stands(preset: Json, stands: str, comes: str) -> str:
+    """What becomes of a voter's later cast: refused, replaces or aside."""
+    if stands == "proxy" and comes != "proxy":
+        return "replaces"
+    if comes == "proxy" and stands != "proxy":
+        return "aside"
+    if (stands in ON_PAPER) != (comes in ON_PAPER):
+        paper_prevails = preset["duplicates"] == "paper_prevails"
+        return "replaces" if (comes in ON_PAPER) == paper_prevails else "aside"
+    if preset["revote"] == "last_valid_before_close" and comes not in ON_PAPER:
+        return "replaces"
+    return "refused"
+
+
+class Sum:
+    """Heads, and area in 0.01 m²."""
+
+    def __init__(self, heads: int = 0, area: int = 0) -> None:
+        self.heads, self.area = heads, area
+
+    def add(self, area: int) -> None:
+        self.heads += 1
+        self.area += area
+
+    def __add__(self, other: "Sum") -> "Sum":
+        return Sum(self.heads + other.heads, self.area + other.area)
+
+    def by(self, measure: str) -> int:
+        return self.heads if measure == "heads" else self.area
+
+    @property
+    def json(self) -> Json:
+        return {"heads": self.heads, "area_dm2": self.area}
+
+
+class Votes:
+    """What the ballots add up to, before any rule is applied."""
+
+    def __init__(self, items: list[Json]) -> None:
+        self.eligible, self.valid, self.invalid, self.deemed = Sum(), Sum(), Sum(), Sum()
+        self.by_hand = 0
+        self.answers = {
+            item["number"]: {code: Sum() for code in choices_of(item)} for item in items
+        }
+
+    def take(self, choices: Json, area: int) -> None:
+        if choices is None:
+            self.invalid.add(area)
+            return
+        self.valid.add(area)
+        for number, answers in self.answers.items():
+            for code in choices[str(number)]:
+                answers[code].add(area)
+
+    def take_hands(self, hands: Json) -> None:
+        fields(hands, "heads items", "hands")
+        self.by_hand = hands["heads"]
+        self.valid += Sum(hands["heads"])
+        need(set(hands["items"]) == {str(number) for number in self.answers}, "hands: other items")
+        for number, answers in self.answers.items():
+            shown = hands["items"][str(number)]
+            need(set(shown) <= set(answers), "hands: for something that was not asked")
+            need(all(type(n) is int and n >= 0 for n in shown.values()), "hands: no numbers")
+            need(sum(shown.values()) == hands["heads"], "hands: do not sum up")
+            for code, count in shown.items():
+                answers[code].heads += count
+
+
+def apply(threshold: Json, value: Sum, bases: dict[str, Sum]) -> Json:
+    """A threshold as a result shows it."""
+    of_base = bases[threshold["of"]].by(threshold["measure"])
+    bound = Fraction(of_base * threshold["numerator"], threshold["denominator"])
+    least = -(-bound.numerator // bound.denominator)
+    if not threshold["inclusive"] and least == bound:
+        least += 1
+    least = max(least, 1)
+    got = value.by(threshold["measure"])
+    return {
+        **threshold,
+        "value": got,
+        "base": of_base,
+        "needed": least,
+        "missing": max(0, least - got),
+        "reached": got >= least,
+    }
+
+
+def count(manifest: Json, votes: Votes, present: int | None) -> Json:
+    """The result, without its explaining steps."""
+    preset, items = manifest["preset"]["content"], manifest["items"]
+    taking_part = votes.valid + votes.deemed
+    if preset["invalid"] == "participating":
+        taking_part += votes.invalid
+    came = Sum(present or 0) if preset["held_in_meeting"] else taking_part
+    bases = {
+        "eligible": votes.eligible,
+        "members": votes.eligible,
+        "participating": taking_part,
+        "votes_cast": votes.valid + votes.invalid,
+        "present": came,
+    }
+    turnout = [apply(threshold, came, bases) for threshold in preset["turnout"]]
+    quorum = all(check["reached"] for check in turnout)
+    counted = [_count_item(preset, item, votes, bases, quorum) for item in items]
+    left = None
+    if preset["allocation"] == "budget_in_vote_order":
+        left = _fund(items, counted, manifest["budget_fen"] or 0)
+    verdicts = {one["verdict"] for one in counted}
+    if verdicts != {"noted"}:
+        verdicts.discard("noted")
+    mixed = "partly_passed" if preset["binding"] else "partly_supported"
+    return {
+        "eligible": votes.eligible.json,
+        "participating": taking_part.json,
+        "valid": votes.valid.json,
+        "invalid": votes.invalid.json,
+        "deemed": votes.deemed.json,
+        "by_hand": votes.by_hand,
+        "present": present if preset["held_in_meeting"] else None,
+        "turnout": turnout,
+        "quorum_reached": quorum,
+        "items": counted,
+        "verdict": verdicts.pop() if len(verdicts) == 1 else mixed,
+        "budget_left_fen": left,
+    }
+
+
+def _count_item(
+    preset: Json, item: Json, votes: Votes, bases: dict[str, Sum], quorum: bool
+) -> Json:
+    kind, got = item["kind"], votes.answers[item["number"]]
+    options = [option["code"] for option in item["options"]]
+    silent: dict[str, Sum] = {}
+    if votes.deemed.heads and kind == "motion":
+        silent = {_followed(preset, got): votes.deemed}
+    approvable = {"motion": ["for"], "rating": []}.get(kind, options)
+    tallies = [
+        {
+            "code": code,
+            "votes": votes.json,
+            "deemed": silent.get(code, Sum()).json,
+            "approval": [
+                apply(threshold, votes + silent.get(code, Sum()), bases)
+                for threshold in (preset["approval"] if code in approvable else [])
+            ],
+        }
+        for code, votes in got.items()
+    ]
+    result: dict[str, Json] = {
+        "number": item["number"],
+        "kind": kind,
+        "tallies": tallies,
+        "verdict": "no_quorum" if not quorum else "noted",
+        "chosen": [],
+        "leading": [],
+        "tied": [],
+        "runoff": [],
+        "open_seats": None,
+        "funding": None,
+    }
+    if kind != "motion":
+        most = max((got[code].heads for code in options), default=0)
+        result["leading"] = [code for code in options if most and got[code].heads == most]
+    if kind == "election":
+        result["open_seats"] = item["seats"]
+    if not quorum:
+        return result
+    if kind == "rating":
+        result["chosen"] = _grade(options, got)
+        return result
+    if not preset["approval"]:
+        return result
+
+    def rank(code: str) -> tuple[int, int]:
+        return got[code].heads, got[code].area if "area" in preset["measures"] else 0
+
+    reaching = [
+        one["code"]
+        for one in tallies
+        if one["approval"] and all(check["reached"] for check in one["approval"])
+    ]
+    in_order = sorted(options, key=rank, reverse=True)
+    partly = False
+    if kind == "motion":
+        passed = bool(reaching)
+    elif kind == "multiple_choice":
+        result["chosen"] = [code for code in in_order if code in reaching]
+        passed = bool(reaching)
+    elif kind == "single_choice":
+        best = max((rank(code) for code in reaching), default=None)
+        ahead = [code for code in reaching if rank(code) == best]
+        result["tied" if len(ahead) > 1 else "chosen"] = ahead
+        passed = len(ahead) == 1
+    else:
+        qualified = [code for code in in_order if code in reaching]
+        seats = item["seats"]
+        elected, tied = qualified[:seats], []
+        if len(qualified) > seats and rank(qualified[seats]) == rank(qualified[seats - 1]):
+            edge = rank(qualified[seats])
+            elected = [code for code in qualified if rank(code) > edge]
+            tied = [code for code in qualified if rank(code) == edge]
+        result["chosen"], result["tied"] = elected, tied
+        result["open_seats"] = seats - len(elected)
+        if tied:
+            result["runoff"] = tied
+        elif len(elected) < seats:
+            result["runoff"] = [code for code in in_order if code not in elected]
+        passed = len(elected) == seats
+        partly = 0 < len(elected) < seats
+    words = ("passed", "not_passed", "partly_passed")
+    if not preset["binding"]:
+        words = ("supported", "not_supported", "partly_supported")
+    result["verdict"] = words[2] if partly else words[0] if passed else words[1]
+    return result
+
+
+def _followed(preset: Json, got: dict[str, Sum]) -> str:
+    """Whom silent voters follow where they count with the majority."""
+    more = [got["for"].by(one) - got["against"].by(one) for one in preset["measures"]]
+    if all(one > 0 for one in more):
+        return "for"
+    return "against" if all(one < 0 for one in more) else "abstain"
+
+
+def _grade(options: list[str], got: dict[str, Sum]) -> list[str]:
+    """The best grade which more than half of those who graded gave or bettered."""
+    graded, so_far = sum(got[code].heads for code in options), 0
+    for code in options:
+        so_far += got[code].heads
+        if so_far * 2 > graded:
+            return [code]
+    return []
+
+
+def _fund(items: list[Json], counted: list[Json], ceiling: int) -> int:
+    """Funds what passed in the order of votes, equal votes together; the first group that does not
+    fit ends it. What is left of the money."""
+    groups: dict[int, list[int]] = {}
+    for index, one in enumerate(counted):
+        if one["verdict"] in ("passed", "supported"):
+            one["funding"] = "reserve"
+            groups.setdefault(one["tallies"][0]["votes"]["heads"], []).append(index)
+    left = ceiling
+    for heads in sorted(groups, reverse=True):
+        cost = sum(items[index]["cost_fen"] or 0 for index in groups[heads])
+        if cost > left:
+            break
+        left -= cost
+        for index in groups[heads]:
+            counted[index]["funding"] = "funded"
+    return left
+
+
+def without_steps(result: Json) -> Json:
+    kept = {name: value for name, value in result.items() if name != "steps"}
+    kept["items"] = [
+        {name: value for name, value in item.items() if name != "steps"} for item in kept["items"]
+    ]
+    return kept
+
+
+# ---- the pack -----------------------------------------------------------------------------------
+
+
+class Pack:
+    """A folder, read once, and every check of it in order. Checks are methods whose docstring says
+    what holds when they pass."""
+
+    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
+        self.folder, self.options = folder, options
+        self.raw = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        self.notes: list[str] = []
+        self.ballots_read = 0
+
+    def checks(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        yield "files", self.files
+        yield "sums", self.sums
+        yield "encoding", self.encoding
+        yield "manifest", self.manifest_is_sound
+        yield "notice", self.notice
+        yield "roll", self.roll_is_announced
+        yield "heads", self.heads_are_signed
+        yield "board", self.board_is_theirs
+        yield "batches", self.batches
+        yield "ballots-on-board", self.ballots_on_board
+        yield "casts", self.casts
+        yield "recount", self.recount
+        yield "result-digest", self.result_digest
+        yield "reconciliation", self.reconciliation
+        yield "certificate", self.certificate
+        yield "signers", self.signers
+        yield "corrections", self.corrections
+        yield "times", self.times
+        if self.options.receipt:
+            yield "receipts", self.receipts
+        if self.options.previous_head:
+            yield "previous-heads", self.previous_heads
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def files(self) -> None:
+        """The folder holds the files of a pack and nothing else."""
+        found = {path.name for path in self.folder.iterdir()}
+        need(found == set(FILES), f"not these files: {sorted(found ^ set(FILES))}")
+
+    def sums(self) -> None:
+        """Every file is the one that SHA256SUMS lists."""
+        wanted = "".join(
+            f"{sha256(self.raw[name]).hex()}  {name}\n" for name in FILES if name != "SHA256SUMS"
+        )
+        need(self.raw["SHA256SUMS"].decode("ascii", "replace") == wanted, "a checksum differs")
+
+    def encoding(self) -> None:
+        """Every file is canonical JSON, with the fields of the format."""
+        for name in ("manifest", "tally", "reconciliation", "certificate"):
+            setattr(self, name + "_", read_json(self.raw[f"{name}.json"], f"{name}.json"))
+        for name in ("roll", "ballots", "board", "heads"):
+            setattr(self, name + "_", read_lines(self.raw[f"{name}.jsonl"], f"{name}.jsonl"))
+        fields(
+            self.tally_,
+            "poll edition withheld closed_at result result_digest hands deemed",
+            "tally.json",
+        )
+        fields(self.certificate_, "content signature earlier", "certificate.json")
+        for row in self.board_:
+            fields(row, "tree idx leaf", "board.jsonl")
+        for row in self.heads_:
+            fields(row, "tree number size root prev at signature", "heads.jsonl")
+        self.named = self.manifest_["mode"] == "named"
+        self.public = self.tally_["edition"] == "public"
+        need(self.tally_["edition"] in ("full", "public"), "no such edition")
+        need(self.named or not self.public, "a confidential poll has one edition")
+        withheld = ["roll", "ballots"] if self.public else []
+        if self.public and "area" in self.manifest_["preset"]["content"]["measures"]:
+            withheld.append("areas")
+        need(self.tally_["withheld"] == withheld, "this edition withholds something else")
+        roll = "leaf" if self.public else "number voter area_dm2 units salt"
+        ballots = "place cast channel choices salt set_aside" if self.named else "tracker choices"
+        for row in self.roll_:
+            fields(row, roll, "roll.jsonl")
+        for row in self.ballots_:
+            fields(row, "leaf" if self.public else ballots, "ballots.jsonl")
+        self.ballots_read = len(self.ballots_)
+        self.poll = self.manifest_["poll"]
+        self.digest = sha256(self.raw["manifest.json"]).hex()
+
+    def manifest_is_sound(self) -> None:
+        """The manifest names a known format, its mode honestly, and the text it was made of."""
+        m = self.manifest_
+        fields(
+            m,
+            "format poll round scope question items budget_fen text_hash preset mode mode_label "
+            "roll opens_at closes_at batches board_key box_key",
+            "manifest.json",
+        )
+        need(m["format"] == "minyi-poll-1", "another format")
+        need(m["mode_label"] == LABELS.get(m["mode"]), "the mode is not called what it is")
+        preset = m["preset"]["content"]
+        need(m["preset"]["key"] == f"{preset['id']}@{preset['version']}", "preset: another key")
+        need(m["mode"] in preset["modes"], "the preset does not allow this mode")
+        need((m["box_key"] is None) == (m["mode"] == "named"), "box key: only of sealed ballots")
+        text = {
+            "question": m["question"],
+            "items": m["items"],
+            "budget_fen": m["budget_fen"],
+            "preset": preset,
+        }
+        need(sha256(canonical(text)).hex() == m["text_hash"], "text_hash: of another text")
+        need([i["number"] for i in m["items"]] == [*range(1, len(m["items"]) + 1)], "items: order")
+        need(all(item["kind"] in preset["questions"] for item in m["items"]), "items: other kinds")
+        need(instant(m["opens_at"]) < instant(m["closes_at"]), "closes before it opens")
+        need(is_hex(m["board_key"], 32), "board key: not a key")
+
+    def notice(self) -> None:
+        """The manifest is the one whose check code stands in the notice."""
+        code = self.options.notice
+        if code is None:
+            self.note("not compared with the notice: give --notice and the check code in it")
+            return
+        need(bool(re.fullmatch(r"[0-9a-f]{16,64}", code)), "not a check code")
+        need(self.digest.startswith(code), f"the manifest's code is {self.digest[:16]}")
+
+    def roll_is_announced(self) -> None:
+        """The roll is the one the manifest commits to: root, places and area."""
+        wanted = self.manifest_["roll"]
+        fields(wanted, "version places area_dm2 root digest", "manifest.json roll")
+        need(len(self.roll_) == wanted["places"], "more or fewer places")
+        if self.public:
+            leaves = [bytes.fromhex(row["leaf"]) for row in self.roll_]
+        else:
+            numbers = [row["number"] for row in self.roll_]
+            need(numbers == sorted(set(numbers)), "places are not in order, or stand twice")
+            voters = [row["voter"] for row in self.roll_ if row["voter"] is not None]
+            need(len(set(voters)) == len(voters), "a voter has two places")
+            need(
+                sum(row["area_dm2"] for row in self.roll_) == wanted["area_dm2"],
+                "another sum of areas",
+            )
+            leaves = [leaf_hash(canonical({"v": 1, "poll": self.poll, **r})) for r in self.roll_]
+        need(root_of(leaves) == wanted["root"], "another root")
+        self.places = {} if self.public else {row["number"]: row for row in self.roll_}
+
+    def heads_are_signed(self) -> None:
+        """Every tree head is signed by the board key for this manifest, and follows the one
+        before."""
+        self.last_head: dict[str, Json] = {}
+        texts: dict[str, str] = {}
+        for row in self.heads_:
+            tree, where = row["tree"], f"head {row['number']} of {row['tree']}"
+            need(tree in ("recorded", "opened"), f"{where}: no such tree")
+            text = self.head_text(row)
+            before = self.last_head.get(tree)
+            need(row["number"] == (before["number"] + 1 if before else 1), f"{where}: number")
+            need(row["prev"] == texts.get(tree), f"{where}: does not name the one before")
+            if before:
+                need(row["size"] >= before["size"], f"{where}: the tree became smaller")
+                need(instant(row["at"]) >= instant(before["at"]), f"{where}: earlier")
+            need(
+                signed_by(self.manifest_["board_key"], row["signature"], text),
+                f"{where}: not signed by the board key",
+            )
+            self.last_head[tree], texts[tree] = row, sha256(text).hex()
+        trees = {"recorded"} if self.named else {"recorded", "opened"}
+        need(set(self.last_head) == trees, "a tree has no head, or there is a tree too many")
+        order = sorted(self.heads_, key=lambda one: (one["tree"], one["number"]))
+        need(order == self.heads_, "heads are not in order")
+
+    def head_text(self, row: Json) -> bytes:
+        named = {name: row[name] for name in ("tree", "number", "size", "root", "prev", "at")}
+        return canonical(
+            {"v": 1, "kind": "head", "poll": self.poll, "manifest": self.digest, **named}
+        )
+
+    def board_is_theirs(self) -> None:
+        """The leaves of the board have the root of every head at its size, and no leaf is
+        beyond the last."""
+        self.trees: dict[str, list[bytes]] = {"recorded": [], "opened": []}
+        for row in self.board_:
+            tree = self.trees.get(row["tree"])
+            need(tree is not None and row["idx"] == len(tree), "leaves are not in order")
+            need(is_hex(row["leaf"], 32), "a leaf is not a hash")
+            tree.append(bytes.fromhex(row["leaf"]))
+        order = sorted(self.board_, key=lambda one: (one["tree"], one["idx"]))
+        need(order == self.board_, "trees are not in order")
+        need(not (self.named and self.trees["opened"]), "a named poll has no opened tree")
+        for name, leaves in self.trees.items():
+            grown = Tree()
+            for row in (one for one in self.heads_ if one["tree"] == name):
+                need(row["size"] <= len(leaves), f"head {row['number']}: leaves are missing")
+                for leaf in leaves[grown.size : row["size"]]:
+                    grown.add(leaf)
+                need(grown.root == row["root"], f"head {row['number']} of {name}: another root")
+            need(grown.size == len(leaves), f"{name}: leaves beyond the last head")
+        recorded = self.trees["recorded"]
+        need(len(set(recorded)) == len(recorded), "a recorded leaf stands twice")
+
+    def batches(self) -> None:
+        """Leaves came in sorted batches, large enough or at the day's first round; heads tell the
+        hour and no more."""
+        rule = self.manifest_["batches"]
+        fields(rule, "least every_seconds", "manifest.json batches")
+        recorded = [row for row in self.heads_ if row["tree"] == "recorded"]
+        start, day = 0, None
+        for row in self.heads_:
+            need(instant(row["at"]).strftime("%M%S") == "0000", "a head tells more than the hour")
+        for row in recorded:
+            batch = self.trees["recorded"][start : row["size"]]
+            need(batch == sorted(batch), f"head {row['number']}: the batch is not sorted")
+            today = instant(row["at"]).astimezone(SHANGHAI).date()
+            need(
+                len(batch) >= rule["least"] or today != day or row is recorded[-1],
+                f"head {row['number']}: a batch too small",
+            )
+            start, day = row["size"], today
+
+    def ballots_on_board(self) -> None:
+        """Every ballot is a leaf of the board, and every leaf a ballot."""
+        if self.public:
+            leaves = [bytes.fromhex(row["leaf"]) for row in self.ballots_]
+            need(leaves == sorted(self.trees["recorded"]), "not the leaves of the board")
+            return
+        if not self.named:
+            leaves = [
+                leaf_hash(canonical({"v": 1, "poll": self.poll, **row})) for row in self.ballots_
+            ]
+            need(leaves == self.trees["opened"], "not the leaves of the board")
+            need(len(leaves) <= len(self.trees["recorded"]), "more ballots than envelopes came in")
+            trackers = [row["tracker"] for row in self.ballots_]
+            need(len(set(trackers)) == len(trackers), "a tracker stands twice")
+            need(trackers == sorted(trackers), "ballots are not in the order of their trackers")
+            return
+        for row in self.ballots_:
+            need(is_hex(row["salt"], 16), "a salt is not 16 bytes")
+        leaves = sorted(
+            leaf_hash(
+                canonical(
+                    {
+                        "v": 1,
+                        "poll": self.poll,
+                        **{name: row[name] for name in row if name != "set_aside"},
+                    }
+                )
+            )
+            for row in self.ballots_
+        )
+        need(leaves == sorted(self.trees["recorded"]), "not the leaves of the board")
+
+    def casts(self) -> None:
+        """Nobody votes twice, only people on the roll vote, every ballot answers what was asked,
+        and of several casts of one voter the one that stands is the one of the rule."""
+        if self.public:
+            self.note("this public edition withholds roll and ballots: they were not counted again")
+            return
+        preset, items = self.manifest_["preset"]["content"], self.manifest_["items"]
+        self.standing: dict[int, Json] = {}
+        if not self.named:
+            for row in self.ballots_:
+                if row["choices"] is not None:
+                    check_choices(items, row["choices"], f"ballot {row['tracker']}")
+            need(len(self.ballots_) <= len(self.roll_), "more ballots than places on the roll")
+            return
+        order = [(row["place"], row["cast"]) for row in self.ballots_]
+        need(order == sorted(set(order)), "casts are not in order, or stand twice")
+        known: dict[int, int] = {}
+        for row in self.ballots_:
+            place, where = row["place"], f"place {row['place']} cast {row['cast']}"
+            need(place in self.places, f"{where}: not on the roll")
+            need(self.places[place]["voter"] is not None, f"{where}: nobody votes there")
+            need(row["cast"] == known.get(place, 0) + 1, f"{where}: a cast is missing")
+            known[place] = row["cast"]
+            if row["choices"] is not None:
+                check_choices(items, row["choices"], where)
+            stands = self.standing.get(place)
+            fate = "replaces"
+            if stands is not None:
+                fate = what_stands(preset, stands["channel"], row["channel"])
+            need(fate != "refused", f"{where}: a second ballot")
+            need(row["set_aside"] == (fate == "aside"), f"{where}: set aside against the rule")
+            if fate == "replaces":
+                self.standing[place] = row
+
+    def recount(self) -> None:
+        """The result is what the ballots add up to under the rule in the manifest."""
+        preset, result = self.manifest_["preset"]["content"], self.tally_["result"]
+        need(self.tally_["poll"] == self.poll, "the tally of another poll")
+        if self.public:
+            self.arithmetic(result)
+            return
+        votes = Votes(self.manifest_["items"])
+        for row in self.roll_:
+            votes.eligible.add(row["area_dm2"])
+        if self.named:
+            for place, row in self.standing.items():
+                votes.take(row["choices"], self.places[place]["area_dm2"])
+        else:
+            for row in self.ballots_:
+                votes.take(row["choices"], 0)
+        if self.tally_["hands"] is not None:
+            need(preset["measures"] == ["heads"], "hands: only where heads alone decide")
+            votes.take_hands(self.tally_["hands"])
+        for place in self.tally_["deemed"]:
+            need(preset["silent"] == "deemed_majority", "silence means nothing under this rule")
+            need(place in self.places and place not in self.standing, "deemed, and voted")
+            votes.deemed.add(self.places[place]["area_dm2"])
+        deemed = self.tally_["deemed"]
+        need(deemed == sorted(set(deemed)), "deemed: out of order or twice")
+        taking_part = votes.valid.heads + votes.invalid.heads + votes.deemed.heads
+        need(taking_part <= votes.eligible.heads, "more votes than places on the roll")
+        present = result["present"]
+        if preset["held_in_meeting"]:
+            need(type(present) is int, "nobody counted those present")
+            need(votes.valid.heads + votes.invalid.heads <= present, "more votes than present")
+            need(present <= votes.eligible.heads, "more present than members")
+        counted = count(self.manifest_, votes, present)
+        given = without_steps(result)
+        for name in counted:
+            same = canonical(given.get(name)) == canonical(counted[name])
+            need(same, f"{name}: counted again it is another")
+        need(set(given) == set(counted), "fields that no count has")
+
+    def arithmetic(self, result: Json) -> None:
+        """Without the ballots: that the numbers of heads fit together."""
+        shown = [tally["approval"] for item in result["items"] for tally in item["tallies"]]
+        rule = ("measure", "of", "numerator", "denominator", "inclusive")
+        for check in [*result["turnout"], *(check for checks in shown for check in checks)]:
+            if check["measure"] == "heads":
+                threshold = {name: check[name] for name in rule}
+                again = apply(threshold, Sum(check["value"]), {check["of"]: Sum(check["base"])})
+                need(again == check, "a threshold is miscounted")
+        need(
+            result["quorum_reached"] == all(check["reached"] for check in result["turnout"]),
+            "a quorum that was not reached",
+        )
+        need(result["eligible"]["heads"] == len(self.roll_), "other heads than the roll has")
+        on_paper_or_phone = result["valid"]["heads"] - result["by_hand"]
+        need(
+            on_paper_or_phone + result["invalid"]["heads"] <= len(self.ballots_),
+            "more votes than leaves",
+        )
+
+    def result_digest(self) -> None:
+        """The digest that was signed is of this result, poll, text and roll."""
+        given = self.tally_["result_digest"]
+        self.certified = read_json(self.certificate_["content"].encode(), "certificate")
+        need(given == self.certified["result_digest"], "the certificate names another digest")
+        if "areas" in self.tally_["withheld"]:
+            self.note("sums of areas are withheld: the digest of the result was not recomputed")
+            return
+        text = {
+            "poll_id": self.poll,
+            "text_hash": self.manifest_["text_hash"],
+            "roll_digest": self.manifest_["roll"]["digest"],
+            "result": self.tally_["result"],
+        }
+        need(sha256(canonical(text)).hex() == given, "of another result")
+
+    def reconciliation(self) -> None:
+        """Issued, cast and counted add up, channel by channel, and the report is the certified
+        one."""
+        report, result = self.reconciliation_, self.tally_["result"]
+        digest = sha256(self.raw["reconciliation.json"]).hex()
+        need(digest == self.certified["reconciliation"], "the certificate names another report")
+        need(report["eligible"] == len(self.roll_), "other places than on the roll")
+        need(report["reconciles"] and not report["differences"], "the report has differences")
+        need(report["by_hand"] == result["by_hand"], "hands: another number")
+        paper, proxies = report["paper"], report["proxies"]
+        fates = ("returned", "spoiled", "unused", "kept", "late", "missing", "unaccounted")
+        need(paper["printed"] == sum(paper[fate] for fate in fates), "paper: does not add up")
+        need(paper["unaccounted"] == 0, "paper: forms are gone")
+        met = proxies["used"] + proxies["revoked"] + proxies["idle"]
+        need(proxies["registered"] == met, "proxies: do not add up")
+        silent = report["eligible"] - report["voters"] - report["by_hand"]
+        need(report["not_voted"] == max(0, silent), "not voted: another number")
+        if not self.named:  # a box does not tell by which channel an invalid ballot came
+            came = sum(line["cast"] for line in report["channels"])
+            need(came == report["voters"] == len(self.ballots_), "voters: another number")
+            return
+        for line in report["channels"]:
+            came = line["counted"] + line["invalid"] + line["set_aside"] + line["replaced"]
+            need(line["cast"] == came, f"{line['channel']}: does not add up")
+        counted = sum(line["counted"] for line in report["channels"])
+        invalid = sum(line["invalid"] for line in report["channels"])
+        need(report["voters"] == counted + invalid, "voters: do not add up")
+        need(counted == result["valid"]["heads"] - result["by_hand"], "counted: another number")
+        need(invalid == result["invalid"]["heads"], "invalid: another number")
+        if not self.public:
+            need(report["channels"] == self.channels(), "channels: not those of the ballots")
+
+    def channels(self) -> list[Json]:
+        lines: dict[str, dict[str, Json]] = {}
+        for row in self.ballots_:
+            line = lines.setdefault(
+                row["channel"],
+                dict.fromkeys(("cast", "counted", "invalid", "set_aside", "replaced"), 0),
+            )
+            line["cast"] += 1
+            if row["set_aside"]:
+                line["set_aside"] += 1
+            elif self.standing[row["place"]] is not row:
+                line["replaced"] += 1
+            else:
+                line["invalid" if row["choices"] is None else "counted"] += 1
+        order = ("electronic", "paper", "show_of_hands", "assisted", "home_visit", "proxy")
+        need(set(lines) <= set(order), "a channel that there is not")
+        return [{"channel": name, **lines[name]} for name in order if name in lines]
+
+    def certificate(self) -> None:
+        """The certificate is of this poll and board, under the board key."""
+        c = self.certified
+        fields(
+            c,
+            "v kind poll manifest version corrects reason result_digest heads reconciliation "
+            "signatures certified_at",
+            "certificate",
+        )
+        need((c["v"], c["kind"]) == (1, "certificate"), "not a certificate")
+        need((c["poll"], c["manifest"]) == (self.poll, self.digest), "of another poll or manifest")
+        last = {
+            tree: {name: row[name] for name in ("number", "size", "root")}
+            for tree, row in self.last_head.items()
+        }
+        need(c["heads"] == last, "of another board")
+        content = self.certificate_["content"].encode()
+        need(
+            signed_by(self.manifest_["board_key"], self.certificate_["signature"], content),
+            "not signed by the board key",
+        )
+
+    def signers(self) -> None:
+        """Two tellers and a supervisor, three different people, signed this result."""
+        people: dict[str, set[str]] = {"teller": set(), "supervisor": set()}
+        for one in self.certified["signatures"]:
+            fields(one, "role signer name result_digest at", "signature")
+            need(one["role"] in people, f"{one['role']}: signs nothing")
+            need(one["result_digest"] == self.certified["result_digest"], "of another result")
+            people[one["role"]].add(one["signer"])
+        signed = [one["signer"] for one in self.certified["signatures"]]
+        need(len(set(signed)) == len(signed), "one person signed twice")
+        need(len(people["teller"]) >= 2, "fewer than two tellers")
+        need(len(people["supervisor"]) >= 1, "no supervisor")
+
+    def corrections(self) -> None:
+        """Every earlier version of the result is there, and each names the one it corrects."""
+        before = None
+        for number, one in enumerate([*self.certificate_["earlier"], self.certificate_], 1):
+            content = read_json(one["content"].encode(), f"certificate {number}")
+            need(
+                signed_by(self.manifest_["board_key"], one["signature"], one["content"].encode()),
+                f"version {number}: not signed by the board key",
+            )
+            need((content["poll"], content["version"]) == (self.poll, number), "a version missing")
+            need(content["corrects"] == before, f"version {number}: corrects another")
+            need((content["reason"] is None) == (before is None), f"version {number}: no reason")
+            before = sha256(one["content"].encode()).hex()
+
+    def times(self) -> None:
+        """Opened, closed, signed and certified, in this order."""
+        m = self.manifest_
+        closed = instant(self.tally_["closed_at"])
+        need(closed >= instant(m["closes_at"]), "closed before its time")
+        signed = [instant(one["at"]) for one in self.certified["signatures"]]
+        need(all(at >= closed for at in signed), "signed before the close")
+        need(
+            instant(self.certified["certified_at"]) >= max(signed), "certified before it was signed"
+        )
+        hour = instant(m["opens_at"]).replace(minute=0, second=0)
+        need(all(instant(row["at"]) >= hour for row in self.heads_), "a head before the opening")
+
+    def receipts(self) -> None:
+        """Each receipt is of this poll and genuine, and its ballot is on the board in time."""
+        for path in self.options.receipt:
+            self.receipt(json.loads(path.read_bytes()))
+
+    def receipt(self, receipt: Json) -> None:
+        text = {
+            "v": 1,
+            "kind": "receipt",
+            "poll": self.poll,
+            "manifest": receipt.get("manifest_hash"),
+            "leaf": receipt.get("receipt"),
+            "include_by": receipt.get("include_by"),
+        }
+        need(
+            signed_by(self.manifest_["board_key"], str(receipt.get("signature")), canonical(text)),
+            "not a receipt of this poll",
+        )
+        need(receipt["manifest_hash"] == self.digest, "given under another manifest")
+        if "tracker" in receipt:
+            trackers = {row["tracker"] for row in self.ballots_}
+            need(receipt["tracker"] in trackers, "BREACH: the tracker was not counted")
+        leaf = bytes.fromhex(receipt["receipt"])
+        need(leaf in self.trees["recorded"], "BREACH: the ballot is not on the board")
+        at = self.trees["recorded"].index(leaf)
+        head = next(row for row in self.heads_ if row["tree"] == "recorded" and row["size"] > at)
+        need(
+            instant(head["at"]) <= instant(receipt["include_by"]),
+            f"BREACH: promised for {receipt['include_by']}, on the board at {head['at']}",
+        )
+
+    def previous_heads(self) -> None:
+        """Each head noted earlier is one of this board: nothing before it was changed."""
+        for path in self.options.previous_head:
+            self.previous_head(json.loads(path.read_bytes()))
+
+    def previous_head(self, head: Json) -> None:
+        need(
+            signed_by(
+                self.manifest_["board_key"], str(head.get("signature")), self.head_text(head)
+            ),
+            "not a head of this poll",
+        )
+        leaves = self.trees[head["tree"]][: head["size"]]
+        need(len(leaves) == head["size"], "FORK: the board is smaller than that head")
+        need(root_of(leaves) == head["root"], "FORK: the board is not the one of that head")
+
+
+def verify(folder: Path, options: argparse.Namespace) -> tuple[list[Json], Pack]:
+    """Every check, in order. What rests on a check that failed cannot pass either."""
+    pack = Pack(folder, options)
+    done: list[Json] = []
+    for name, check in pack.checks():
+        says, problem = " ".join((check.__doc__ or "").split()), ""
+        try:
+            check()
+        except Broken as broken:
+            problem = str(broken)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as e:
+            problem = f"cannot be read, or rests on what failed above ({type(e).__name__}: {e})"
+        done.append({"check": name, "says": says, "ok": not problem, "problem": problem})
+    return done, pack
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Check the result pack of a Minyi poll.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--notice", help="the check code of the manifest in the notice")
+    parser.add_argument("--receipt", type=Path, action="append", default=[])
+    parser.add_argument("--previous-head", type=Path, action="append", default=[])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    try:
+        done, pack = verify(options.folder, options)
+    except OSError as error:
+        print(f"cannot read {options.folder}: {error.strerror}", file=sys.stderr)
+        return 2
+    holds = all(one["ok"] for one in done)
+    if options.json:
+        result = {"ok": holds, "checks": done, "notes": pack.notes, "ballots": pack.ballots_read}
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        for one in done:
+            print(f"{'ok  ' if one['ok'] else 'FAIL'} {one['check']:<16} {one['says']}")
+            if one["problem"]:
+                print(f"     {'':<16} → {one['problem']}")
+        for text in pack.notes:
+            print(f"note {text}")
+        print("Everything holds." if holds else "THIS PACK DOES NOT HOLD.")
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

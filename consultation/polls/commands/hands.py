@@ -1,0 +1,76 @@
+"""A show of hands comes in as totals, with witnesses."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from consultation.database import Transaction
+from consultation.events import PollHandsCounted
+from consultation.permissions import Deed
+from consultation.polls import hands, rules
+from consultation.polls.hand_queries import last_hand_count
+from consultation.polls.hand_tables import HandCount
+from consultation.polls.people_queries import check_disinterested
+from consultation.polls.presets import BallotMode
+from consultation.polls.queries import (
+    Hold,
+    absent_from_meeting,
+    access_poll,
+    check_impartial,
+    members_present,
+    turnout,
+)
+
+
+async def count_hands(
+    tx: Transaction,
+    poll_id: UUID,
+    *,
+    heads: int,
+    items: Mapping[str, Mapping[str, int]],
+    witness_ids: Sequence[UUID],
+) -> HandCount:
+    """Enter the hands that were counted at the poll's meeting; the last count stands. The same
+    again changes nothing.
+
+    Refuses with HandsNotCounted, PollNotOpen, PollClosed, NotImpartial, WitnessesNeeded,
+    MoreHandsThanPeople, BallotInvalid or HandsOrBallots.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.TOPIC_AND_POLL)
+    hands.check_by_hand(poll.preset, poll.items)
+    if poll.mode is not BallotMode.NAMED:
+        raise hands.HandsNotCounted(preset=poll.preset.key)
+    rules.check_open(poll.state, poll.closes_at, tx.now)
+    await check_impartial(tx, topic)
+    absent = await absent_from_meeting(tx, poll, list(witness_ids))
+    hands.check_witnesses(witness_ids, counter=tx.person_id, absent=absent)
+    for witness in witness_ids:
+        await check_disinterested(tx, topic, witness)
+    hands.check_totals(poll.items, heads, items, present=await members_present(tx, poll))
+    if (await turnout(tx, poll.id)).heads:
+        raise hands.HandsOrBallots()
+    last = await last_hand_count(tx, poll)
+    given = {number: dict(sorted(codes.items())) for number, codes in sorted(items.items())}
+    named = sorted(str(witness) for witness in witness_ids)
+    if last is not None and (last.heads, last.items, last.witness_ids) == (heads, given, named):
+        return last
+
+    counted = HandCount(
+        poll_id=poll.id,
+        count_no=1 if last is None else last.count_no + 1,
+        community_id=poll.community_id,
+        heads=heads,
+        items=given,
+        counted_by_id=tx.person_id,
+        witness_ids=named,
+        at=tx.now,
+    )
+    tx.session.add(counted)
+    tx.emit(
+        PollHandsCounted(
+            community_id=poll.community_id,
+            topic_id=topic.id,
+            poll_id=poll.id,
+            count_no=counted.count_no,
+        )
+    )
+    return counted

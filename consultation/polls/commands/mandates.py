@@ -1,0 +1,237 @@
+"""Mandates: registered by staff from a paper, used by their holder, taken back by the principal."""
+
+from datetime import datetime
+from uuid import UUID
+
+from consultation.calendar import local_day
+from consultation.database import Transaction
+from consultation.events import BallotRecordedForVoter, MandateChanged
+from consultation.permissions import Deed, Role, check, grant_of
+from consultation.polls import leaves, mandates, rules
+from consultation.polls.box import Cast, put_in
+from consultation.polls.commands.casting import Answers
+from consultation.polls.mandate_queries import (
+    MandateRow,
+    gave_mandate,
+    last_mandate,
+    mandates_held,
+    mandates_of,
+    standing_channel,
+)
+from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
+from consultation.polls.mandates import MandateRelation, MandateState
+from consultation.polls.paper import SecondStaffNeeded
+from consultation.polls.people_queries import find_person, holds_a_role
+from consultation.polls.presets import BallotChannel, BallotMode, QuestionKind
+from consultation.polls.queries import Hold, access_poll, check_impartial, places_numbered
+from consultation.polls.registers import of_age
+from consultation.polls.rules import Choices, PollState
+from consultation.polls.tables import Ballot, Poll, RollEntry
+from consultation.refusals import NotFound
+
+
+async def register_mandate(
+    tx: Transaction,
+    poll_id: UUID,
+    number: int,
+    *,
+    holder_id: UUID | None,
+    holder_phone: str | None,
+    relation: MandateRelation,
+    document_sha256: str,
+    instruction: Answers | None,
+    valid_until: datetime,
+) -> Mandate:
+    """Register the paper by which the voter in place ``number`` lets somebody, known by id or by
+    phone, vote for them. The principal is told. The same again changes nothing.
+
+    Refuses with ProxiesNotAllowed, PollClosed, PollNotOpen, NotImpartial, NotOnRoll, NotFound,
+    MandateExists, MandateOver, HolderNotAllowed, TooManyMandates, InstructionNeeded or
+    BallotInvalid.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.TOPIC_AND_POLL)
+    mandates.check_allowed(poll.preset)
+    if poll.mode is not BallotMode.NAMED:
+        raise mandates.ProxiesNotAllowed(preset=poll.preset.key)
+    if poll.state is not PollState.ANNOUNCED:
+        rules.check_open(poll.state, poll.closes_at, tx.now)
+    await check_impartial(tx, topic)
+    place = await _place(tx, poll, number)
+    holder = await find_person(tx, person_id=holder_id, phone=holder_phone)
+    choices = None if instruction is None else rules.check_ballot(poll.items, instruction)
+    if choices is None and poll.preset.proxies.instructions_binding:
+        raise mandates.InstructionNeeded()
+    content = None if choices is None else _content(tx, poll, number, choices)
+    known = await last_mandate(tx, poll, number)
+    if known is not None and known[1] is None:
+        mine = known[0]
+        if (mine.holder_id, mine.document_sha256, mine.instruction, mine.valid_until) != (
+            holder.id,
+            document_sha256,
+            content,
+            valid_until,
+        ):
+            raise mandates.MandateExists()
+        return mine
+    if await standing_channel(tx, poll, place) is not None or valid_until <= tx.now:
+        raise mandates.MandateOver()
+    today = local_day(tx.now)
+    mandates.check_holder(
+        poll.preset,
+        relation=relation,
+        is_principal=holder.id == place.person_id,
+        property_staff=await holds_a_role(
+            tx, poll.community_id, holder.id, {Role.PROPERTY_COMPANY}
+        ),
+        of_age=holder.born_on is None or of_age(holder.born_on, today),
+        gave_away=await gave_mandate(tx, poll, holder.id),
+        principal_holds=await mandates_held(tx, poll, _principal(place)) > 0,
+        held=await mandates_held(tx, poll, holder.id),
+    )
+
+    mandate = Mandate(
+        poll_id=poll.id,
+        number=number,
+        mandate_no=1 if known is None else known[0].mandate_no + 1,
+        community_id=poll.community_id,
+        principal_id=_principal(place),
+        holder_id=holder.id,
+        relation=relation,
+        document_sha256=document_sha256,
+        instruction=content,
+        valid_until=valid_until,
+        registered_by_id=tx.person_id,
+        at=tx.now,
+    )
+    tx.session.add(mandate)
+    _tell(tx, poll, place, MandateState.REGISTERED)
+    return mandate
+
+
+async def cast_as_proxy(tx: Transaction, poll_id: UUID, number: int, answers: Answers) -> Ballot:
+    """The ballot of the voter in place ``number`` by the holder of their mandate; or for the
+    holder, by staff who did not register it. The principal is told.
+
+    Refuses with NotFound, SecondStaffNeeded, NotImpartial, PollNotOpen, PollClosed, BallotInvalid,
+    NotOnRoll, MandateOver, InstructionBinds or AlreadyVoted.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.POLL_SHARED)
+    staff = grant_of(Deed.ENTER_PAPER, tx.standing.role) is not None
+    check(Deed.ENTER_PAPER if staff else Deed.CAST_BALLOT, tx.standing.role)
+    found = await last_mandate(tx, poll, number)
+    if found is None or not (staff or found[0].holder_id == tx.person_id):
+        raise NotFound(what="mandate")
+    mandate, withdrawal = found
+    if staff:
+        await check_impartial(tx, topic)
+        if mandate.registered_by_id == tx.person_id:
+            raise SecondStaffNeeded()
+    rules.check_open(poll.state, poll.closes_at, tx.now)
+    choices = rules.check_ballot(poll.items, answers)
+    place = await _place(tx, poll, number)
+    state = mandates.state_of(
+        withdrawn=withdrawal is not None,
+        stands=await standing_channel(tx, poll, place),
+        valid_until=mandate.valid_until,
+        now=tx.now,
+    )
+    over = state in (MandateState.REVOKED, MandateState.EXPIRED)
+    if over or mandate.principal_id != place.person_id:  # an objection gave the place to another
+        raise mandates.MandateOver()
+    mandates.check_instruction(
+        poll.preset, mandate.instruction, _content(tx, poll, number, choices)
+    )
+
+    cast = Cast(place=place, choices=choices, channel=BallotChannel.PROXY)
+    ballot = (await put_in(tx, poll, [cast]))[0]
+    if ballot.cast_at == tx.now:
+        tx.emit(
+            BallotRecordedForVoter(
+                community_id=poll.community_id,
+                person_id=_principal(place),
+                poll_id=poll.id,
+                channel=BallotChannel.PROXY.value,
+            )
+        )
+    return ballot
+
+
+async def withdraw_mandate(
+    tx: Transaction, poll_id: UUID, number: int, *, document_sha256: str | None
+) -> None:
+    """The principal takes the mandate back, on the phone, or in writing through staff. Again
+    changes nothing. Refuses with NotFound, MandateUsed, PollClosed or PollNotOpen."""
+    poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
+    staff = grant_of(Deed.ENTER_PAPER, tx.standing.role) is not None
+    check(Deed.ENTER_PAPER if staff else Deed.CAST_BALLOT, tx.standing.role)
+    found = await last_mandate(tx, poll, number)
+    place = await _place(tx, poll, number, own=not staff)
+    if found is None or not (staff or place.person_id == tx.person_id):
+        raise NotFound(what="mandate")
+    if found[1] is not None:
+        return
+    if staff and document_sha256 is None:
+        raise mandates.WithdrawalInWriting()
+    if poll.state is not PollState.ANNOUNCED:
+        rules.check_open(poll.state, poll.closes_at, tx.now)
+    if await standing_channel(tx, poll, place) is BallotChannel.PROXY:
+        raise mandates.MandateUsed()
+
+    mandate = found[0]
+    tx.session.add(
+        MandateWithdrawal(
+            poll_id=poll.id,
+            number=number,
+            mandate_no=mandate.mandate_no,
+            community_id=poll.community_id,
+            document_sha256=document_sha256,
+            by_id=tx.person_id,
+            at=tx.now,
+        )
+    )
+    _tell(tx, poll, place, MandateState.REVOKED)
+
+
+async def read_mandates(
+    tx: Transaction, poll_id: UUID, *, after: tuple[int, int], limit: int
+) -> list[tuple[int, MandateRow]]:
+    """Those that the reader gave or holds; for who enters, counts or witnesses all, and for
+    everybody when the result of an election is published (domain 4.4)."""
+    poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
+    works = any(grant_of(d, tx.standing.role) for d in (Deed.ENTER_PAPER, Deed.WITNESS_COUNT))
+    elected = poll.state is PollState.PUBLISHED and any(
+        item.kind is QuestionKind.ELECTION for item in poll.items
+    )
+    return await mandates_of(
+        tx, poll, of_person=None if works or elected else tx.person_id, after=after, limit=limit
+    )
+
+
+def _tell(tx: Transaction, poll: Poll, place: RollEntry, state: MandateState) -> None:
+    tx.emit(
+        MandateChanged(
+            community_id=poll.community_id,
+            person_id=_principal(place),
+            poll_id=poll.id,
+            state=state.value,
+        )
+    )
+
+
+def _content(tx: Transaction, poll: Poll, number: int, choices: Choices) -> str:
+    return tx.vault.lookup("mandate", f"{poll.id} {number} {leaves.canonical(choices).decode()}")
+
+
+def _principal(place: RollEntry) -> UUID:
+    assert place.person_id is not None
+    return place.person_id
+
+
+async def _place(tx: Transaction, poll: Poll, number: int, *, own: bool = False) -> RollEntry:
+    """The place with this number; it must have a voter, and not the actor unless ``own``."""
+    places = await places_numbered(tx, poll, [number])
+    if not places or places[0].person_id is None:
+        raise rules.NotOnRoll(numbers=[str(number)])
+    if places[0].person_id == tx.person_id and not own:
+        raise rules.NotImpartial()
+    return places[0]

@@ -1,0 +1,257 @@
+"""Objections to the roll: filed by anybody concerned, ruled by two people, and carried out."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from consultation.calendar import local_day
+from consultation.database import Transaction
+from consultation.events import RollCorrected, RollObjectionAnswered, RollObjectionMade
+from consultation.permissions import Deed, grant_of
+from consultation.polls import objections
+from consultation.polls.commands.drafting import Writer, publish_notice
+from consultation.polls.commands.recording import fix_manifest
+from consultation.polls.objection_queries import (
+    highest_number,
+    last_ruling,
+    load_objection,
+    objection_of,
+    objections_page,
+    poll_of_objection,
+    units_of_register,
+    verified_person,
+    write_roll,
+)
+from consultation.polls.objection_tables import RollObjection, RollRuling
+from consultation.polls.objections import (
+    RollCorrection,
+    RollDecision,
+    RollObjectionKind,
+    RollObjectionState,
+)
+from consultation.polls.phrases import Phrase
+from consultation.polls.queries import (
+    Hold,
+    access_poll,
+    check_impartial,
+    frozen_roll,
+    places_numbered,
+)
+from consultation.polls.registers import of_age
+from consultation.polls.rolls import Place, roll_digest
+from consultation.polls.rules import NotOnRoll, PollState
+from consultation.polls.tables import Poll
+from consultation.topics.tables import Document, Topic
+
+
+async def file_objection(
+    tx: Transaction, poll_id: UUID, number: int | None, *, kind: RollObjectionKind, ground: str
+) -> RollObjection:
+    """Say that the roll is wrong at a place, or (without ``number``) that one is missing on it.
+    The same again changes nothing.
+
+    Refuses with RollNotOpenToObjections, NotOnRoll or RollObjectionFiled.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.OBJECT_TO_ROLL, hold=Hold.POLL_SHARED)
+    known = await objection_of(tx, poll, tx.person_id, number or 0)
+    if known is not None:
+        if (known.kind, known.ground) != (kind, ground):
+            raise objections.RollObjectionFiled()
+        return known
+    objections.check_filing(
+        poll.preset, poll.state, announced_at=poll.announced_at, opens_at=poll.opens_at, now=tx.now
+    )
+    if number is not None and not await places_numbered(tx, poll, [number]):
+        raise NotOnRoll(numbers=[str(number)])
+
+    objection = RollObjection(
+        id=tx.new_id(),
+        community_id=poll.community_id,
+        poll_id=poll.id,
+        number=number or 0,
+        kind=kind,
+        ground=ground,
+        filed_by_id=tx.person_id,
+        filed_at=tx.now,
+        due_at=objections.ruling_due(poll.preset, tx.now),
+        state=RollObjectionState.OPEN,
+    )
+    tx.session.add(objection)
+    tx.emit(
+        RollObjectionMade(
+            community_id=poll.community_id,
+            topic_id=topic.id,
+            poll_id=poll.id,
+            due_at=objection.due_at,
+        )
+    )
+    return objection
+
+
+async def propose_ruling(
+    tx: Transaction,
+    objection_id: UUID,
+    *,
+    decision: RollDecision,
+    correction: RollCorrection | None,
+    reason: str,
+) -> RollRuling:
+    """Propose how to rule; a second person confirms it. The same again changes nothing, another
+    proposal takes the place of the last.
+
+    Refuses with NotImpartial, RollRulingNeedsSecondPerson, RollObjectionRuled or
+    RollCorrectionInvalid.
+    """
+    poll_id = await poll_of_objection(tx, objection_id)
+    poll, topic = await access_poll(tx, poll_id, Deed.RULE_ON_ROLL, hold=Hold.TOPIC_AND_POLL)
+    objection = await _open_objection(tx, poll, topic, objection_id)
+    last = await last_ruling(tx, objection_id)
+    if last is not None and (last.by_id, last.decision, last.correction, last.reason) == (
+        tx.person_id,
+        decision,
+        correction,
+        reason,
+    ):
+        return last
+    if (correction is not None) != (decision is RollDecision.UPHELD):
+        raise objections.RollCorrectionInvalid(problem="correction_and_decision")
+    if correction is not None:
+        await _corrected(tx, poll, correction)
+
+    ruling = RollRuling(
+        objection_id=objection.id,
+        version=1 if last is None else last.version + 1,
+        community_id=poll.community_id,
+        decision=decision,
+        correction=correction,
+        reason=reason,
+        by_id=tx.person_id,
+        at=tx.now,
+    )
+    tx.session.add(ruling)
+    return ruling
+
+
+async def confirm_ruling(
+    tx: Transaction, objection_id: UUID, *, version: int, write: Writer
+) -> RollObjection:
+    """A second person confirms the newest proposal. Of an upheld objection the roll is written
+    anew with its correction, and the notice is corrected. Again changes nothing.
+
+    Refuses with NotImpartial, RollRulingNeedsSecondPerson, RollRulingSuperseded,
+    RollObjectionRuled or RollCorrectionInvalid.
+    """
+    poll_id = await poll_of_objection(tx, objection_id)
+    poll, topic = await access_poll(tx, poll_id, Deed.RULE_ON_ROLL, hold=Hold.TOPIC_AND_POLL)
+    known = await load_objection(tx, objection_id)
+    if known.confirmed_by_id == tx.person_id and known.ruling_version == version:
+        return known
+    objection = await _open_objection(tx, poll, topic, objection_id)
+    ruling = await last_ruling(tx, objection_id)
+    if ruling is None or ruling.version != version:
+        raise objections.RollRulingSuperseded()
+    if ruling.by_id == tx.person_id:
+        raise objections.RollRulingNeedsSecondPerson()
+
+    objection.state = RollObjectionState(ruling.decision.value)
+    objection.ruling_version = ruling.version
+    objection.confirmed_by_id = tx.person_id
+    objection.ruled_at = tx.now
+    tx.session.add(objection)
+    if ruling.correction is not None:
+        await _carry_out(tx, poll, topic, objection.kind, ruling.correction, write)
+    tx.emit(
+        RollObjectionAnswered(
+            community_id=poll.community_id,
+            person_id=objection.filed_by_id,
+            poll_id=poll.id,
+            state=objection.state.value,
+        )
+    )
+    return objection
+
+
+async def read_objections(
+    tx: Transaction, poll_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+) -> tuple[bool, list[tuple[RollObjection, RollRuling | None]]]:
+    """Whether the reader rules on them, and the objections from the latest back."""
+    poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
+    rules_on = grant_of(Deed.RULE_ON_ROLL, tx.standing.role) is not None
+    return rules_on, await objections_page(tx, poll, after=after, limit=limit)
+
+
+async def _open_objection(
+    tx: Transaction, poll: Poll, topic: Topic, objection_id: UUID
+) -> RollObjection:
+    """The objection, if the actor may rule on it: not their own, nor about themselves."""
+    objection = await load_objection(tx, objection_id)
+    if objection.state is not RollObjectionState.OPEN or poll.state is not PollState.ANNOUNCED:
+        raise objections.RollObjectionRuled()
+    await check_impartial(tx, topic)
+    places = await places_numbered(tx, poll, [objection.number])
+    if tx.person_id in (objection.filed_by_id, *(place.person_id for place in places)):
+        raise objections.RollRulingNeedsSecondPerson()
+    return objection
+
+
+async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) -> list[Place]:
+    """The roll as the correction leaves it. Who is put on it must be verified, and of age on the
+    last day of voting (domain 4.1)."""
+    masked = ""
+    if correction.person_id is not None:
+        who = await verified_person(tx, poll.community_id, correction.person_id)
+        last_day = local_day(poll.closes_at - timedelta(microseconds=1))
+        if who is None:
+            raise objections.RollCorrectionInvalid(problem="person_not_verified")
+        if who.born_on is not None and not of_age(who.born_on, last_day):
+            raise objections.RollCorrectionInvalid(problem="minor")
+        masked = who.masked_name
+    units = await units_of_register(tx, poll.community_id, correction.unit_ids)
+    return objections.correct(
+        poll.preset.electorate,
+        list((await frozen_roll(tx, poll)).values()),
+        correction,
+        masked_name=masked,
+        where=next((where for _, where in units.values()), ""),
+        units={id: unit for id, (unit, _) in units.items()},
+        next_number=await highest_number(tx, poll) + 1,
+    )
+
+
+async def _carry_out(
+    tx: Transaction,
+    poll: Poll,
+    topic: Topic,
+    kind: RollObjectionKind,
+    correction: RollCorrection,
+    write: Writer,
+) -> None:
+    """The next version of the roll, with the whole of it written anew, and of the notice."""
+    roll = await _corrected(tx, poll, correction)
+    poll.roll_version += 1
+    poll.roll_digest = roll_digest(roll)
+    poll.eligible_heads = len(roll)
+    poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
+    await write_roll(tx, poll, roll)
+    await fix_manifest(tx, poll)
+    said = Phrase(
+        "polls.notice.roll.corrected",
+        {"version": poll.roll_version, "reason": Phrase(f"polls.notice.roll.{kind.value}")},
+    )
+    notice = await publish_notice(
+        tx,
+        poll,
+        topic,
+        write,
+        replaces=await tx.session.get(Document, poll.notice_id),
+        correction=said,
+    )
+    poll.notice_id = notice.id
+    tx.emit(
+        RollCorrected(
+            community_id=poll.community_id,
+            topic_id=topic.id,
+            poll_id=poll.id,
+            roll_version=poll.roll_version,
+            roll_digest=poll.roll_digest,
+        )
+    )

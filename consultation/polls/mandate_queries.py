@@ -1,0 +1,150 @@
+"""SQL on mandates."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import and_, col, or_, select
+
+from consultation.community.tables import Person
+from consultation.database import Transaction
+from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
+from consultation.polls.mandates import MandateState, state_of
+from consultation.polls.presets import BallotChannel
+from consultation.polls.queries import on_roll
+from consultation.polls.tables import Ballot, Poll, RollEntry
+
+
+def with_withdrawal(*columns: Any) -> Any:
+    return select(*columns).outerjoin(
+        MandateWithdrawal,
+        and_(
+            col(MandateWithdrawal.poll_id) == col(Mandate.poll_id),
+            col(MandateWithdrawal.number) == col(Mandate.number),
+            col(MandateWithdrawal.mandate_no) == col(Mandate.mandate_no),
+        ),
+    )
+
+
+async def last_mandate(
+    tx: Transaction, poll: Poll, number: int
+) -> tuple[Mandate, MandateWithdrawal | None] | None:
+    """The newest mandate of a place, and its withdrawal."""
+    rows = await tx.session.exec(
+        with_withdrawal(Mandate, MandateWithdrawal)
+        .where(Mandate.poll_id == poll.id, Mandate.number == number)
+        .order_by(col(Mandate.mandate_no).desc())
+        .limit(1)
+    )
+    return rows.first()
+
+
+async def mandates_held(tx: Transaction, poll: Poll, holder_id: UUID) -> int:
+    """How many mandates a person holds that were not taken back."""
+    rows = await tx.session.exec(
+        with_withdrawal(Mandate.number).where(
+            Mandate.poll_id == poll.id,
+            Mandate.holder_id == holder_id,
+            col(MandateWithdrawal.at).is_(None),
+        )
+    )
+    return len(rows.all())
+
+
+async def gave_mandate(tx: Transaction, poll: Poll, person_id: UUID) -> bool:
+    """Whether a voter gave a mandate in this poll that was not taken back."""
+    rows = await tx.session.exec(
+        with_withdrawal(Mandate.number)
+        .join(RollEntry, and_(*on_roll(poll), col(RollEntry.number) == col(Mandate.number)))
+        .where(
+            Mandate.poll_id == poll.id,
+            RollEntry.person_id == person_id,
+            col(MandateWithdrawal.at).is_(None),
+        )
+        .limit(1)
+    )
+    return rows.first() is not None
+
+
+async def standing_channel(tx: Transaction, poll: Poll, place: RollEntry) -> BallotChannel | None:
+    """The channel of the ballot that stands for a place."""
+    rows = await tx.session.exec(
+        select(Ballot.channel)
+        .where(
+            Ballot.poll_id == poll.id,
+            Ballot.roll_entry_id == place.id,
+            col(Ballot.set_aside).is_(False),
+        )
+        .order_by(col(Ballot.cast_no).desc())
+        .limit(1)
+    )
+    channel = rows.first()
+    return None if channel is None else BallotChannel(channel)
+
+
+@dataclass(frozen=True, slots=True)
+class MandateRow:
+    """A mandate as it is shown; names are masked."""
+
+    number: int
+    principal: str
+    holder: str
+    state: MandateState
+    valid_until: datetime
+    at: datetime
+
+
+async def mandates_of(
+    tx: Transaction, poll: Poll, *, of_person: UUID | None, after: tuple[int, int], limit: int
+) -> list[tuple[int, MandateRow]]:
+    """(mandate number, row) of the mandates after (place, number): all of them, or those that
+    ``of_person`` gave or holds. Two statements."""
+    statement = (
+        with_withdrawal(Mandate, MandateWithdrawal.at, RollEntry, Person.masked_name)
+        .join(RollEntry, and_(*on_roll(poll), col(RollEntry.number) == col(Mandate.number)))
+        .join(Person, col(Person.id) == col(Mandate.holder_id))
+        .where(
+            Mandate.poll_id == poll.id,
+            or_(
+                col(Mandate.number) > after[0],
+                and_(col(Mandate.number) == after[0], col(Mandate.mandate_no) > after[1]),
+            ),
+        )
+        .order_by(col(Mandate.number), col(Mandate.mandate_no))
+        .limit(limit)
+    )
+    if of_person is not None:
+        statement = statement.where(
+            or_(RollEntry.person_id == of_person, Mandate.holder_id == of_person)
+        )
+    found = (await tx.session.exec(statement)).all()
+    casts = await tx.session.exec(
+        select(Ballot.roll_entry_id, Ballot.channel)
+        .where(
+            Ballot.poll_id == poll.id,
+            col(Ballot.roll_entry_id).in_({place.id for _, _, place, _ in found}),
+            col(Ballot.set_aside).is_(False),
+        )
+        .order_by(col(Ballot.cast_no))
+    )
+    stands = {place: BallotChannel(channel) for place, channel in casts}
+    return [
+        (
+            mandate.mandate_no,
+            MandateRow(
+                number=mandate.number,
+                principal=place.label,
+                holder=holder,
+                state=state_of(
+                    withdrawn=withdrawn is not None,
+                    stands=stands.get(place.id),
+                    valid_until=mandate.valid_until,
+                    now=tx.now,
+                ),
+                valid_until=mandate.valid_until,
+                at=mandate.at,
+            ),
+        )
+        for mandate, withdrawn, place, holder in found
+    ]

@@ -1,0 +1,149 @@
+"""MANDATES: a voter's written word that another person votes for them. No I/O (domain 4.4)."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from consultation.polls.presets import BallotChannel, Electorate, RulePreset
+from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
+
+
+class MandateRelation(StrEnum):
+    """What the holder is to the principal."""
+
+    SPOUSE = "spouse"
+    PARENT = "parent"
+    CHILD = "child"
+    SIBLING = "sibling"
+    OTHER = "other"
+
+
+class MandateState(StrEnum):
+    REGISTERED = "registered"
+    USED = "used"  # the holder's ballot stands
+    REVOKED = "revoked"  # taken back, or the principal voted
+    EXPIRED = "expired"
+
+
+class ProxiesNotAllowed(NotPermitted):
+    """Nobody votes for another here: in a meeting, among representatives, or by this preset."""
+
+    code = "proxies-not-allowed"
+
+
+class HolderNotAllowed(NotPermitted):
+    """That person cannot hold this mandate; ``problem`` says why."""
+
+    code = "mandate-holder-not-allowed"
+
+
+class TooManyMandates(NotPermitted):
+    """The holder speaks for as many principals as the preset lets one person."""
+
+    code = "too-many-mandates"
+
+
+class InstructionNeeded(Invalid):
+    """Where instructions bind, a mandate holds one."""
+
+    code = "mandate-instruction-needed"
+
+
+class InstructionBinds(Invalid):
+    """The holder votes as the principal wrote, or not at all."""
+
+    code = "mandate-instruction-binds"
+
+
+class MandateExists(AlreadyDone):
+    """The principal gave another mandate, which must be taken back first."""
+
+    code = "mandate-exists"
+
+
+class MandateOver(NotNow):
+    """The mandate was taken back, has run out, or the principal voted."""
+
+    code = "mandate-over"
+
+
+class WithdrawalInWriting(Invalid):
+    """Through staff a mandate is taken back in writing: the hash of the paper is needed."""
+
+    code = "mandate-withdrawal-in-writing"
+
+
+class MandateUsed(NotNow):
+    """The holder voted already; the principal's own vote is what stands instead."""
+
+    code = "mandate-used"
+
+
+NO_PROXIES = frozenset(
+    {
+        Electorate.RESIDENTS_REPRESENTATIVES,
+        Electorate.VILLAGERS_REPRESENTATIVES,
+        Electorate.GROUP_REPRESENTATIVES,
+        Electorate.COUNCIL_MEMBERS,
+        Electorate.OWNERS_COMMITTEE,
+    }
+)
+"""Who was chosen votes in person."""
+
+
+def check_allowed(preset: RulePreset) -> None:
+    if (
+        not preset.proxies.max_principals
+        or BallotChannel.PROXY not in preset.channels
+        or preset.held_in_meeting
+        or preset.electorate in NO_PROXIES
+    ):
+        raise ProxiesNotAllowed(preset=preset.key)
+
+
+def check_holder(
+    preset: RulePreset,
+    *,
+    relation: MandateRelation,
+    is_principal: bool,
+    property_staff: bool,
+    of_age: bool,
+    gave_away: bool,
+    principal_holds: bool,
+    held: int,
+) -> None:
+    """``gave_away``: the holder gave their own vote to somebody; ``principal_holds``: the principal
+    holds mandates of others. Both would hand a vote on from one to the next. ``held``: mandates
+    that the holder holds in this poll and may still use or has used."""
+    problem = None
+    if is_principal:
+        problem = "is_principal"
+    elif property_staff:
+        problem = "property_company"
+    elif not of_age:
+        problem = "minor"
+    elif preset.proxies.relatives_only and relation is MandateRelation.OTHER:
+        problem = "not_a_relative"
+    elif gave_away or principal_holds:
+        problem = "sub_delegation"
+    if problem is not None:
+        raise HolderNotAllowed(problem=problem)
+    if held >= preset.proxies.max_principals:
+        raise TooManyMandates(most=preset.proxies.max_principals)
+
+
+def state_of(
+    *, withdrawn: bool, stands: BallotChannel | None, valid_until: datetime, now: datetime
+) -> MandateState:
+    """``stands`` is the channel of the principal's ballot that stands. A principal's own vote
+    revokes the mandate, before the holder's vote and after it."""
+    if withdrawn or stands not in (None, BallotChannel.PROXY):
+        return MandateState.REVOKED
+    if stands is BallotChannel.PROXY:
+        return MandateState.USED
+    return MandateState.EXPIRED if now >= valid_until else MandateState.REGISTERED
+
+
+def check_instruction(preset: RulePreset, instruction: str | None, given: str) -> None:
+    """Both are keyed digests of a ballot."""
+    if preset.proxies.instructions_binding and instruction is not None and given != instruction:
+        raise InstructionBinds()

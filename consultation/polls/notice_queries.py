@@ -1,0 +1,128 @@
+"""SQL on the ledger of notices: what it proves, and who is not in it yet."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlmodel import and_, col, exists, func, select
+
+from consultation.community.tables import Household
+from consultation.database import Transaction
+from consultation.polls.notice_tables import VoterNotice
+from consultation.polls.rules import RolledUnit
+from consultation.polls.tables import PollTurnout, RollEntry
+
+
+async def served_count(tx: Transaction, poll_id: UUID) -> int:
+    """How many places on the roll have a proof: a sum of sixteen counters."""
+    rows = await tx.session.exec(
+        select(func.sum(PollTurnout.served)).where(PollTurnout.poll_id == poll_id)
+    )
+    return int(rows.one() or 0)
+
+
+async def served_counts(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, int]:
+    rows = await tx.session.exec(
+        select(PollTurnout.poll_id, func.sum(PollTurnout.served))
+        .where(col(PollTurnout.poll_id).in_(poll_ids))
+        .group_by(col(PollTurnout.poll_id))
+    )
+    return {poll_id: int(served) for poll_id, served in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """A place on the roll without any proof. ``address`` is the first unit or the household;
+    ``known``: the register knows who votes there."""
+
+    number: int
+    label: str
+    grid_id: UUID | None
+    address: str
+    known: bool
+
+
+async def unserved(
+    tx: Transaction, poll_id: UUID, *, grid_id: UUID | None, after: int, limit: int
+) -> list[Unserved]:
+    """Places after a number, of one grid or of all."""
+    statement = (
+        select(
+            RollEntry.number,
+            RollEntry.label,
+            RollEntry.grid_id,
+            RollEntry.units,
+            RollEntry.person_id,
+            Household.code,
+        )  # type: ignore[call-overload]
+        .outerjoin(Household, col(Household.id) == col(RollEntry.household_id))
+        .where(
+            RollEntry.poll_id == poll_id,
+            col(RollEntry.number) > after,
+            ~exists().where(
+                and_(
+                    col(VoterNotice.poll_id) == poll_id,
+                    col(VoterNotice.roll_entry_id) == col(RollEntry.id),
+                )
+            ),
+        )
+        .order_by(col(RollEntry.number))
+        .limit(limit)
+    )
+    if grid_id is not None:
+        statement = statement.where(RollEntry.grid_id == grid_id)
+    found = []
+    for number, label, grid, units, person_id, household in await tx.session.exec(statement):
+        address = _first(units) or household or ""
+        found.append(Unserved(number, label, grid, address, person_id is not None))
+    return found
+
+
+def _first(units: Sequence[RolledUnit]) -> str:
+    return units[0].code if units else ""
+
+
+async def lock_places(
+    tx: Transaction, wanted: Collection[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], RollEntry]:
+    """The places of (poll, person), in a fixed order, kept from other recorders until the end."""
+    polls, people = {poll for poll, _ in wanted}, {person for _, person in wanted}
+    rows = await tx.session.exec(
+        select(RollEntry)
+        .where(col(RollEntry.poll_id).in_(polls), col(RollEntry.person_id).in_(people))
+        .order_by(col(RollEntry.poll_id), col(RollEntry.number))
+        .with_for_update(key_share=True)
+    )
+    return {
+        (row.poll_id, row.person_id): row
+        for row in rows
+        if row.person_id is not None and (row.poll_id, row.person_id) in wanted
+    }
+
+
+async def lock_place(tx: Transaction, poll_id: UUID, number: int) -> RollEntry | None:
+    rows = await tx.session.exec(
+        select(RollEntry)
+        .where(RollEntry.poll_id == poll_id, RollEntry.number == number)
+        .with_for_update(key_share=True)
+    )
+    return rows.first()
+
+
+async def proved(tx: Transaction, entry_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these places that have a proof already."""
+    rows = await tx.session.exec(
+        select(VoterNotice.roll_entry_id)
+        .where(col(VoterNotice.roll_entry_id).in_(entry_ids))
+        .distinct()
+    )
+    return set(rows)
+
+
+async def proofs_of(tx: Transaction, poll_id: UUID, entry_id: UUID) -> list[VoterNotice]:
+    rows = await tx.session.exec(
+        select(VoterNotice)
+        .where(VoterNotice.poll_id == poll_id, VoterNotice.roll_entry_id == entry_id)
+        .order_by(col(VoterNotice.at), col(VoterNotice.id))
+    )
+    return list(rows)

@@ -1,0 +1,140 @@
+"""SQL on paper forms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlmodel import and_, col, func, select
+
+from consultation.database import Transaction
+from consultation.polls.paper import Entry, EntryState, FormFate, state_of
+from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
+from consultation.polls.tables import Poll
+
+
+async def last_printed(tx: Transaction, poll: Poll) -> int:
+    """The highest form number there is; 0 without any."""
+    rows = await tx.session.exec(
+        select(func.max(PaperBlock.last)).where(PaperBlock.poll_id == poll.id)
+    )
+    return rows.one() or 0
+
+
+async def issue_of(
+    tx: Transaction, poll: Poll, form: int, *, lock: bool = False
+) -> PaperIssue | None:
+    """To whom a form went. Locked, its entries wait for one another."""
+    statement = select(PaperIssue).where(PaperIssue.poll_id == poll.id, PaperIssue.form == form)
+    rows = await tx.session.exec(statement.with_for_update() if lock else statement)
+    return rows.first()
+
+
+async def live_form(tx: Transaction, poll: Poll, number: int) -> int | None:
+    """The form that the voter in a place holds or handed in; a spoiled one is none."""
+    rows = await tx.session.exec(
+        select(PaperIssue.form)
+        .outerjoin(
+            PaperFate,
+            and_(
+                col(PaperFate.poll_id) == col(PaperIssue.poll_id),
+                col(PaperFate.form) == col(PaperIssue.form),
+            ),
+        )
+        .where(
+            PaperIssue.poll_id == poll.id,
+            PaperIssue.number == number,
+            col(PaperFate.fate).is_(None) | (col(PaperFate.fate) != FormFate.SPOILED),
+        )
+    )
+    return rows.first()
+
+
+async def fate_of(tx: Transaction, poll: Poll, form: int) -> PaperFate | None:
+    return await tx.session.get(PaperFate, (poll.id, form))
+
+
+async def entries_of(tx: Transaction, poll: Poll, form: int) -> list[Entry]:
+    """The entries of a form in the order in which they came."""
+    rows = await tx.session.exec(
+        select(PaperEntry)
+        .where(PaperEntry.poll_id == poll.id, PaperEntry.form == form)
+        .order_by(col(PaperEntry.entry_no))
+    )
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: PaperEntry) -> Entry:
+    return Entry(row.person_id, row.by_teller, row.readable, row.content, tuple(row.scans))
+
+
+async def forms_between(
+    tx: Transaction, poll: Poll, first: int, last: int
+) -> tuple[dict[int, PaperIssue], set[int], dict[int, PaperFate]]:
+    """Of the forms ``first`` to ``last``: the issues, which are entered, and the fates."""
+    issues = await tx.session.exec(
+        select(PaperIssue).where(
+            PaperIssue.poll_id == poll.id, col(PaperIssue.form).between(first, last)
+        )
+    )
+    entered = await tx.session.exec(
+        select(PaperEntry.form).where(
+            PaperEntry.poll_id == poll.id, col(PaperEntry.form).between(first, last)
+        )
+    )
+    fates = await tx.session.exec(
+        select(PaperFate).where(
+            PaperFate.poll_id == poll.id, col(PaperFate.form).between(first, last)
+        )
+    )
+    return ({row.form: row for row in issues}, set(entered), {row.form: row for row in fates})
+
+
+@dataclass(frozen=True, slots=True)
+class FormRow:
+    """A printed form as staff see it. ``scans`` is empty unless a third person is needed."""
+
+    form: int
+    number: int | None
+    state: EntryState | None
+    fate: FormFate | None
+    scans: tuple[str, ...]
+
+
+async def forms_page(tx: Transaction, poll: Poll, *, after: int, limit: int) -> list[FormRow]:
+    """Printed forms after a number; four statements however many there are."""
+    last = min(after + limit, await last_printed(tx, poll))
+    if last <= after:
+        return []
+    issues, _, fates = await forms_between(tx, poll, after + 1, last)
+    entries = await _entries_between(tx, poll, after + 1, last)
+    rows = []
+    for form in range(after + 1, last + 1):
+        issue, fate, made = issues.get(form), fates.get(form), entries.get(form, [])
+        state = state_of(made)
+        open_ = fate is None and state is EntryState.DISPUTED
+        scans = sorted({scan for entry in made for scan in entry.scans}) if open_ else []
+        rows.append(
+            FormRow(
+                form=form,
+                number=None if issue is None else issue.number,
+                state=state,
+                fate=None if fate is None else fate.fate,
+                scans=tuple(scans),
+            )
+        )
+    return rows
+
+
+async def _entries_between(
+    tx: Transaction, poll: Poll, first: int, last: int
+) -> dict[int, list[Entry]]:
+    rows: Sequence[PaperEntry] = list(
+        await tx.session.exec(
+            select(PaperEntry)
+            .where(PaperEntry.poll_id == poll.id, col(PaperEntry.form).between(first, last))
+            .order_by(col(PaperEntry.form), col(PaperEntry.entry_no))
+        )
+    )
+    found: dict[int, list[Entry]] = {}
+    for row in rows:
+        found.setdefault(row.form, []).append(_entry(row))
+    return found

@@ -1,0 +1,263 @@
+"""RECONCILIATION 核对: whether everything that was issued, cast and counted adds up. No I/O.
+
+``reconcile`` is one pure function from what the registers of a poll hold to a report of numbers.
+It compares registers that were kept apart: the ledger of ballots, the forms, the mandates, the
+records of help, the turnout counters and the count. A difference is never explained away here; a
+poll with one is not certified (domain 4.4, trust V26).
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from consultation.polls.paper import FormFate
+from consultation.polls.presets import BallotChannel, Frozen
+from consultation.refusals import NotNow
+
+ON_FORMS = frozenset({BallotChannel.PAPER, BallotChannel.HOME_VISIT})
+
+
+class PollDoesNotReconcile(NotNow):
+    """Issued, cast and counted do not add up; ``differences`` says where. Nobody signs it."""
+
+    code = "poll-does-not-reconcile"
+
+
+# ---- what is looked at --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CastFact:
+    """One cast: of which place on the roll, the how many-th of that voter, and whether it is valid;
+    never what it says."""
+
+    place: int
+    cast_no: int
+    channel: BallotChannel
+    valid: bool
+    set_aside: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFacts:
+    """``issued`` and ``fates`` by form number; ``entered`` are forms with two people's entries."""
+
+    printed: int = 0
+    issued: frozenset[int] = frozenset()
+    fates: Mapping[int, FormFate] = field(default_factory=dict)
+    entered: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class MandateFact:
+    """The voter in ``place`` gave a mandate, and may have taken it back."""
+
+    place: int
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFacts:
+    """All that is compared. ``by_hand`` are hands counted without names at a meeting; ``counted``
+    and ``invalid`` are what the stored result holds, None before the count."""
+
+    eligible: int
+    casts: Sequence[CastFact]
+    assisted: int
+    turnout: int
+    paper: PaperFacts = PaperFacts()
+    mandates: Sequence[MandateFact] = ()
+    by_hand: int = 0
+    present: int | None = None
+    counted: int | None = None
+    invalid: int | None = None
+
+
+# ---- the report ---------------------------------------------------------------------------------
+
+
+class ChannelLine(Frozen):
+    """``cast`` ballots came in by this channel, and each is exactly one of the others: ``counted``
+    and ``invalid`` stand, ``set_aside`` gave way when they came (a duplicate of another channel),
+    ``replaced`` gave way later."""
+
+    channel: BallotChannel
+    cast: int
+    counted: int
+    invalid: int
+    set_aside: int
+    replaced: int
+
+
+class PaperLine(Frozen):
+    """``printed`` = ``returned`` + ``spoiled`` + ``unused`` + ``kept`` + ``late`` + ``missing`` +
+    ``unaccounted``; ``issued`` of them went to voters."""
+
+    printed: int
+    issued: int
+    returned: int
+    spoiled: int
+    unused: int
+    kept: int
+    late: int
+    missing: int
+    unaccounted: int
+
+
+class ProxyLine(Frozen):
+    """Of ``registered`` mandates: ``used`` ones stand, ``revoked`` gave way to the principal's own
+    vote or were taken back, ``idle`` were not used."""
+
+    registered: int
+    used: int
+    revoked: int
+    idle: int
+
+
+class Difference(Frozen):
+    """Two registers that should agree. ``code`` names the comparison."""
+
+    code: str
+    expected: int
+    found: int
+
+
+class Reconciliation(Frozen):
+    """Numbers only: no voter, no choice. ``voters`` have one ballot that stands each."""
+
+    eligible: int
+    voters: int
+    not_voted: int
+    by_hand: int
+    channels: list[ChannelLine]
+    paper: PaperLine
+    proxies: ProxyLine
+    differences: list[Difference]
+    reconciles: bool
+
+
+def reconcile(facts: LedgerFacts) -> Reconciliation:
+    """Compare the registers of a poll. The order of what is in them makes no difference."""
+    standing = _standing(facts.casts)
+    channels = [
+        _channel(channel, facts.casts, standing)
+        for channel in BallotChannel
+        if any(cast.channel is channel for cast in facts.casts)
+    ]
+    paper, proxies = _paper(facts.paper), _proxies(facts, standing)
+    voters = len(standing)
+    valid = sum(cast.valid for cast in standing.values())
+
+    on_forms = sum(line.cast for line in channels if line.channel in ON_FORMS)
+    assisted = sum(line.cast for line in channels if line.channel is BallotChannel.ASSISTED)
+    returned = {form for form, fate in facts.paper.fates.items() if fate is FormFate.RETURNED}
+    by_proxy = {cast.place for cast in facts.casts if cast.channel is BallotChannel.PROXY}
+    wanted: list[tuple[str, int, int]] = [
+        ("channels", len(facts.casts), sum(_accounted(line) for line in channels)),
+        ("voters", len({cast.place for cast in facts.casts}), voters),
+        ("turnout", facts.turnout, voters),
+        ("forms_accounted", paper.printed, paper.printed - paper.unaccounted),
+        ("forms_in_ledger", paper.returned, on_forms),
+        ("forms_issued", len(returned), len(returned & facts.paper.issued)),
+        ("forms_entered_twice", len(returned), len(returned & facts.paper.entered)),
+        ("forms_unused", paper.unused, _unissued(facts.paper, FormFate.UNUSED)),
+        ("assistance", assisted, facts.assisted),
+        ("mandates", len(by_proxy), len(by_proxy & {one.place for one in facts.mandates})),
+    ]
+    if facts.counted is not None:
+        wanted.append(("counted", facts.counted, valid + facts.by_hand))
+    if facts.invalid is not None:
+        wanted.append(("invalid", facts.invalid, voters - valid))
+    differences = [
+        Difference(code=code, expected=expected, found=found)
+        for code, expected, found in wanted
+        if expected != found
+    ]
+    most = facts.eligible if facts.present is None else facts.present
+    taking_part = voters + facts.by_hand
+    if taking_part > most:
+        differences.append(Difference(code="more_than_entitled", expected=most, found=taking_part))
+    return Reconciliation(
+        eligible=facts.eligible,
+        voters=voters,
+        not_voted=max(0, facts.eligible - taking_part),
+        by_hand=facts.by_hand,
+        channels=channels,
+        paper=paper,
+        proxies=proxies,
+        differences=differences,
+        reconciles=not differences,
+    )
+
+
+def check_reconciled(report: Reconciliation) -> None:
+    if not report.reconciles:
+        raise PollDoesNotReconcile(
+            differences=[f"{one.code} {one.expected}/{one.found}" for one in report.differences]
+        )
+
+
+def _standing(casts: Collection[CastFact]) -> dict[int, CastFact]:
+    """Of each voter's casts, the last that was not set aside."""
+    standing: dict[int, CastFact] = {}
+    for cast in casts:
+        known = standing.get(cast.place)
+        if not cast.set_aside and (known is None or cast.cast_no > known.cast_no):
+            standing[cast.place] = cast
+    return standing
+
+
+def _channel(
+    channel: BallotChannel, casts: Collection[CastFact], standing: Mapping[int, CastFact]
+) -> ChannelLine:
+    became: Counter[str] = Counter()
+    for cast in casts:
+        if cast.channel is not channel:
+            continue
+        if cast.set_aside:
+            became["set_aside"] += 1
+        elif standing[cast.place] != cast:
+            became["replaced"] += 1
+        else:
+            became["counted" if cast.valid else "invalid"] += 1
+    return ChannelLine(
+        channel=channel,
+        cast=became.total(),
+        counted=became["counted"],
+        invalid=became["invalid"],
+        set_aside=became["set_aside"],
+        replaced=became["replaced"],
+    )
+
+
+def _accounted(line: ChannelLine) -> int:
+    return line.counted + line.invalid + line.set_aside + line.replaced
+
+
+def _paper(facts: PaperFacts) -> PaperLine:
+    met = Counter(fate for form, fate in facts.fates.items() if 1 <= form <= facts.printed)
+    return PaperLine(
+        printed=facts.printed,
+        issued=len(facts.issued),
+        **{fate.value: met[fate] for fate in FormFate},
+        unaccounted=facts.printed - met.total(),
+    )
+
+
+def _unissued(facts: PaperFacts, fate: FormFate) -> int:
+    return sum(one is fate and form not in facts.issued for form, one in facts.fates.items())
+
+
+def _proxies(facts: LedgerFacts, standing: Mapping[int, CastFact]) -> ProxyLine:
+    used = revoked = 0
+    for mandate in facts.mandates:
+        cast = standing.get(mandate.place)
+        by_holder = cast is not None and cast.channel is BallotChannel.PROXY
+        if mandate.withdrawn or (cast is not None and not by_holder):
+            revoked += 1
+        elif by_holder:
+            used += 1
+    registered = len(facts.mandates)
+    return ProxyLine(
+        registered=registered, used=used, revoked=revoked, idle=registered - used - revoked
+    )

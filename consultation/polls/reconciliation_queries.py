@@ -1,0 +1,125 @@
+"""SQL that collects what a reconciliation compares; numbers and places, never a choice."""
+
+from typing import Any
+
+from sqlalchemy import String, literal, type_coerce, union_all
+from sqlmodel import col, func, select
+
+from consultation.database import Transaction
+from consultation.polls.assistance_tables import BallotAssistance
+from consultation.polls.envelope_tables import Envelope, Participation
+from consultation.polls.hand_queries import hands_counted
+from consultation.polls.mandate_queries import with_withdrawal
+from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
+from consultation.polls.paper import FormFate
+from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
+from consultation.polls.presets import BallotChannel, BallotMode
+from consultation.polls.queries import members_present
+from consultation.polls.reconciliation import (
+    CastFact,
+    LedgerFacts,
+    MandateFact,
+    PaperFacts,
+    Reconciliation,
+    reconcile,
+)
+from consultation.polls.tables import Ballot, Poll, PollTurnout, RollEntry
+
+
+async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
+    """The report on a poll as its registers stand; at most six statements.
+
+    Of a confidential poll nobody knows whose ballot was invalid: who took part is compared with
+    all ballots that came out of the box."""
+    sealed = poll.mode is BallotMode.CONFIDENTIAL
+    casts = await (_sealed_casts if sealed else _named_casts)(tx, poll)
+    assisted, taking_part, printed = await _numbers(tx, poll)
+    hands = await hands_counted(tx, poll)
+    in_meeting = poll.preset.held_in_meeting and poll.present is None
+    return reconcile(
+        LedgerFacts(
+            eligible=poll.eligible_heads,
+            casts=casts,
+            assisted=assisted,
+            turnout=taking_part,
+            paper=await _paper(tx, poll, printed),
+            mandates=await _mandates(tx, poll),
+            by_hand=0 if hands is None else hands.heads,
+            present=await members_present(tx, poll) if in_meeting else poll.present,
+            counted=None
+            if poll.result is None
+            else poll.result.valid.heads + (poll.result.invalid.heads if sealed else 0),
+            invalid=None if poll.result is None or sealed else poll.result.invalid.heads,
+        )
+    )
+
+
+async def _named_casts(tx: Transaction, poll: Poll) -> list[CastFact]:
+    rows = await tx.session.exec(
+        select(
+            RollEntry.number,
+            Ballot.cast_no,
+            Ballot.channel,
+            col(Ballot.choices).is_not(None),
+            Ballot.set_aside,
+        )  # type: ignore[call-overload]
+        .join(RollEntry, col(RollEntry.id) == col(Ballot.roll_entry_id))
+        .where(Ballot.poll_id == poll.id)
+    )
+    return [CastFact(*row) for row in rows]
+
+
+async def _sealed_casts(tx: Transaction, poll: Poll) -> list[CastFact]:
+    """Envelopes while the box is shut, and the record of who took part from its opening on."""
+    kept = Envelope if poll.box_opened_at is None else Participation
+    rows = await tx.session.exec(
+        select(RollEntry.number, kept.channel)
+        .join(RollEntry, col(RollEntry.id) == col(kept.roll_entry_id))
+        .where(kept.poll_id == poll.id)
+    )
+    return [
+        CastFact(place, 1, BallotChannel(channel), valid=True, set_aside=False)
+        for place, channel in rows
+    ]
+
+
+async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int]:
+    """Records of help, heads in the turnout counters, and the highest form printed."""
+    help_ = select(func.count()).where(BallotAssistance.poll_id == poll.id).scalar_subquery()
+    heads = select(func.sum(PollTurnout.heads)).where(PollTurnout.poll_id == poll.id)
+    forms = select(func.max(PaperBlock.last)).where(PaperBlock.poll_id == poll.id)
+    rows = await tx.session.exec(select(help_, heads.scalar_subquery(), forms.scalar_subquery()))
+    assisted, taking_part, printed = rows.one()
+    return assisted, int(taking_part or 0), printed or 0
+
+
+async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
+    if not printed:
+        return PaperFacts()
+    issued = select(PaperIssue.form, literal("issued")).where(PaperIssue.poll_id == poll.id)
+    twice = (
+        select(PaperEntry.form, literal("entered"))
+        .where(PaperEntry.poll_id == poll.id)
+        .group_by(col(PaperEntry.form))
+        .having(func.count() >= 2)
+    )
+    fates = select(PaperFate.form, type_coerce(PaperFate.fate, String)).where(
+        PaperFate.poll_id == poll.id
+    )
+    rows: Any = await tx.session.exec(union_all(issued, twice, fates))  # type: ignore[call-overload]
+    met: dict[str, set[int]] = {}
+    for form, what in rows:
+        met.setdefault(what, set()).add(form)
+    return PaperFacts(
+        printed=printed,
+        issued=frozenset(met.get("issued", ())),
+        fates={form: fate for fate in FormFate for form in met.get(fate.value, ())},
+        entered=frozenset(met.get("entered", ())),
+    )
+
+
+async def _mandates(tx: Transaction, poll: Poll) -> list[MandateFact]:
+    rows = await tx.session.exec(
+        with_withdrawal(Mandate.number, MandateWithdrawal.at).where(Mandate.poll_id == poll.id)
+    )
+    return [MandateFact(number, at is not None) for number, at in rows]

@@ -1,0 +1,205 @@
+"""WHO IS TOLD WHAT: one table, event → who, how urgent, by which chain of channels, in what words.
+
+Every event of ``consultation/events.py`` has its row here, also one that nobody is told of on
+purpose: those are seen live by whoever looks, and move nobody's phone. The first row of an event
+that fits a person is theirs; they are told of an event once. No I/O.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from consultation.permissions import Role
+from consultation.topics.states import State
+
+
+class Who(StrEnum):
+    PERSON = "person"  # whose stream the event is on
+    AUTHOR = "author"  # of the topic
+    FOLLOWERS = "followers"  # author, co-signers, who spoke, who is on a roll, who asked to
+    ROLL = "roll"  # everybody on the roll of the poll
+    AFFECTED = "affected"  # who owns or lives in the place where the matter lies
+    STAFF = "staff"  # who holds one of ``roles`` there
+    COMMUNITY = "community"  # every verified member
+
+
+class Urgency(StrEnum):
+    URGENT = "urgent"
+    NORMAL = "normal"
+    DIGEST = "digest"  # gathered into one message a day, for those who took a part themselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One row. ``chain`` names the way beyond the inbox (``policy.toml``); ``words`` the texts
+    (``notices.{words}.*`` of the catalogues). ``when``: only if the event's fields have one of
+    these values. ``serves``: it is the notice of a poll that the ledger must prove."""
+
+    who: Who
+    urgency: Urgency
+    chain: str
+    words: str
+    roles: frozenset[Role] = frozenset()
+    when: Mapping[str, frozenset[Any]] = field(default_factory=dict)
+    serves: bool = False
+
+    def fits(self, data: Mapping[str, Any]) -> bool:
+        return all(data.get(name) in values for name, values in self.when.items())
+
+
+NOBODY: Sequence[Told] = ()
+DIGEST_WORDS = "digest"
+"""The one notice that gathers a day's digest rows, with the titles of the topics."""
+
+
+def _digest(who: Who, **when: frozenset[Any]) -> Told:
+    return Told(who=who, urgency=Urgency.DIGEST, chain="digest", words=DIGEST_WORDS, when=when)
+
+
+def _told(who: Who, words: str, **when: frozenset[Any]) -> Told:
+    return Told(who=who, urgency=Urgency.NORMAL, chain="told", words=words, when=when)
+
+
+def _owed(who: Who, words: str, **when: frozenset[Any]) -> Told:
+    return Told(who=who, urgency=Urgency.NORMAL, chain="owed", words=words, when=when)
+
+
+def _vote(words: str) -> Told:
+    return Told(who=Who.ROLL, urgency=Urgency.URGENT, chain="vote", words=words, serves=True)
+
+
+def _voters(words: str, *, serves: bool = False, **when: frozenset[Any]) -> Told:
+    return Told(
+        who=Who.ROLL, urgency=Urgency.NORMAL, chain="ballot", words=words, when=when, serves=serves
+    )
+
+
+def _staff(words: str, *roles: Role, **when: frozenset[Any]) -> Told:
+    return Told(
+        who=Who.STAFF,
+        urgency=Urgency.NORMAL,
+        chain="told",
+        words=words,
+        roles=frozenset(roles),
+        when=when,
+    )
+
+
+_CONVENING = (Role.CLERK, Role.PARTY_SECRETARY)
+_SUBMITTED = frozenset({State.SUBMITTED.value})
+_ANNOUNCED = frozenset({State.ANNOUNCED.value})
+_ANSWERS = frozenset(
+    state.value
+    for state in (
+        State.ADOPTED,
+        State.PARTIALLY_ADOPTED,
+        State.NOT_ADOPTED,
+        State.CLOSED,
+        State.ANNULLED,
+        State.CORRECTED_BY_GOVERNMENT,
+        State.NO_QUORUM,
+        State.RECONSULTATION,
+    )
+)
+"""States that answer those who took part: they are owed to know."""
+_STEPS = frozenset(
+    state.value
+    for state in (
+        State.ACCEPTED,
+        State.DELIBERATING,
+        State.OUTCOME_DRAFTING,
+        State.OUTCOME_PUBLIC,
+        State.OBJECTION_REVIEW,
+        State.ADOPTION_PENDING,
+        State.IMPLEMENTING,
+        State.FEEDBACK,
+        State.EVALUATING,
+        State.SUSPENDED,
+        State.ESCALATED_TO_ASSEMBLY,
+    )
+)
+"""Steps on the way. A return, a refusal, a transfer, a merge and a withdrawal are told to those
+concerned by events of their own (``user.notified``); a vote by those of its poll."""
+_NOTICES = frozenset({"notice", "outcome", "feedback_notice", "survey_response"})
+
+AUDIENCE: Mapping[str, Sequence[Told]] = {
+    # ---- the life of a topic
+    "topic.state_changed": (
+        _staff("topic_submitted", *_CONVENING, to_state=_SUBMITTED),
+        _owed(Who.AUTHOR, "topic_answered", to_state=_ANSWERS),
+        _told(Who.FOLLOWERS, "topic_answered", to_state=_ANSWERS),
+        _told(Who.AFFECTED, "topic_announced", to_state=_ANNOUNCED),
+        _told(Who.FOLLOWERS, "topic_announced", to_state=_ANNOUNCED),
+        _digest(Who.COMMUNITY, to_state=_ANNOUNCED),
+        _digest(Who.FOLLOWERS, to_state=_STEPS),
+    ),
+    "topic.cosigned": NOBODY,  # a count
+    "topic.withdrawal_asked": NOBODY,  # those concerned get user.notified
+    "topic.taken_over": (_digest(Who.FOLLOWERS),),
+    "topic.appeal_made": (_staff("appeal_made", Role.SUPERVISOR),),
+    "topic.deliberation_extended": (_told(Who.FOLLOWERS, "deliberation_extended"),),
+    "topic.overdue": (
+        _staff("topic_overdue", *_CONVENING, Role.SUPERVISOR),
+        _digest(Who.FOLLOWERS),
+    ),
+    "document.published": (_digest(Who.FOLLOWERS, kind=_NOTICES),),
+    "document.posted": NOBODY,  # it hangs where it hangs
+    "transfer.changed": NOBODY,
+    "plan.changed": NOBODY,
+    # ---- deliberation
+    "thread.opened": (_digest(Who.FOLLOWERS),),
+    "thread.closed": NOBODY,
+    "post.added": (_digest(Who.FOLLOWERS),),
+    "post.edited": NOBODY,
+    "post.hidden": NOBODY,  # its author gets user.notified
+    "post.restored": NOBODY,
+    "statement.added": NOBODY,
+    "statement.marked": NOBODY,  # counts
+    "statement.moderated": NOBODY,
+    # ---- meetings
+    "meeting.convened": (
+        _told(Who.AFFECTED, "meeting_convened"),
+        _told(Who.FOLLOWERS, "meeting_convened"),
+    ),
+    "meeting.changed": (_told(Who.FOLLOWERS, "meeting_cancelled", state=frozenset({"cancelled"})),),
+    "meeting.attendance_changed": NOBODY,  # a count
+    # ---- polls
+    "poll.announced": (
+        _voters("poll_announced", serves=True, served_min=frozenset({None})),
+        _vote("poll_announced"),  # it does not open before enough of the roll are served
+    ),
+    "poll.opened": (_vote("poll_opened"),),
+    "poll.extended": (_vote("poll_extended"),),
+    "poll.closed": NOBODY,  # nobody knows a result yet
+    "poll.signed": NOBODY,
+    "poll.ballots_read": NOBODY,  # on record for whoever looks
+    "poll.voters_served": NOBODY,  # a count
+    "poll.unserved_read": NOBODY,  # on record for whoever looks
+    "poll.result_published": (_voters("poll_result"), _told(Who.FOLLOWERS, "poll_result")),
+    "poll.voided": (_voters("poll_voided"),),
+    # ---- after the vote
+    "outcome.changed": NOBODY,
+    "outcome.consensus_called": (_told(Who.FOLLOWERS, "consensus_called"),),
+    "adoption.signed": NOBODY,
+    "adoption.replied": NOBODY,  # not signed yet
+    "adoption.reply_extended": (_told(Who.FOLLOWERS, "reply_extended"),),
+    "task.changed": NOBODY,
+    "task.overdue": (_staff("task_overdue", *_CONVENING, Role.SUPERVISOR), _digest(Who.FOLLOWERS)),
+    "task.spending_recorded": NOBODY,
+    "dissent.counted": NOBODY,  # counts
+    "survey.opened": (_told(Who.FOLLOWERS, "survey_opened"),),
+    "survey.published": (_digest(Who.FOLLOWERS),),
+    # ---- to one person
+    "user.verified": (_told(Who.PERSON, "verified"),),
+    "user.role_granted": (_told(Who.PERSON, "role_granted"),),
+    "user.role_ended": (_told(Who.PERSON, "role_ended"),),
+    "user.notified": (_owed(Who.PERSON, "reply"),),
+    "notice.added": NOBODY,  # is itself the telling
+    "community.register_imported": NOBODY,
+}
+
+
+def rows() -> Iterator[Told]:
+    for told in AUDIENCE.values():
+        yield from told

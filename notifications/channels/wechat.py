@@ -1,0 +1,48 @@
+"""Subscription messages as a channel. How they are sent is behind ``SendSubscription``."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from consultation.database import Database
+from notifications.channels import Letter, Outcome, Sent
+
+
+class SendSubscription(Protocol):
+    """Sends one message if the person has an account and a credit for the template; the answer has
+    the value of an ``Outcome``. ``delivery_key`` is the same with every attempt."""
+
+    async def __call__(
+        self,
+        db: Database,
+        wechat: Any,
+        *,
+        person_id: UUID,
+        template: str,
+        facts: Mapping[str, str | int | datetime],
+        page: str,
+        delivery_key: str | None = None,
+    ) -> Any: ...
+
+
+class WechatMessages:
+    def __init__(self, db: Database, wechat: Any, send: SendSubscription) -> None:
+        self._db = db
+        self._wechat = wechat
+        self._send = send
+
+    async def send(self, letter: Letter) -> Sent:
+        outcome = await self._send(
+            self._db,
+            self._wechat,
+            person_id=letter.person_id,
+            template=letter.template,
+            facts={"heading": letter.title, "text": letter.text, **letter.facts},
+            page=letter.page,
+            delivery_key=letter.dedupe_key,
+        )
+        return Sent(Outcome(str(outcome)))
+
+    async def close(self) -> None:
+        """The client belongs to whoever gave it."""

@@ -1,0 +1,215 @@
+"""The one place for SQL on deliveries: what is due, what stands beside it, what a week has left."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import col, func, or_, select
+
+from consultation.community.tables import Person, Residence
+from consultation.database import Transaction
+from consultation.polls.serving import BEING_SERVED
+from consultation.polls.tables import Poll, RollEntry
+from notifications.policy import Channel
+from notifications.tables import Delivery, DeliveryState, Notice, NoticeSettings, WeekBudget
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery whose time has come, with what decides whether it goes out."""
+
+    delivery: Delivery
+    notice: Notice
+    wants_wechat: bool
+    wants_sms: bool
+    poll_over: bool
+    phone_sealed: bytes | None
+
+    @property
+    def wanted(self) -> bool:
+        match self.delivery.channel:
+            case Channel.WECHAT:
+                return self.wants_wechat
+            case Channel.SMS:
+                return self.wants_sms
+            case _:
+                return True
+
+
+async def due(tx: Transaction, *, limit: int) -> list[Due]:
+    """Deliveries that are due and in nobody's hands, earliest first, locked; what another sender
+    holds is skipped."""
+    rows = await tx.session.exec(
+        select(
+            Delivery,
+            Notice,
+            NoticeSettings.wechat,
+            NoticeSettings.sms,
+            Poll.state,
+            Poll.closes_at,
+            Person.phone_sealed,
+        )  # type: ignore[call-overload]
+        .join(Notice, col(Notice.id) == col(Delivery.notice_id))
+        .join(Person, col(Person.id) == col(Delivery.person_id))
+        .outerjoin(NoticeSettings, col(NoticeSettings.person_id) == col(Delivery.person_id))
+        .outerjoin(Poll, col(Poll.id) == col(Notice.poll_id))
+        .where(
+            col(Delivery.state) == DeliveryState.WAITING,
+            col(Delivery.channel) != Channel.PRINTED,
+            col(Delivery.next_try) <= tx.now,
+            or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= tx.now),
+        )
+        .order_by(col(Delivery.next_try), col(Delivery.id))
+        .limit(limit)
+        .with_for_update(of=Delivery, skip_locked=True)
+    )
+    return [
+        Due(
+            delivery=delivery,
+            notice=notice,
+            wants_wechat=wechat is not False,
+            wants_sms=sms is not False,
+            poll_over=state is not None and (state not in BEING_SERVED or tx.now >= closes_at),
+            phone_sealed=phone,
+        )
+        for delivery, notice, wechat, sms, state, closes_at, phone in rows
+    ]
+
+
+async def next_due(tx: Transaction) -> datetime | None:
+    """When the next delivery falls due that nobody has in hand, or None."""
+    rows = await tx.session.exec(
+        select(func.min(Delivery.next_try)).where(
+            col(Delivery.state) == DeliveryState.WAITING, col(Delivery.channel) != Channel.PRINTED
+        )
+    )
+    return rows.one()
+
+
+async def reached(tx: Transaction, notice_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these notices that went out on some channel."""
+    rows = await tx.session.exec(
+        select(Delivery.notice_id).where(
+            col(Delivery.notice_id).in_(notice_ids), col(Delivery.state) == DeliveryState.SENT
+        )
+    )
+    return set(rows)
+
+
+async def notices_of(tx: Transaction, notice_ids: Collection[UUID]) -> dict[UUID, Notice]:
+    rows = await tx.session.exec(select(Notice).where(col(Notice.id).in_(notice_ids)))
+    return {row.id: row for row in rows}
+
+
+async def held(tx: Transaction, leases: Mapping[UUID, datetime]) -> dict[UUID, Delivery]:
+    """Those of the leased deliveries that are still ours, locked."""
+    rows = await tx.session.exec(
+        select(Delivery)
+        .where(col(Delivery.id).in_(leases), col(Delivery.state) == DeliveryState.WAITING)
+        .order_by(col(Delivery.id))
+        .with_for_update()
+    )
+    return {row.id: row for row in rows if row.lease_until == leases[row.id]}
+
+
+async def drop_waiting(
+    tx: Transaction, notice_ids: Collection[UUID], *, but: Collection[UUID] = ()
+) -> None:
+    """The person has it: what else of these notices waits, and is in nobody's hands, need not go
+    out, nor be on a sheet."""
+    await tx.session.exec(
+        update(Delivery)
+        .where(
+            col(Delivery.notice_id).in_(notice_ids),
+            col(Delivery.id).not_in(but),
+            col(Delivery.state) == DeliveryState.WAITING,
+            or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= tx.now),
+        )
+        .values(state=DeliveryState.SEEN, done_at=tx.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def insert_steps(tx: Transaction, steps: list[dict[str, Any]]) -> None:
+    """The next steps of chains; one that is there already stays as it is."""
+    if not steps:
+        return
+    insert: Any = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    await tx.session.flush()
+    connection = await tx.session.connection()
+    await connection.execute(
+        insert(Delivery).on_conflict_do_nothing(index_elements=["dedupe_key"]), steps
+    )
+
+
+async def grids_of(tx: Transaction, notices: Collection[Notice]) -> dict[UUID, UUID]:
+    """By notice, the grid whose worker brings it to the door: of the place on the roll, or of the
+    residence in the community."""
+    people = {notice.person_id for notice in notices}
+    polls = {notice.poll_id for notice in notices if notice.poll_id is not None}
+    homes = await tx.session.exec(
+        select(Residence.person_id, Residence.community_id, Residence.grid_id).where(
+            col(Residence.person_id).in_(people), col(Residence.grid_id).is_not(None)
+        )
+    )
+    grids: dict[Any, Any] = {(person, community): grid for person, community, grid in homes}
+    if polls:
+        places = await tx.session.exec(
+            select(RollEntry.person_id, RollEntry.poll_id, RollEntry.grid_id).where(
+                col(RollEntry.poll_id).in_(polls),
+                col(RollEntry.person_id).in_(people),
+                col(RollEntry.grid_id).is_not(None),
+            )
+        )
+        grids |= {(person, poll): grid for person, poll, grid in places}
+    found = {}
+    for notice in notices:
+        for place in (notice.poll_id, notice.community_id):
+            if (notice.person_id, place) in grids:
+                found[notice.id] = grids[notice.person_id, place]
+                break
+    return found
+
+
+# ---- the budget ---------------------------------------------------------------------------
+
+
+async def charge(
+    tx: Transaction, people: Collection[UUID], monday: date, *, most: int | None
+) -> set[UUID]:
+    """Charge one message to the week of each of these people; those whose week was not full.
+    ``most`` None: whatever the week has had. The database adds up, so that two senders never
+    spend the same last message."""
+    if not people or most == 0:
+        return set()
+    insert: Any = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    statement = insert(WeekBudget).values(
+        [{"person_id": person, "monday": monday, "spent": 1} for person in sorted(people)]
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=["person_id", "monday"],
+        set_={"spent": col(WeekBudget.spent) + 1},
+        where=None if most is None else col(WeekBudget.spent) < most,
+    ).returning(WeekBudget.person_id)
+    return set((await tx.session.exec(statement)).scalars())
+
+
+async def refund(tx: Transaction, charged: Collection[tuple[UUID, date]]) -> None:
+    """What was charged and did not go out."""
+    if not charged:
+        return
+    connection = await tx.session.connection()
+    await connection.execute(
+        update(WeekBudget)
+        .where(
+            col(WeekBudget.person_id) == bindparam("of_person"),
+            col(WeekBudget.monday) == bindparam("of_week"),
+        )
+        .values(spent=WeekBudget.spent - 1),
+        [{"of_person": person, "of_week": monday} for person, monday in sorted(charged)],
+    )

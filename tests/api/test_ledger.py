@@ -1,0 +1,253 @@
+"""The ledger of a poll over HTTP: paper, mandates, objections, hands, and how it adds up."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from consultation.community.tables import OrgKind
+from consultation.database import Database
+from consultation.permissions import Role
+from tests.api.test_polls import answers, bearer
+from tests.conftest import ManualClock
+from tests.consultation.polls.stage import Stage
+from tests.world import World
+
+SHA, SCAN, OTHER = "a" * 64, "b" * 64, "c" * 64
+
+
+@pytest.fixture
+async def stage(db: Database, world: World, clock: ManualClock) -> Stage:
+    return Stage(db=db, world=world, clock=clock)
+
+
+def staff(world: World, name: str, role: Role) -> dict[str, str]:
+    return world.headers(name, role)
+
+
+async def put(
+    client: httpx.AsyncClient,
+    path: str,
+    headers: dict[str, str],
+    body: Any = None,
+    *,
+    expect: int = 200,
+) -> Any:
+    answer = await client.put(path, json=body or {}, headers=headers)
+    assert answer.status_code == expect, answer.text
+    return answer.json() if answer.content else None
+
+
+async def test_paper_from_the_printer_to_the_signatures(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    poll, owners = await stage.lift_poll()
+    home = f"/v1/polls/{poll.id}"
+    clerk = staff(world, "clerk", Role.CLERK)
+    one, two = (staff(world, f"teller{n}", Role.TELLER) for n in (1, 2))
+    supervisor = staff(world, "supervisor", Role.SUPERVISOR)
+
+    assert await put(client, f"{home}/paper-blocks/1", clerk, {"last": 6}) == {
+        "first": 1,
+        "last": 6,
+    }
+    for form in (1, 2):
+        body = {"number": form, "signature_sha256": SHA}
+        await put(client, f"{home}/paper-forms/{form}/issue", clerk, body, expect=204)
+    entry = f"{home}/paper-forms/1/entry"
+    assert await put(client, entry, one, answers("for") | {"scans": [SCAN]}) == {"state": "waiting"}
+    assert await put(client, entry, two, answers("against") | {"scans": [OTHER]}) == {
+        "state": "disputed"
+    }
+    listed = (await client.get(f"{home}/paper-forms?limit=3", headers=clerk)).json()
+    assert [item["form"] for item in listed["items"]] == [1, 2, 3]
+    assert listed["items"][0] == {
+        "form": 1,
+        "number": 1,
+        "state": "disputed",
+        "fate": None,
+        "scans": [SCAN, OTHER],
+    }
+    assert "against" not in (await client.get(f"{home}/paper-forms", headers=supervisor)).text
+    third = answers("for") | {"scans": [SCAN, OTHER]}
+    assert await put(client, entry, clerk, third) == {"state": "entered"}
+    both = {"answers": None, "unreadable": False, "scans": [SCAN]}
+    refused = await put(client, entry, clerk, both, expect=422)
+    assert refused["code"] == "malformed-request"
+
+    seen = await client.get(f"{home}/reconciliation", headers=bearer(world, owners[0]))
+    assert seen.status_code == 403
+    await stage.vote(poll.id, owners[2:], "f" * 10)
+    await stage.closed(poll.id)  # days later everybody logs in again
+    clerk = staff(world, "clerk", Role.CLERK)
+    one, two = (staff(world, f"teller{n}", Role.TELLER) for n in (1, 2))
+    supervisor = staff(world, "supervisor", Role.SUPERVISOR)
+    answer = await client.get(f"{home}/reconciliation", headers=one)
+    assert answer.status_code == 200, answer.text
+    report = answer.json()
+    assert report["differences"] == [{"code": "forms_accounted", "expected": 6, "found": 1}]
+    digest = (await client.get(home, headers=one)).json()["result_digest"]
+    refused = await put(client, f"{home}/signature", one, {"result_digest": digest}, expect=409)
+    assert refused["code"] == "poll-does-not-reconcile"
+    assert "forms_accounted 6/1" in refused["detail"]
+
+    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept"}]}
+    fates["settlements"].append({"first": 3, "last": 6, "fate": "unused"})
+    assert await put(client, f"{home}/paper-fates", clerk, fates) == {"settled": 5}
+    for who in (one, two, supervisor):
+        await put(client, f"{home}/signature", who, {"result_digest": digest})
+    public = (await client.get(f"{home}/reconciliation")).json()
+    assert public["reconciles"] is True
+    assert (public["voters"], public["not_voted"]) == (11, 1)
+    assert {line["channel"]: line["counted"] for line in public["channels"]} == {
+        "electronic": 10,
+        "paper": 1,
+    }
+    assert public["paper"] == {
+        "printed": 6,
+        "issued": 2,
+        "returned": 1,
+        "spoiled": 0,
+        "unused": 4,
+        "kept": 1,
+        "late": 0,
+        "missing": 0,
+        "unaccounted": 0,
+    }
+
+
+async def test_a_mandate_is_used_and_shown_masked(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    poll, owners = await stage.lift_poll()
+    home = f"/v1/polls/{poll.id}/roll/1/mandate"
+    clerk = staff(world, "clerk", Role.CLERK)
+    body = {
+        "holder_id": str(world.id("tenant")),
+        "relation": "child",
+        "document_sha256": SHA,
+        "instruction": answers("against")["answers"],
+        "valid_until": poll.closes_at.isoformat(),
+    }
+    await put(client, home, clerk, body, expect=204)
+    holder = world.headers("tenant")
+    refused = await put(client, f"{home}/ballot", holder, answers("for"), expect=422)
+    assert refused["code"] == "mandate-instruction-binds"
+    receipt = await put(client, f"{home}/ballot", holder, answers("against"))
+    assert "against" not in str(receipt)
+
+    path = f"/v1/polls/{poll.id}/mandates"
+    for reader in (holder, clerk, bearer(world, owners[0])):
+        (shown,) = (await client.get(path, headers=reader)).json()["items"]
+        assert (shown["number"], shown["holder"], shown["state"]) == (1, "李*", "used")
+        assert "against" not in str(shown)
+    assert (await client.get(path, headers=bearer(world, owners[1]))).json()["items"] == []
+    taken = await put(client, f"{home}/withdrawal", bearer(world, owners[0]), expect=409)
+    assert taken["code"] == "mandate-used"
+
+
+async def test_an_objection_from_filing_to_the_corrected_roll(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    entrance, owners = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.announced("lift_scope_owners", topic, entrance)
+    home = f"/v1/polls/{poll.id}"
+    filed = await put(
+        client,
+        f"{home}/roll/4/objection",
+        bearer(world, owners[0]),
+        {"kind": "wrong_voter", "ground": "登记的是他的兄弟。"},
+    )
+    missing = await put(
+        client, f"{home}/roll-objection", bearer(world, owners[1]), {"ground": "没有我的车位"}
+    )
+    assert (filed["number"], missing["number"], filed["overdue"]) == (4, None, False)
+    clerk, supervisor = (
+        staff(world, "clerk", Role.CLERK),
+        staff(world, "supervisor", Role.SUPERVISOR),
+    )
+    ruling = {
+        "decision": "upheld",
+        "correction": {"kind": "set_voter", "number": 4},
+        "reason": "产权登记不符",
+    }
+    proposed = await put(client, f"/v1/roll-objections/{filed['id']}/ruling", clerk, ruling)
+    confirmation = f"/v1/roll-objections/{filed['id']}/confirmation"
+    ruled = await put(client, confirmation, supervisor, {"version": proposed["version"]})
+    assert ruled["state"] == "upheld"
+
+    roll = (await client.get(f"{home}/roll")).json()["items"]
+    assert [one["label"] for one in roll if one["number"] == 4] == ["3幢 —"]
+    everybody = (
+        await client.get(f"{home}/roll-objections", headers=world.headers("tenant"))
+    ).json()
+    assert len(everybody["items"]) == 2
+    assert all(
+        one["number"] is None and one["ground"] is None and one["ruling"] is None
+        for one in everybody["items"]
+    )
+    rules_on = (await client.get(f"{home}/roll-objections", headers=clerk)).json()["items"]
+    assert {one["ground"] for one in rules_on} == {"登记的是他的兄弟。", "没有我的车位"}
+
+
+async def test_hands_are_counted_with_witnesses(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    members = await stage.assembly(world.community, 73, OrgKind.RESIDENTS_COMMITTEE)
+    topic = await stage.topic("urban_reps_2026", world.community)
+    meeting = await stage.meeting(topic, members[:60])
+    poll = await stage.opened("urban_reps_2026", topic, world.community, meeting_id=meeting.id)
+    body = {
+        "heads": 58,
+        "items": [{"item": 1, "hands": {"for": 50, "against": 5, "abstain": 3}}],
+        "witness_ids": [str(member) for member in members[:2]],
+    }
+    teller = staff(world, "teller1", Role.TELLER)
+    path = f"/v1/polls/{poll.id}/hand-count"
+    assert await put(client, path, teller, body) == {"count_no": 1, "heads": 58}
+    ballot = await client.put(
+        f"/v1/polls/{poll.id}/ballot", json=answers("for"), headers=bearer(world, members[4])
+    )
+    assert ballot.json()["code"] == "hands-or-ballots"
+
+
+async def test_voters_are_named_and_the_log_is_for_the_registrar(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    unit = world.units[0].id
+    clerk = staff(world, "clerk", Role.CLERK)
+    body = {"person_id": str(world.id("resident2")), "evidence_sha256": SHA}
+    refused = await put(client, f"/v1/units/{unit}/voter", clerk, body, expect=422)
+    assert refused["code"] == "voter-not-eligible"
+    own = {"person_id": str(world.id("resident1")), "evidence_sha256": SHA}
+    await put(client, f"/v1/units/{unit}/voter", clerk, own, expect=204)
+    log = f"/v1/communities/{world.community.id}/voter-designations"
+    assert (await client.get(log, headers=clerk)).json() == {"items": [], "next_cursor": None}
+    refused_log = await client.get(log, headers=world.headers("resident1"))
+    assert refused_log.status_code == 403
+
+
+async def test_an_outside_result_is_entered_and_confirmed(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    estate = world.nodes["estate"]
+    topic = await stage.topic("civil278_general", estate)
+    poll = await stage.opened("civil278_general", topic, estate, owners_system_of_record=False)
+    await stage.closed(poll.id)
+    path = f"/v1/polls/{poll.id}/outside-result"
+    sums = {
+        "eligible": {"heads": 6, "area_dm2": 42765},
+        "valid": {"heads": 5, "area_dm2": 35930},
+        "items": [{"number": 1, "votes": {"for": {"heads": 5, "area_dm2": 35930}}}],
+    }
+    body = {"system": "市业主决策系统", "certificate_sha256": SHA, "sums": sums}
+    entered = await put(client, path, staff(world, "clerk", Role.CLERK), body)
+    assert (entered["result"]["verdict"], entered["confirmed_at"]) == ("passed", None)
+    assert (await client.get(path)).status_code == 404
+    del body["system"]
+    secretary = staff(world, "secretary", Role.PARTY_SECRETARY)
+    await put(client, f"{path}/confirmation", secretary, body)
+    shown = (await client.get(path)).json()
+    assert shown["system"] == "市业主决策系统"
+    assert shown["confirmed_at"] is not None

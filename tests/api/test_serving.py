@@ -1,0 +1,236 @@
+"""Notice at the door, the unserved, the grid's sheet, and what was given up, over HTTP."""
+
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from sqlmodel import select
+
+from consultation.database import Database
+from consultation.events import PollUnservedRead
+from consultation.journal import JournalEntry
+from consultation.permissions import Role
+from consultation.polls.notice_tables import VoterNotice
+from consultation.polls.tables import Poll
+from notifications.channels import Outcome
+from tests.conftest import ManualClock
+from tests.consultation.polls.stage import Stage
+from tests.notifications.house import House, always
+from tests.world import World
+
+TOLD = {"channel": "doorstep", "evidence": "told", "reference": "走访登记 12 号"}
+
+
+@pytest.fixture
+async def house(client: httpx.AsyncClient, db: Database, world: World, clock: ManualClock) -> House:
+    return House(db, clock, world)
+
+
+@pytest.fixture
+async def poll(house: House, db: Database, world: World, clock: ManualClock) -> Poll:
+    stage = Stage(db=db, world=world, clock=clock)
+    entrance = world.nodes["entrance"]
+    topic = await stage.topic("lift_scope_owners", entrance)
+    opened = await stage.opened("lift_scope_owners", topic, entrance)
+    await house.told()
+    return opened
+
+
+def worker(world: World) -> dict[str, str]:
+    return world.headers("grid_worker", Role.GRID_WORKER)
+
+
+async def test_a_grid_worker_tells_a_voter_at_the_door_once(
+    client: httpx.AsyncClient, world: World, poll: Poll, db: Database
+) -> None:
+    address = f"/v1/polls/{poll.id}"
+    first = await client.put(f"{address}/roll/2/notice", headers=worker(world), json=TOLD)
+    assert first.status_code == 200, first.text
+    again = await client.put(
+        f"{address}/roll/2/notice", headers=worker(world), json=TOLD | {"reference": "13 号"}
+    )
+    assert again.json() == first.json()
+
+    waiting = (await client.get(f"{address}/unserved", headers=worker(world))).json()["items"]
+    assert [one["number"] for one in waiting] == [1, 3, 4, 5, 6]
+    assert waiting[0]["address"] == "桐荫苑-3-2-101"
+    assert waiting[0]["label"].endswith("居*")
+    assert (await client.get(address)).json()["served"] == 1
+    async with db.read() as tx:
+        rows = list(await tx.session.exec(select(VoterNotice)))
+    assert [(row.recorded_by_id, row.reference) for row in rows] == [
+        (world.id("grid_worker"), "走访登记 12 号")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"channel": "wechat", "evidence": "accepted"}, "evidence-unfit"),
+        ({"channel": "in_app", "evidence": "read"}, "evidence-unfit"),
+        ({"channel": "telephone", "evidence": "signed_for"}, "evidence-unfit"),
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_the_system_records_nobody_enters(
+    client: httpx.AsyncClient, world: World, poll: Poll, change: dict[str, str], code: str
+) -> None:
+    answer = await client.put(
+        f"/v1/polls/{poll.id}/roll/2/notice", headers=worker(world), json=TOLD | change
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+async def test_who_gives_and_reads_notice_where(
+    client: httpx.AsyncClient, world: World, poll: Poll, db: Database
+) -> None:
+    address = f"/v1/polls/{poll.id}"
+    async with db.begin() as tx:  # the worker moves to another grid
+        row = await tx.session.merge(world.assignments["grid_worker", Role.GRID_WORKER])
+        row.node_id, row.node_path = world.nodes["grid2"].id, world.nodes["grid2"].path
+    put = await client.put(f"{address}/roll/2/notice", headers=worker(world), json=TOLD)
+    assert (put.status_code, put.json()["code"]) == (403, "voter-outside-grid")
+    assert (await client.get(f"{address}/unserved", headers=worker(world))).json()["items"] == []
+    other = {"grid_id": str(world.nodes["grid"].id)}
+    got = await client.get(f"{address}/unserved", headers=worker(world), params=other)
+    assert (got.status_code, got.json()["code"]) == (403, "voter-outside-grid")
+
+    clerk = world.headers("clerk", Role.CLERK)
+    supervisor = world.headers("supervisor", Role.SUPERVISOR)
+    assert (
+        await client.put(f"{address}/roll/2/notice", headers=clerk, json=TOLD)
+    ).status_code == 200
+    seen = (await client.get(f"{address}/unserved", headers=supervisor)).json()["items"]
+    assert {one["address"] for one in seen} == {None}
+    for name, role in (
+        ("supervisor", Role.SUPERVISOR),
+        ("secretary", Role.PARTY_SECRETARY),
+        ("admin", Role.SYSTEM_ADMIN),
+        ("company", Role.PROPERTY_COMPANY),
+        ("resident1", None),
+    ):
+        headers = world.headers(name, role)
+        refused = await client.put(f"{address}/roll/3/notice", headers=headers, json=TOLD)
+        assert refused.status_code == 403, name
+    for name, role in (("secretary", Role.PARTY_SECRETARY), ("resident1", None)):
+        headers = world.headers(name, role)
+        assert (await client.get(f"{address}/unserved", headers=headers)).status_code == 403
+
+
+async def test_that_somebody_looked_at_the_unserved_is_on_record(
+    client: httpx.AsyncClient, world: World, poll: Poll, db: Database
+) -> None:
+    await client.get(f"/v1/polls/{poll.id}/unserved", headers=worker(world))
+
+    async with db.read() as tx:
+        rows = await tx.session.exec(
+            select(JournalEntry).where(JournalEntry.type == PollUnservedRead.type)
+        )
+        found = {(row.actor_id, row.actor_role, row.data["role"]) for row in rows}
+    assert found == {(world.id("grid_worker"), "grid_worker", "grid_worker")}
+
+
+async def test_notice_is_given_between_announcement_and_close(
+    client: httpx.AsyncClient, world: World, poll: Poll, clock: ManualClock
+) -> None:
+    clock.now = poll.closes_at
+    late = await client.put(f"/v1/polls/{poll.id}/roll/2/notice", headers=worker(world), json=TOLD)
+    assert (late.status_code, late.json()["code"]) == (409, "poll-not-being-served")
+    nobody = await client.put(
+        f"/v1/polls/{uuid4()}/roll/2/notice", headers=worker(world), json=TOLD
+    )
+    assert nobody.status_code == 404
+
+
+async def unreachable(house: House) -> None:
+    house.wechat.answer = always(Outcome.NOT_REACHABLE)
+    house.sms.answer = always(Outcome.NOT_REACHABLE)
+    await house.later(hours=12)
+
+
+async def test_whom_no_message_reaches_stands_on_the_sheet_until_somebody_was_there(
+    client: httpx.AsyncClient, world: World, poll: Poll, house: House
+) -> None:
+    grid = world.nodes["grid"].id
+    await unreachable(house)
+    sheet = (await client.get(f"/v1/grids/{grid}/sheet", headers=worker(world))).json()
+    assert [visit["address"] for visit in sheet["visits"]] == [
+        f"桐荫苑-3-2-{floor}0{side}" for floor in (1, 2, 3) for side in (1, 2)
+    ]
+    assert sheet["visits"][0]["number"] == 1
+
+    page = await client.get(f"/grids/{grid}/sheet", headers=worker(world))
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["cache-control"] == "no-store"
+    assert "<script" not in page.text
+    assert "桐荫苑-3-2-302" in page.text
+    assert "共6份" in page.text
+
+    handed = f"/v1/deliveries/{sheet['visits'][1]['id']}/handover"
+    body = {"evidence": "signed_for", "reference": "签收单 3 号"}
+    for _ in range(2):
+        done = await client.put(handed, headers=worker(world), json=body)
+        assert done.json()["state"] == "sent"
+    wrong = await client.put(handed, headers=worker(world), json=body | {"evidence": "read"})
+    assert wrong.status_code == 422
+    await client.get("/v1/me/notices", headers=world.headers("resident4"))  # reads it after all
+    sheet = (await client.get(f"/v1/grids/{grid}/sheet", headers=worker(world))).json()
+    assert [visit["number"] for visit in sheet["visits"]] == [1, 3, 5, 6]
+    assert {
+        (row.channel.value, row.evidence.value, row.recorded_by_id)
+        for row in await house.ledger(poll.id)
+    } == {("printed", "signed_for", world.id("grid_worker")), ("live", "fetched", None)}
+
+
+async def test_the_sheet_is_for_the_grid_and_its_worker(
+    client: httpx.AsyncClient, world: World, poll: Poll
+) -> None:
+    grid, other = world.nodes["grid"].id, world.nodes["grid2"].id
+    clerk = world.headers("clerk", Role.CLERK)
+    for address in (f"/v1/grids/{grid}/sheet", f"/grids/{grid}/sheet"):
+        assert (await client.get(address)).status_code == 401
+        assert (await client.get(address, headers=world.headers("resident1"))).status_code == 403
+        assert (await client.get(address, headers=clerk)).status_code == 200
+    refused = await client.get(f"/v1/grids/{other}/sheet", headers=worker(world))
+    assert refused.json()["code"] == "voter-outside-grid"
+    place = world.nodes["entrance"].id
+    assert (await client.get(f"/v1/grids/{place}/sheet", headers=clerk)).status_code == 404
+    assert (await client.get(f"/grids/{other}/sheet", headers=clerk)).text.count("<tr>") == 0
+
+
+async def test_an_operator_sees_dead_letters_without_people_and_sends_them_again(
+    client: httpx.AsyncClient, world: World, poll: Poll, house: House
+) -> None:
+    house.wechat.answer = always(Outcome.FAULTY)
+    house.sms.answer = lambda letter: (
+        Outcome.SENT if letter.person_id != world.id("resident2") else Outcome.FAULTY
+    )
+    await house.later(hours=12)
+    admin = world.headers("admin", Role.SYSTEM_ADMIN)
+    address = f"/v1/communities/{world.community.id}/dead-letters"
+    page = await client.get(address, headers=admin, params={"limit": 50})
+    dead = page.json()["items"]
+    assert len(dead) == 6 + 6 + 1
+    assert {one["error"] for one in dead} == {"faulty"}
+    people = [str(person.id) for person in world.people.values()]
+    assert [one for one in (*people, "居*", "1990000") if one in page.text] == []
+
+    sms = next(one for one in dead if one["channel"] == "sms")
+    house.sms.answer = house.wechat.answer = always(Outcome.SENT)
+    again = await client.put(f"/v1/deliveries/{sms['id']}/resending", headers=admin)
+    assert again.json()["state"] == "waiting"
+    for one in dead:
+        if one["channel"] == "wechat" and one["template"] == "poll_opened":
+            await client.put(f"/v1/deliveries/{one['id']}/resending", headers=admin)
+    before = len(house.wechat.sent) + len(house.sms.sent)
+    await house.later(minutes=1)
+
+    # only resident2 had not been reached; of both messages one goes out
+    assert len(house.wechat.sent) + len(house.sms.sent) == before + 1
+    for name, role in (("clerk", Role.CLERK), ("resident1", None)):
+        headers = world.headers(name, role)
+        assert (await client.get(address, headers=headers)).status_code == 403
+        resend = f"/v1/deliveries/{sms['id']}/resending"
+        assert (await client.put(resend, headers=headers)).status_code == 403
+    unknown = await client.put(f"/v1/deliveries/{UUID(int=5)}/resending", headers=admin)
+    assert unknown.status_code == 404

@@ -1,0 +1,279 @@
+"""Mandates: written, checked, capped, bound to their instruction, and over when the voter votes."""
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from consultation.community.tables import Person, RoleAssignment
+from consultation.permissions import Actor, Role
+from consultation.polls import mandates as rules_of
+from consultation.polls import rules
+from consultation.polls.commands import mandates
+from consultation.polls.mandates import HolderNotAllowed, MandateRelation, MandateState
+from consultation.polls.objections import CorrectionKind, RollObjectionKind
+from consultation.polls.paper import SecondStaffNeeded
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotChannel, Electorate, Proxies
+from consultation.polls.reconciliation_queries import reconciliation_of
+from consultation.polls.tables import Ballot, Poll
+from consultation.refusals import NotFound, NotPermitted
+from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_objections import confirm, correction, file, propose
+from tests.world import LONG_AGO, World
+
+CLERK, GRID = ("clerk", Role.CLERK), ("grid_worker", Role.GRID_WORKER)
+PAPER = "d" * 64
+
+
+async def register(
+    stage: Stage,
+    poll: Poll,
+    number: int,
+    holder: UUID,
+    *,
+    instruction: str | None = "for",
+    who: tuple[str, Role] = CLERK,
+    **more: Any,
+) -> None:
+    content: dict[str, Any] = {
+        "holder_id": holder,
+        "holder_phone": None,
+        "relation": MandateRelation.SPOUSE,
+        "document_sha256": PAPER,
+        "instruction": None if instruction is None else [(1, [instruction])],
+        "valid_until": poll.closes_at,
+    }
+    async with stage.db.begin(stage.world.as_(*who)) as tx:
+        await mandates.register_mandate(tx, poll.id, number, **(content | more))
+
+
+async def vote(stage: Stage, poll: Poll, number: int, actor: Actor, choice: str = "for") -> Ballot:
+    async with stage.db.begin(actor) as tx:
+        return await mandates.cast_as_proxy(tx, poll.id, number, [(1, [choice])])
+
+
+async def withdraw(stage: Stage, poll: Poll, number: int, actor: Actor, **more: Any) -> None:
+    async with stage.db.begin(actor) as tx:
+        content = {"document_sha256": None} | more
+        await mandates.withdraw_mandate(tx, poll.id, number, **content)
+
+
+async def seen(stage: Stage, poll: Poll, actor: Actor) -> list[tuple[int, MandateState]]:
+    async with stage.db.read(actor) as tx:
+        found = await mandates.read_mandates(tx, poll.id, after=(0, 0), limit=50)
+        return [(row.number, row.state) for _, row in found]
+
+
+async def test_the_holder_votes_as_the_principal_wrote(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    (holder,) = await stage.people(1, poll.community_id)
+    await register(stage, poll, 1, holder, instruction="against")
+    await register(stage, poll, 1, holder, instruction="against")
+    with pytest.raises(rules_of.InstructionBinds):
+        await vote(stage, poll, 1, Actor(person_id=holder), "for")
+    ballot = await vote(stage, poll, 1, Actor(person_id=holder), "against")
+    assert await vote(stage, poll, 1, Actor(person_id=holder), "against") == ballot
+
+    assert (ballot.channel, ballot.choices) == (BallotChannel.PROXY, {"1": ["against"]})
+    assert ballot.entered_by_id == holder
+    with pytest.raises(rules.NotOnRoll):  # the mandate gives no place of one's own
+        await stage.cast(poll.id, holder, "for")
+    for stranger in (owners[2], stage.world.id("resident1")):
+        with pytest.raises(NotFound):
+            await vote(stage, poll, 1, Actor(person_id=stranger), "against")
+        assert await seen(stage, poll, Actor(person_id=stranger)) == []
+    for reader in (Actor(person_id=holder), Actor(person_id=owners[0]), stage.clerk):
+        assert await seen(stage, poll, reader) == [(1, MandateState.USED)]
+
+
+async def test_the_principals_own_vote_revokes_the_mandate_before_and_after(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    one, two = await stage.people(2, poll.community_id)
+    await register(stage, poll, 1, one)
+    await register(stage, poll, 2, two)
+    await vote(stage, poll, 1, Actor(person_id=one), "for")
+    await stage.cast(poll.id, owners[0], "against")  # after the holder
+    await stage.cast(poll.id, owners[1], "against")  # before the holder
+    with pytest.raises(rules_of.MandateOver):
+        await vote(stage, poll, 2, Actor(person_id=two), "for")
+
+    assert await seen(stage, poll, stage.clerk) == [
+        (1, MandateState.REVOKED),
+        (2, MandateState.REVOKED),
+    ]
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert closed.result.items[0].votes_against.heads == 2
+    async with stage.db.read() as tx:
+        report = await reconciliation_of(tx, closed)
+    assert (report.proxies.registered, report.proxies.revoked, report.proxies.used) == (2, 2, 0)
+    lines = {line.channel: line for line in report.channels}
+    assert lines[BallotChannel.PROXY].replaced == 1
+    assert report.reconciles
+
+
+async def test_a_mandate_is_taken_back_until_it_is_used(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    holder, other = await stage.people(2, poll.community_id)
+    await register(stage, poll, 1, holder)
+    with pytest.raises(rules_of.MandateExists):
+        await register(stage, poll, 1, other)
+    with pytest.raises(NotFound):
+        await withdraw(stage, poll, 1, Actor(person_id=holder))
+    with pytest.raises(rules_of.WithdrawalInWriting):
+        await withdraw(stage, poll, 1, stage.clerk)
+    await withdraw(stage, poll, 1, Actor(person_id=owners[0]))
+    await withdraw(stage, poll, 1, Actor(person_id=owners[0]))
+    with pytest.raises(rules_of.MandateOver):
+        await vote(stage, poll, 1, Actor(person_id=holder))
+    await register(stage, poll, 1, other)
+    await vote(stage, poll, 1, Actor(person_id=other))
+    with pytest.raises(rules_of.MandateUsed):
+        await withdraw(stage, poll, 1, stage.clerk, document_sha256=PAPER)
+    assert await seen(stage, poll, stage.clerk) == [
+        (1, MandateState.REVOKED),
+        (1, MandateState.USED),
+    ]
+
+
+async def test_a_holder_speaks_for_three_and_hands_nothing_on(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    holder, other = await stage.people(2, poll.community_id)
+    for number in (1, 2, 3):
+        await register(stage, poll, number, holder)
+    with pytest.raises(rules_of.TooManyMandates):
+        await register(stage, poll, 4, holder)
+    await withdraw(stage, poll, 3, Actor(person_id=owners[2]))
+    await register(stage, poll, 4, holder)
+
+    await register(stage, poll, 5, owners[5])  # an owner holds one …
+    for number, who in ((6, other), (7, owners[0])):  # … and gives none; who gave one holds none
+        with pytest.raises(HolderNotAllowed) as refused:
+            await register(stage, poll, number, who)
+        assert refused.value.facts == {"problem": "sub_delegation"}
+
+
+async def test_who_cannot_hold_a_mandate(stage: Stage, world: World) -> None:
+    poll, owners = await stage.lift_poll()
+    minor, boss = await stage.people(2, poll.community_id)
+    async with stage.db.begin() as tx:
+        row = await tx.session.get(Person, minor)
+        assert row is not None
+        row.born_on = date(2010, 1, 1)
+        tx.session.add(row)
+        tx.session.add(
+            RoleAssignment(
+                id=uuid4(),
+                community_id=poll.community_id,
+                person_id=boss,
+                role=Role.PROPERTY_COMPANY,
+                org_id=world.orgs["property_company"].id,
+                node_id=world.nodes["estate"].id,
+                node_path=world.nodes["estate"].path,
+                valid_from=LONG_AGO,
+                basis="test",
+            )
+        )
+    for who, problem in (
+        (owners[0], "is_principal"),
+        (minor, "minor"),
+        (boss, "property_company"),
+        (world.id("company"), "property_company"),
+    ):
+        with pytest.raises(HolderNotAllowed) as refused:
+            await register(stage, poll, 1, who)
+        assert refused.value.facts == {"problem": problem}
+    with pytest.raises(rules_of.InstructionNeeded):
+        await register(stage, poll, 1, world.id("resident1"), instruction=None)
+    with pytest.raises(NotFound):
+        await register(stage, poll, 1, world.id("resident1"), holder_id=uuid4())
+    for who in (("secretary", Role.PARTY_SECRETARY), ("company", Role.PROPERTY_COMPANY)):
+        with pytest.raises(NotPermitted):
+            await register(stage, poll, 1, world.id("resident1"), who=who)
+
+
+async def test_staff_vote_for_a_holder_who_came_and_are_not_who_registered_it(
+    stage: Stage, world: World
+) -> None:
+    poll, _ = await stage.lift_poll()
+    await register(
+        stage, poll, 1, world.id("tenant"), holder_id=None, holder_phone=phone_of(world, "tenant")
+    )
+    with pytest.raises(SecondStaffNeeded):
+        await vote(stage, poll, 1, stage.clerk)
+    ballot = await vote(stage, poll, 1, world.as_(*GRID))
+    assert (ballot.channel, ballot.entered_by_id) == (BallotChannel.PROXY, world.id("grid_worker"))
+
+
+def phone_of(world: World, name: str) -> str:
+    return f"1990000{list(world.people).index(name):04d}"
+
+
+async def test_a_mandate_ends_with_its_time_and_with_the_poll(stage: Stage) -> None:
+    poll, _ = await stage.lift_poll()
+    (holder,) = await stage.people(1, poll.community_id)
+    until = stage.clock.now + timedelta(days=1)
+    await register(stage, poll, 1, holder, valid_until=until)
+    stage.clock.now = until
+    with pytest.raises(rules_of.MandateOver):
+        await vote(stage, poll, 1, Actor(person_id=holder))
+    assert await seen(stage, poll, stage.clerk) == [(1, MandateState.EXPIRED)]
+    stage.clock.now = poll.closes_at
+    with pytest.raises(rules.PollClosed):
+        await vote(stage, poll, 1, Actor(person_id=holder))
+
+
+async def test_a_place_that_went_to_another_voter_takes_no_old_mandate(stage: Stage) -> None:
+    entrance, _ = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.announced("lift_scope_owners", topic, entrance)
+    (holder,) = await stage.people(1, poll.community_id)
+    await register(stage, poll, 1, holder)
+    (buyer,) = await stage.people(1, poll.community_id)
+    objection = await file(stage, poll.id, buyer, 1, RollObjectionKind.WRONG_VOTER, "是我")
+    fix = correction(CorrectionKind.SET_VOTER, number=1, person_id=buyer)
+    await propose(stage, objection, correction=fix)
+    await confirm(stage, objection)
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    with pytest.raises(rules_of.MandateOver):
+        await vote(stage, poll, 1, Actor(person_id=holder))
+
+
+def test_nobody_votes_for_another_in_a_meeting_or_among_the_chosen() -> None:
+    lift = next(one for key, one in presets().items() if key.startswith("lift_scope_owners"))
+    with_proxies = lift.model_copy(
+        update={
+            "proxies": Proxies(max_principals=3),
+            "channels": [BallotChannel.ELECTRONIC, BallotChannel.PROXY],
+        }
+    )
+    rules_of.check_allowed(with_proxies)
+    for change in (
+        {"held_in_meeting": True},
+        {"proxies": Proxies()},
+        {"channels": [BallotChannel.ELECTRONIC]},
+        *({"electorate": electorate} for electorate in rules_of.NO_PROXIES),
+    ):
+        with pytest.raises(rules_of.ProxiesNotAllowed):
+            rules_of.check_allowed(with_proxies.model_copy(update=change))
+    assert {Electorate.RESIDENTS_REPRESENTATIVES, Electorate.OWNERS_COMMITTEE} < rules_of.NO_PROXIES
+
+
+def test_where_relatives_alone_may_others_may_not() -> None:
+    lift = next(iter(presets().values())).model_copy(
+        update={"proxies": Proxies(max_principals=3, relatives_only=True)}
+    )
+    fine: dict[str, Any] = {
+        "is_principal": False,
+        "property_staff": False,
+        "of_age": True,
+        "gave_away": False,
+        "principal_holds": False,
+        "held": 0,
+    }
+    rules_of.check_holder(lift, relation=MandateRelation.CHILD, **fine)
+    with pytest.raises(HolderNotAllowed):
+        rules_of.check_holder(lift, relation=MandateRelation.OTHER, **fine)

@@ -1,0 +1,345 @@
+"""Objections to the roll: filed in time, ruled by two people, and the only way to change it."""
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import select
+
+from api.phrases import write
+from consultation.calendar import add_days, add_working_days
+from consultation.community.tables import Ownership, Person
+from consultation.permissions import Actor, Role
+from consultation.polls import objections as rules_of
+from consultation.polls.commands import objections, opening
+from consultation.polls.objection_queries import last_ruling
+from consultation.polls.objection_tables import RollObjection
+from consultation.polls.objections import (
+    CorrectionKind,
+    RollCorrection,
+    RollDecision,
+    RollObjectionKind,
+    RollObjectionState,
+)
+from consultation.polls.presets import Electorate
+from consultation.polls.rolls import Place
+from consultation.polls.rules import NotOnRoll, PollState, RolledUnit
+from consultation.polls.tables import Poll, RollEntry
+from consultation.refusals import NotPermitted
+from consultation.topics.gates import GateNotMet
+from consultation.topics.tables import Document
+from tests.consultation.polls.stage import Stage
+from tests.world import World
+
+CLERK, SUPERVISOR = ("clerk", Role.CLERK), ("supervisor", Role.SUPERVISOR)
+UPHELD, DISMISSED = RollDecision.UPHELD, RollDecision.DISMISSED
+
+
+async def announced(stage: Stage) -> tuple[Poll, list[UUID], list[UUID]]:
+    """The lift's poll with its roll out for objections: its owners, and their units."""
+    entrance, owners = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.announced("lift_scope_owners", topic, entrance)
+    roll = sorted((await stage.roll(poll.id)).values(), key=lambda place: place.number)
+    return poll, owners, [place.units[0].unit_id for place in roll]
+
+
+async def file(
+    stage: Stage,
+    poll_id: UUID,
+    person: UUID,
+    number: int | None = None,
+    kind: RollObjectionKind = RollObjectionKind.MISSING,
+    ground: str = "我是业主,名册上没有我。",
+) -> RollObjection:
+    async with stage.db.begin(Actor(person_id=person)) as tx:
+        return await objections.file_objection(tx, poll_id, number, kind=kind, ground=ground)
+
+
+async def propose(
+    stage: Stage,
+    objection: RollObjection,
+    who: tuple[str, Role] = CLERK,
+    *,
+    decision: RollDecision = UPHELD,
+    correction: RollCorrection | None = None,
+) -> int:
+    async with stage.db.begin(stage.world.as_(*who)) as tx:
+        ruling = await objections.propose_ruling(
+            tx,
+            objection.id,
+            decision=decision,
+            correction=correction,
+            reason="核对产权登记后认定。",
+        )
+        return ruling.version
+
+
+async def confirm(
+    stage: Stage, objection: RollObjection, who: tuple[str, Role] = SUPERVISOR, version: int = 1
+) -> RollObjection:
+    async with stage.db.begin(stage.world.as_(*who)) as tx:
+        return await objections.confirm_ruling(tx, objection.id, version=version, write=write)
+
+
+def correction(kind: CorrectionKind, **content: Any) -> RollCorrection:
+    return RollCorrection(kind=kind, **content)
+
+
+async def test_an_upheld_objection_makes_a_new_version_of_the_whole_roll(
+    stage: Stage, world: World
+) -> None:
+    poll, owners, units = await announced(stage)
+    before = {place.number: place for place in (await stage.roll(poll.id)).values()}
+    (buyer,) = await stage.people(1, world.community.id)
+    objection = await file(stage, poll.id, buyer)
+    assert objection.due_at == add_working_days(stage.clock.now, 3)
+
+    await propose(
+        stage,
+        objection,
+        correction=correction(CorrectionKind.ADD_VOTER, person_id=buyer, unit_ids=[units[3]]),
+    )
+    assert (await stage.load(poll.id)).roll_version == 1  # one person alone changes nothing
+    ruled = await confirm(stage, objection)
+
+    poll_now = await stage.load(poll.id)
+    assert (ruled.state, poll_now.roll_version) == (RollObjectionState.UPHELD, 2)
+    after = {place.number: place for place in (await stage.roll(poll.id)).values()}
+    assert (len(after), poll_now.eligible_heads) == (12, 12)
+    assert poll_now.eligible_area_dm2 == poll.eligible_area_dm2
+    assert poll_now.roll_digest != poll.roll_digest
+    assert 4 not in after  # the seller's place is gone, and its number is not given away
+    assert (after[13].person_id, after[13].area_dm2) == (buyer, before[4].area_dm2)
+    assert {n: place for n, place in after.items() if n != 13} == {
+        n: place for n, place in before.items() if n != 4
+    }
+    async with stage.db.read() as tx:
+        old = await tx.session.exec(
+            select(RollEntry).where(RollEntry.poll_id == poll.id, RollEntry.roll_version == 1)
+        )
+        assert len(old.all()) == 12  # what was published stays
+        notice = await tx.session.get(Document, poll_now.notice_id)
+    assert notice is not None
+    assert (notice.version, notice.correction_reason) == (
+        2,
+        "名册异议成立,名册更正为第2版:补列漏列的表决人",
+    )
+    assert "应参与表决的业主12人" in notice.body
+
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    await stage.cast(poll.id, buyer, "for")
+    with pytest.raises(NotOnRoll):
+        await stage.cast(poll.id, owners[3], "for")
+
+
+async def test_the_poll_does_not_open_while_an_objection_is_open(stage: Stage) -> None:
+    poll, owners, _ = await announced(stage)
+    objection = await file(
+        stage, poll.id, owners[0], 2, RollObjectionKind.DOES_NOT_BELONG, "他不是业主。"
+    )
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    assert (await stage.load(poll.id)).state is PollState.ANNOUNCED
+    with pytest.raises(GateNotMet) as refused:
+        async with stage.db.begin(stage.secretary) as tx:
+            await opening.open_poll(tx, poll.id)
+    assert refused.value.facts == {"gate": "roll_settled", "missing": ["roll_objections"]}
+
+    await propose(stage, objection, decision=DISMISSED)
+    await confirm(stage, objection)
+    async with stage.db.begin(stage.secretary) as tx:
+        opened = await opening.open_poll(tx, poll.id)
+    assert (opened.state, opened.roll_version, opened.roll_digest) == (
+        PollState.OPEN,
+        1,
+        poll.roll_digest,
+    )
+    with pytest.raises(rules_of.RollObjectionRuled):
+        await propose(stage, objection, decision=DISMISSED)
+
+
+async def test_objections_are_filed_in_their_days_and_once(stage: Stage) -> None:
+    poll, owners, _ = await announced(stage)
+    first = await file(stage, poll.id, owners[0])
+    assert (await file(stage, poll.id, owners[0])).id == first.id
+    with pytest.raises(rules_of.RollObjectionFiled):
+        await file(stage, poll.id, owners[0], ground="别的理由")
+    with pytest.raises(NotOnRoll):
+        await file(stage, poll.id, owners[0], 99, RollObjectionKind.WRONG_AREA)
+    with pytest.raises(NotPermitted):
+        await file(stage, poll.id, stage.world.id("visitor"))
+
+    ends = add_days(stage.clock.now, 5)
+    assert ends < poll.opens_at
+    stage.clock.now = ends - timedelta(microseconds=1)
+    await file(stage, poll.id, owners[1])
+    stage.clock.now = ends
+    with pytest.raises(rules_of.RollNotOpenToObjections):
+        await file(stage, poll.id, owners[2])
+    assert (await file(stage, poll.id, owners[1])).filed_by_id == owners[1]  # a retry
+
+
+async def test_two_people_rule_and_neither_is_concerned(stage: Stage, world: World) -> None:
+    poll, owners, _ = await announced(stage)
+    objection = await file(stage, poll.id, owners[0], 2, RollObjectionKind.WRONG_VOTER, "不是他")
+    unset = correction(CorrectionKind.SET_VOTER, number=2)
+    assert await propose(stage, objection, correction=unset) == 1
+    assert await propose(stage, objection, correction=unset) == 1
+    with pytest.raises(rules_of.RollRulingNeedsSecondPerson):
+        await confirm(stage, objection, CLERK)
+    assert await propose(stage, objection, SUPERVISOR, decision=DISMISSED) == 2
+    with pytest.raises(rules_of.RollRulingSuperseded):
+        await confirm(stage, objection, SUPERVISOR, 1)
+    with pytest.raises(rules_of.RollRulingNeedsSecondPerson):
+        await confirm(stage, objection, SUPERVISOR, 2)
+    with pytest.raises(rules_of.RollCorrectionInvalid):
+        await propose(stage, objection, decision=DISMISSED, correction=unset)
+    for who in (("secretary", Role.PARTY_SECRETARY), ("teller1", Role.TELLER)):
+        with pytest.raises(NotPermitted):
+            await confirm(stage, objection, who, 2)
+    assert (await confirm(stage, objection, CLERK, 2)).state is RollObjectionState.DISMISSED
+    assert (await confirm(stage, objection, CLERK, 2)).state is RollObjectionState.DISMISSED
+    assert (await stage.load(poll.id)).roll_version == 1
+
+    mine = await file(stage, poll.id, owners[5])
+    async with stage.db.begin() as tx:  # the clerk turns out to be who filed it
+        row = await tx.session.get(RollObjection, mine.id)
+        assert row is not None
+        row.filed_by_id = world.id("clerk")
+        tx.session.add(row)
+    with pytest.raises(rules_of.RollRulingNeedsSecondPerson):
+        await propose(stage, mine, decision=DISMISSED)
+    async with stage.db.read() as tx:
+        assert await last_ruling(tx, mine.id) is None
+
+
+async def test_who_is_put_on_the_roll_is_verified_and_of_age_on_the_last_day(
+    stage: Stage, world: World
+) -> None:
+    poll, owners, units = await announced(stage)
+    objection = await file(stage, poll.id, owners[0])
+    (stranger,) = await stage.people(1, world.community.id, verified=False)
+    young, grown = await stage.people(2, world.community.id)
+    last_day = (poll.closes_at - timedelta(microseconds=1) + timedelta(hours=8)).date()
+    birthdays = {
+        young: date(last_day.year - 18, last_day.month, last_day.day) + timedelta(days=1),
+        grown: date(last_day.year - 18, last_day.month, last_day.day),
+    }
+    async with stage.db.begin() as tx:
+        for person, born_on in birthdays.items():
+            row = await tx.session.get(Person, person)
+            assert row is not None
+            row.born_on = born_on
+            tx.session.add(row)
+
+    def add(person: UUID) -> RollCorrection:
+        return correction(CorrectionKind.ADD_VOTER, person_id=person, unit_ids=[units[0]])
+
+    for person, problem in ((stranger, "person_not_verified"), (young, "minor")):
+        with pytest.raises(rules_of.RollCorrectionInvalid) as refused:
+            await propose(stage, objection, correction=add(person))
+        assert refused.value.facts == {"problem": problem}
+    await propose(stage, objection, correction=add(grown))
+    await confirm(stage, objection)
+    assert grown in {place.person_id for place in (await stage.roll(poll.id)).values()}
+
+
+async def test_a_register_that_changes_later_changes_no_roll(stage: Stage) -> None:
+    """An owner sells after the announcement: the snapshot holds (domain 4.1)."""
+    poll, owners, units = await announced(stage)
+    async with stage.db.begin() as tx:
+        sold = await tx.session.get(Ownership, (units[0], owners[0]))
+        assert sold is not None
+        await tx.session.delete(sold)
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    await stage.cast(poll.id, owners[0], "for")
+    assert (await stage.load(poll.id)).roll_digest == poll.roll_digest
+
+
+# ---- what a correction does, pure ---------------------------------------------------------------
+
+A, B, C, HOME, SHOP, FLAT = (UUID(int=n) for n in range(1, 7))
+
+
+def unit(id: UUID, area: int) -> Any:
+    return RolledUnit(unit_id=id, code=str(id), area_dm2=area)
+
+
+UNITS = {id: unit(id, area) for id, area in ((HOME, 100), (SHOP, 50), (FLAT, 70))}
+ROLL = [
+    Place(number=1, label="3幢 甲*", person_id=A, area_dm2=150, units=(UNITS[HOME], UNITS[SHOP])),
+    Place(number=2, label="3幢 乙*", person_id=B, area_dm2=70, units=(UNITS[FLAT],)),
+]
+
+
+def corrected(roll: list[Place], kind: CorrectionKind, *, owners: bool = True, **more: Any) -> Any:
+    return rules_of.correct(
+        Electorate.OWNERS if owners else Electorate.HOUSEHOLD_REPRESENTATIVES,
+        roll,
+        RollCorrection(kind=kind, **more),
+        masked_name="丙*",
+        where="3幢",
+        units=UNITS,
+        next_number=9,
+    )
+
+
+def test_units_move_and_no_area_is_lost() -> None:
+    moved = corrected(ROLL, CorrectionKind.ADD_VOTER, person_id=C, unit_ids=[SHOP])
+    assert [(p.number, p.person_id, p.area_dm2, p.label) for p in moved] == [
+        (1, A, 100, "3幢 甲*"),
+        (2, B, 70, "3幢 乙*"),
+        (9, C, 50, "3幢 丙*"),
+    ]
+    merged = corrected(ROLL, CorrectionKind.ADD_VOTER, person_id=B, unit_ids=[HOME, SHOP])
+    assert [(p.number, p.person_id, p.area_dm2) for p in merged] == [(2, B, 220)]
+
+
+def test_areas_voters_and_households_are_corrected_in_their_place() -> None:
+    (one, _) = corrected(ROLL, CorrectionKind.SET_AREA, number=1, unit_ids=[SHOP], area_dm2=55)
+    assert (one.area_dm2, [u.area_dm2 for u in one.units]) == (155, [100, 55])
+    (_, two) = corrected(ROLL, CorrectionKind.SET_VOTER, number=2, person_id=C)
+    assert (two.person_id, two.label, two.area_dm2) == (C, "3幢 丙*", 70)
+    (_, gap) = corrected(ROLL, CorrectionKind.SET_VOTER, number=2)
+    assert (gap.person_id, gap.label, gap.area_dm2) == (None, "3幢 —", 70)
+
+    homes = [
+        Place(number=1, label="3幢 甲*", person_id=A, household_id=HOME),
+        Place(number=2, label="3幢 —", household_id=FLAT),
+    ]
+    named = corrected(homes, CorrectionKind.ADD_VOTER, owners=False, person_id=C, household_id=FLAT)
+    assert [(p.number, p.person_id) for p in named] == [(1, A), (2, C)]
+    empty = corrected(homes, CorrectionKind.REMOVE_PLACE, owners=False, number=2)
+    assert [p.number for p in empty] == [1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "problem"),
+    [
+        (CorrectionKind.REMOVE_PLACE, {"number": 1}, "units_stay_in_the_base"),
+        (CorrectionKind.SET_VOTER, {"number": 7}, "no_such_place"),
+        (CorrectionKind.SET_VOTER, {"number": 2, "person_id": A}, "already_on_roll"),
+        (CorrectionKind.ADD_VOTER, {"person_id": C}, "units_missing"),
+        (CorrectionKind.ADD_VOTER, {"person_id": C, "unit_ids": [C]}, "unit_unknown"),
+        (
+            CorrectionKind.SET_AREA,
+            {"number": 2, "unit_ids": [HOME], "area_dm2": 5},
+            "unit_elsewhere",
+        ),
+        (
+            CorrectionKind.SET_AREA,
+            {"number": 2, "unit_ids": [FLAT], "area_dm2": 70},
+            "nothing_changes",
+        ),
+    ],
+)
+def test_a_correction_that_does_not_fit_is_refused(
+    kind: CorrectionKind, more: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(rules_of.RollCorrectionInvalid) as refused:
+        corrected(ROLL, kind, **more)
+    assert refused.value.facts == {"problem": problem}

@@ -1,0 +1,147 @@
+"""A certified result of the legal system of record stands beside the indicative one."""
+
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from api.phrases import write
+from consultation.permissions import Actor, Role
+from consultation.polls import outside as rules_of
+from consultation.polls.commands import outside
+from consultation.polls.outside import OutsideCount, OutsideItem
+from consultation.polls.results import Count
+from consultation.polls.rules import PollItem, Verdict
+from consultation.polls.tables import Poll
+from consultation.polls.terms import SecondPersonNeeded
+from consultation.refusals import NotFound, NotPermitted
+from consultation.topics.tables import Document
+from tests.consultation.polls.counting_cases import preset
+from tests.consultation.polls.stage import Stage
+
+CLERK, SECRETARY = ("clerk", Role.CLERK), ("secretary", Role.PARTY_SECRETARY)
+SHA = "9" * 64
+
+
+def count(heads: int, area: int) -> Count:
+    return Count(heads=heads, area_dm2=area)
+
+
+def d3(**change: Any) -> OutsideCount:
+    """D3 of the domain (8.3): passes heads, and fails area at three quarters."""
+    content: dict[str, Any] = {
+        "eligible": count(839, 8965300),
+        "valid": count(588, 6021540),
+        "items": [
+            OutsideItem(
+                number=1, votes={"for": count(447, 4481230), "against": count(141, 1540310)}
+            )
+        ],
+    }
+    return OutsideCount(**(content | change))
+
+
+async def closed_poll(stage: Stage, *, of_record: bool = False) -> Poll:
+    estate = stage.world.nodes["estate"]
+    topic = await stage.topic("civil278_special", estate)
+    poll = await stage.opened("civil278_special", topic, estate, owners_system_of_record=of_record)
+    return await stage.closed(poll.id)
+
+
+async def enter(
+    stage: Stage, poll: Poll, sums: OutsideCount, who: tuple[str, Role] = CLERK
+) -> None:
+    async with stage.db.begin(stage.world.as_(*who)) as tx:
+        await outside.enter_outside_result(
+            tx, poll.id, system="宁澜市业主决策系统", certificate_sha256=SHA, sums=sums
+        )
+
+
+async def confirm(
+    stage: Stage, poll: Poll, sums: OutsideCount, who: tuple[str, Role] = SECRETARY
+) -> Verdict:
+    async with stage.db.begin(stage.world.as_(*who)) as tx:
+        entered, _ = await outside.confirm_outside_result(
+            tx, poll.id, certificate_sha256=SHA, sums=sums, write=write
+        )
+        return entered.result.verdict
+
+
+async def test_a_second_person_reads_the_certificate_and_the_rule_gives_the_verdict(
+    stage: Stage,
+) -> None:
+    poll = await closed_poll(stage)
+    everybody = Actor(person_id=stage.world.id("resident2"))
+    with pytest.raises(NotFound):
+        await confirm(stage, poll, d3())
+    await enter(stage, poll, d3(valid=count(589, 6021541), items=[one_more()]))
+    await enter(stage, poll, d3())  # a slip of the pen, entered again
+    await enter(stage, poll, d3())
+    with pytest.raises(SecondPersonNeeded):
+        await confirm(stage, poll, d3(), CLERK)
+    with pytest.raises(rules_of.OutsideResultDiffers):
+        await confirm(stage, poll, d3(valid=count(589, 6021541), items=[one_more()]))
+    with pytest.raises(NotPermitted):
+        await confirm(stage, poll, d3(), ("supervisor", Role.SUPERVISOR))
+    with pytest.raises(NotFound):
+        async with stage.db.read(everybody) as tx:
+            await outside.read_outside_result(tx, poll.id)
+
+    assert await confirm(stage, poll, d3()) is Verdict.NOT_PASSED
+    assert await confirm(stage, poll, d3()) is Verdict.NOT_PASSED
+    with pytest.raises(rules_of.OutsideResultDiffers):
+        await enter(stage, poll, d3(eligible=count(840, 8965300)))
+    async with stage.db.read(everybody) as tx:
+        _, entered, confirmation = await outside.read_outside_result(tx, poll.id)
+        documents = await tx.session.exec(
+            select(Document.body).where(Document.topic_id == poll.topic_id)
+        )
+        said = "".join(documents)
+    assert confirmation is not None
+    (heads, area) = entered.result.items[0].approval
+    assert (heads.reached, area.reached, entered.result.quorum_reached) == (True, False, True)
+    assert "由法定表决系统“宁澜市业主决策系统”计票认定" in said
+    assert "表决未通过" in said
+    indicative = await stage.load(poll.id)
+    assert indicative.result is not None
+    assert indicative.result.verdict is Verdict.NO_QUORUM  # nobody voted here
+
+
+def one_more() -> OutsideItem:
+    return OutsideItem(number=1, votes={"for": count(448, 4481231), "against": count(141, 1540310)})
+
+
+async def test_no_outside_result_where_the_vote_is_ours_or_still_runs(stage: Stage) -> None:
+    ours = await closed_poll(stage, of_record=True)
+    with pytest.raises(rules_of.OutsideResultNotExpected):
+        await enter(stage, ours, d3())
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"valid": count(587, 6021540)}, "sums"),
+        ({"valid": count(588, 6021541)}, "sums"),
+        ({"eligible": count(587, 8965300)}, "more_than_eligible"),
+        ({"eligible": count(839, 6021539)}, "more_than_eligible"),
+        ({"invalid": count(252, 1)}, "more_than_eligible"),
+        ({"items": [OutsideItem(number=2, votes={"for": count(588, 6021540)})]}, "items"),
+        ({"items": [OutsideItem(number=1, votes={"maybe": count(588, 6021540)})]}, "choices"),
+        (
+            {
+                "items": [
+                    OutsideItem(
+                        number=1, votes={"for": count(589, 6021541), "against": count(-1, -1)}
+                    )
+                ]
+            },
+            "negative",
+        ),
+    ],
+)
+def test_sums_that_do_not_fit_are_refused(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(rules_of.OutsideResultInvalid) as refused:
+        rules_of.outside_result(
+            preset("civil278_special"), [PollItem(number=1, text="车位")], d3(**change)
+        )
+    assert refused.value.facts["problem"] == problem

@@ -1,0 +1,118 @@
+"""The description of the live socket is valid AsyncAPI 3.0, complete, and what the socket does."""
+
+import json
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from pydantic import BaseModel
+
+from api.asyncapi import EXAMPLES, FROM_CLIENT, FROM_SERVER, asyncapi, example
+from api.live.closing import AFTER, Close
+from api.words import LOCALES, catalogue
+from consultation.events import every_event
+from notifications import messages
+from tests import node
+from tests.live import validator
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return asyncapi()
+
+
+@pytest.fixture(scope="module")
+def official(pytestconfig: pytest.Config) -> jsonschema_rs.Validator:
+    file = node.packages(pytestconfig) / "@asyncapi/specs/schemas/3.0.0.json"
+    return jsonschema_rs.validator_for(json.loads(file.read_text("utf-8")))
+
+
+def test_it_is_valid_by_the_official_schema(
+    document: dict[str, Any], official: jsonschema_rs.Validator
+) -> None:
+    errors = [f"{list(error.instance_path)}: {error.message[:200]}" for error in
+              official.iter_errors(document)]  # fmt: skip
+
+    assert errors == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("operations", "hear", "action"), "publish"),
+        (("asyncapi",), "2.6.0"),
+        (("channels", "live", "messages", "hello"), {"$ref": 1}),
+        (("components", "messages", "hello", "payloads"), {}),
+    ],
+)
+def test_the_official_schema_finds_what_is_wrong(
+    document: dict[str, Any], official: jsonschema_rs.Validator, path: tuple[str, ...], value: Any
+) -> None:
+    broken = json.loads(json.dumps(document))
+    at = broken
+    for part in path[:-1]:
+        at = at[part]
+    at[path[-1]] = value
+
+    assert not official.is_valid(broken)
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    def references(part: Any) -> list[str]:
+        match part:
+            case {"$ref": str(target)}:
+                return [target]
+            case dict():
+                return [one for value in part.values() for one in references(value)]
+            case list():
+                return [one for value in part for one in references(value)]
+        return []
+
+    for target in references(document):
+        at = document
+        for name in target.removeprefix("#/").split("/"):
+            at = at[name]
+
+
+def test_every_message_of_the_socket_is_described() -> None:
+    shapes = {
+        kind
+        for kind in vars(messages).values()
+        if isinstance(kind, type)
+        and issubclass(kind, BaseModel)
+        and "type" in kind.model_fields
+        and kind.__module__ == messages.__name__
+        and kind is not messages.Envelope
+    }
+
+    assert shapes == {*FROM_CLIENT, *FROM_SERVER}
+
+
+def test_every_event_is_described_in_both_languages_with_an_example(
+    document: dict[str, Any],
+) -> None:
+    types = {kind.type for kind in every_event()}
+    described = {name for name in document["components"]["messages"] if "." in name}
+    assert described == types
+    for locale in LOCALES:
+        keys = {key for key in catalogue(locale) if key.startswith("live.events.")}
+        assert keys == {f"live.events.{type}" for type in types}
+    for kind in every_event():
+        frame = example(kind)
+        assert validator(kind.type).is_valid(frame), kind.type
+        assert not validator(kind.type).is_valid({**frame, "data": {}})
+        envelope = messages.Envelope.model_validate(frame)
+        assert envelope.data.keys() == frame["data"].keys()
+
+
+def test_no_example_is_of_a_field_that_no_event_has() -> None:
+    fields = {name for kind in every_event() for name in example(kind)["data"]}
+
+    assert EXAMPLES.keys() - fields == set()
+
+
+def test_every_close_says_what_to_do(document: dict[str, Any]) -> None:
+    codes = document["channels"]["live"]["x-close-codes"]
+
+    assert {int(code) for code in codes} == AFTER.keys()
+    assert [close for close in Close if close >= Close.BAD_FRAME and close not in AFTER] == []

@@ -1,0 +1,200 @@
+"""The SMS port: over real HTTP to a small provider that checks the signature, and into a file."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI, Request, Response
+
+from api.server import serving
+from notifications.channels import Letter, Outcome
+from notifications.channels.sms import FileSms, HttpSms, SmsOff
+from tests.conftest import START, ManualClock
+
+SECRET = "shared with the provider"
+PHONE = "19900000001"
+LETTER = Letter(
+    dedupe_key="notice:sms",
+    person_id=UUID(int=7),
+    template="poll_opened",
+    facts={"title": "加装电梯", "closes_at": START, "round": 1},
+    title="表决开始",
+    text="《加装电梯》的表决已经开始。",
+    page="pages/poll/poll?id=1",
+    phone=PHONE,
+)
+
+
+class Provider:
+    """Takes each id once, and only what is signed with its secret."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, dict[str, Any]] = {}
+        self.asked = 0
+        self.answer: tuple[int, str] | None = None
+        self.app = FastAPI(openapi_url=None)
+        self.app.post("/messages")(self.take)
+
+    async def take(self, request: Request) -> Response:
+        self.asked += 1
+        body = await request.body()
+        at, nonce = request.headers["x-minyi-timestamp"], request.headers["x-minyi-nonce"]
+        wanted = hmac.new(SECRET.encode(), f"{at}\n{nonce}\n".encode() + body, hashlib.sha256)
+        if request.headers["x-minyi-signature"] != wanted.hexdigest():
+            return Response(status_code=401)
+        message = json.loads(body)
+        self.taken.setdefault(message["id"], message)
+        if self.answer is not None:
+            status, text = self.answer
+            return Response(text, status, media_type="application/json")
+        return Response('{"accepted": true, "message_id": "m-1"}', media_type="application/json")
+
+
+@pytest.fixture
+async def provider() -> Provider:
+    return Provider()
+
+
+@pytest.fixture
+async def url(provider: Provider) -> AsyncGenerator[str]:
+    async with serving(provider.app) as base:
+        yield f"{base}/messages"
+
+
+def sms(url: str, clock: ManualClock, **change: Any) -> HttpSms:
+    usual: dict[str, Any] = {
+        "key": "app-1",
+        "secret": SECRET,
+        "signature": "梧桐里社区",
+        "templates": {"poll_opened": "SMS_001"},
+        "clock": clock,
+        "timeout": 2.0,
+    }
+    return HttpSms(url, **(usual | change))
+
+
+async def test_a_message_is_taken_over_signed_and_with_its_template(
+    url: str, provider: Provider, clock: ManualClock
+) -> None:
+    channel = sms(url, clock)
+    result = await channel.send(LETTER)
+    await channel.close()
+
+    assert (result.outcome, result.reference) == (Outcome.SENT, "m-1")
+    [message] = provider.taken.values()
+    assert message == {
+        "id": "notice:sms",
+        "to": PHONE,
+        "signature": "梧桐里社区",
+        "template": "SMS_001",
+        "params": {
+            "title": "加装电梯",
+            "text": "《加装电梯》的表决已经开始。",
+            "closes_at": START.isoformat(),
+            "round": 1,
+        },
+    }
+
+
+async def test_the_same_message_again_is_the_same_to_the_provider(
+    url: str, provider: Provider, clock: ManualClock
+) -> None:
+    channel = sms(url, clock)
+    for _ in range(3):
+        assert (await channel.send(LETTER)).outcome is Outcome.SENT
+    await channel.close()
+
+    assert (provider.asked, len(provider.taken)) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "error"),
+    [
+        ((200, '{"accepted": false, "code": "blacklisted"}'), Outcome.REFUSED, "blacklisted"),
+        ((200, "<html>"), Outcome.RETRY_LATER, "unintelligible"),
+        ((200, "[]"), Outcome.RETRY_LATER, "unintelligible"),
+        ((429, "{}"), Outcome.RETRY_LATER, "http_429"),
+        ((503, "{}"), Outcome.RETRY_LATER, "http_503"),
+        ((400, "{}"), Outcome.FAULTY, "http_400"),
+    ],
+)
+async def test_what_the_provider_says_decides_what_becomes_of_it(
+    url: str,
+    provider: Provider,
+    clock: ManualClock,
+    answer: tuple[int, str],
+    outcome: Outcome,
+    error: str,
+) -> None:
+    provider.answer = answer
+    channel = sms(url, clock)
+    result = await channel.send(LETTER)
+    await channel.close()
+
+    assert (result.outcome, result.error) == (outcome, error)
+
+
+async def test_a_wrong_secret_and_a_provider_that_is_not_there(
+    url: str, provider: Provider, clock: ManualClock
+) -> None:
+    wrong = sms(url, clock, secret="another")
+    assert (await wrong.send(LETTER)).outcome is Outcome.FAULTY
+    await wrong.close()
+    nowhere = sms("http://127.0.0.1:9/messages", clock)
+    assert (await nowhere.send(LETTER)).outcome is Outcome.RETRY_LATER
+    await nowhere.close()
+    assert provider.taken == {}
+
+
+async def test_words_without_a_template_use_the_one_for_all_others_or_are_our_fault(
+    url: str, provider: Provider, clock: ManualClock
+) -> None:
+    general = sms(url, clock, templates={"*": "SMS_000"})
+    assert (await general.send(LETTER)).outcome is Outcome.SENT
+    await general.close()
+    assert provider.taken["notice:sms"]["template"] == "SMS_000"
+    none = sms(url, clock, templates={"reply": "SMS_002"})
+    assert (await none.send(LETTER)).error == "no_template"
+    await none.close()
+
+
+async def test_the_file_has_a_line_for_each_message(tmp_path: Path, clock: ManualClock) -> None:
+    path = tmp_path / "sms" / "out.jsonl"
+    channel = FileSms(path, clock=clock)
+    assert (await channel.send(LETTER)).outcome is Outcome.SENT
+    assert (await channel.send(LETTER)).outcome is Outcome.SENT
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+    assert [line["to"] for line in lines] == [PHONE, PHONE]
+    assert datetime.fromisoformat(lines[0]["at"]) == START
+    assert "表决开始" in lines[0]["text"]
+
+
+async def test_nobody_without_a_phone_or_without_a_provider_is_reached(
+    tmp_path: Path, url: str, provider: Provider, clock: ManualClock
+) -> None:
+    letter = Letter(
+        dedupe_key="k",
+        person_id=UUID(int=7),
+        template="poll_opened",
+        facts={},
+        title="",
+        text="",
+        page="",
+    )
+    http = sms(url, clock)
+    for channel in (http, FileSms(tmp_path / "x", clock=clock), SmsOff()):
+        assert (await channel.send(letter)).outcome is Outcome.NOT_REACHABLE
+        await channel.close()
+    assert (await SmsOff().send(LETTER)).outcome is Outcome.NOT_REACHABLE
+    assert provider.asked == 0
+
+
+def test_a_letter_does_not_show_the_phone() -> None:
+    assert PHONE not in repr(LETTER)
