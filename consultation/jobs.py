@@ -28,6 +28,7 @@ class JobKind(StrEnum):
     POLL_OPEN = "poll_open"
     POLL_CLOSE = "poll_close"
     BOARD_BATCH = "board_batch"
+    POLL_SHOW_TURNOUT = "poll_show_turnout"
     POLL_DESTROY_BOX = "poll_destroy_box"
     SURVEY_OPEN = "survey_open"
     SURVEY_CLOSE = "survey_close"

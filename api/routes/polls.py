@@ -15,8 +15,8 @@ from api.words import say
 from consultation.calendar import local_day
 from consultation.database import Transaction
 from consultation.events import poll_stream
-from consultation.permissions import Deed, grant_of
-from consultation.polls import envelope_queries, queries, result_wording, terms, wording
+from consultation.permissions import Deed, Grant, grant_of
+from consultation.polls import disclosure, envelope_queries, queries, result_wording, terms, wording
 from consultation.polls.commands import drafting, opening
 from consultation.polls.counting import Count, Result, Step, ThresholdCheck, turnout_progress
 from consultation.polls.preset_files import presets, procedures
@@ -63,7 +63,8 @@ class PollItemIn(WireIn):
 class PollIn(WireIn):
     """``preset`` is the key of a rule preset. ``meeting_id`` names the meeting for presets that
     are held in one; it may still be missing in a draft. ``opens_at`` is inclusive, ``closes_at``
-    exclusive."""
+    exclusive. ``silence_clause_id``: the document by which the owners adopted that silence counts
+    with the majority, for those who were served with proof."""
 
     preset: str = Field(max_length=80)
     scope_node_id: UUID
@@ -74,6 +75,7 @@ class PollIn(WireIn):
     closes_at: AwareDatetime
     meeting_id: UUID | None = None
     mode: BallotMode | None = None
+    silence_clause_id: UUID | None = None
 
 
 class PollAnnouncementIn(WireIn):
@@ -163,6 +165,7 @@ class PollOut(WireOut):
     preset: PresetOut
     mode: BallotMode
     legal_system_of_record: bool
+    silence_clause_id: UUID | None
     mode_promise: str
     box: BoxOut | None
     scope_node_id: UUID
@@ -303,6 +306,7 @@ async def list_topic_polls(
 async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     """The poll for the standing that ``access_poll`` found. Costs at most three statements."""
     over = poll.state in (PollState.CLOSED, PollState.PUBLISHED)
+    rounded = disclosure.hides_areas(poll.preset) and not await _sees_areas(tx, poll)
     signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
     shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
@@ -310,14 +314,23 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     if poll.state is not PollState.DRAFT:
         counted, served = await queries.turnout_and_served(tx, poll.id)
         if poll.result is not None and poll.state is PollState.PUBLISHED:
-            turnout = poll.result.participating
-        elif over or (poll.state is PollState.OPEN and poll.preset.live_turnout):
+            counts = poll.result if not rounded else disclosure.without_areas(poll.result)
+            turnout = counts.participating
+        elif over:
             turnout = counted
+        elif poll.state is PollState.OPEN:
+            turnout = (await queries.turnouts_shown(tx, [poll.id])).get(poll.id)
     progress = []
     if turnout is not None and not poll.preset.held_in_meeting:
         progress = turnout_progress(poll.preset, eligible, turnout)
     signed = await queries.signatures(tx, poll) if over else []
-    said = [] if shown is None else result_wording.result(poll.preset, poll.items, shown)
+    if shown is not None and rounded:
+        shown = disclosure.without_areas(shown)
+    said = (
+        []
+        if shown is None
+        else result_wording.result(poll.preset, poll.items, shown, areas_rounded=rounded)
+    )
     steps = [] if shown is None else result_wording.steps(poll.items, shown)
     meter = wording.meter(poll.preset, progress) if poll.state is PollState.OPEN else None
     warning = wording.ballot_warning(poll.preset)
@@ -333,6 +346,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         preset=_preset(poll.preset, locale, tx.now),
         mode=poll.mode,
         legal_system_of_record=poll.legal_system_of_record,
+        silence_clause_id=poll.silence_clause_id,
         mode_promise=speak(locale, wording.mode_promise(poll.mode)),
         box=await _box(tx, poll),
         scope_node_id=poll.scope_node_id,
@@ -354,7 +368,8 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         ballot_warning=None if warning is None else speak(locale, warning),
         served=served,
         result=shown,
-        result_digest=None if shown is None else poll.result_digest,
+        # of a rounded result it would let one try out the exact sums
+        result_digest=None if shown is None or rounded else poll.result_digest,
         wording=[speak(locale, phrase) for phrase in said],
         steps=[PollStepOut.of(item, step, speak(locale, phrase)) for item, step, phrase in steps],
         signatures=[SignatureOut.model_validate(one) for one in signed],
@@ -365,6 +380,14 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
             for code in terms.warnings(poll.preset)
         ],
     )
+
+
+async def _sees_areas(tx: Transaction, poll: Poll) -> bool:
+    """Tellers, supervisor and the voters of a poll may see its exact sums of areas."""
+    if grant_of(Deed.SEE_NAMED_CHOICES, tx.standing.role) is Grant.YES:
+        return True
+    person = tx.actor.person_id
+    return person is not None and await queries.place_of(tx, poll, person) is not None
 
 
 async def _box(tx: Transaction, poll: Poll) -> BoxOut | None:

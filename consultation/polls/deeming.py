@@ -2,9 +2,10 @@
 
 Off by default and possible only if all four conditions hold (domain 2.5):
 
-1. the clause that was adopted is on file (``with_clause``), for presets that ``may_deem`` and for
-   motions only, so never for elections;
-2. each deemed ballot was delivered with proof (``silent_votes``);
+1. the clause that was adopted is on file among the topic's public materials, for presets that
+   ``may_deem`` and for motions only, so never for elections (``with_clause``);
+2. each deemed ballot was delivered with proof: the voter opened the notice, or signed for it; a
+   message that was sent, fetched or left at the door is not enough (``PROVES``, ``silent_votes``);
 3. the warning stands on the ballot (``wording.ballot_warning``);
 4. real and deemed counts are published apart (``results.OptionTally``, ``result_wording``).
 """
@@ -15,11 +16,16 @@ from uuid import UUID
 from consultation.polls.presets import QuestionKind, RulePreset, Silent
 from consultation.polls.results import Vote
 from consultation.polls.rules import PollItem
+from consultation.polls.serving import NoticeEvidence
 from consultation.refusals import Invalid
+
+PROVES = frozenset({NoticeEvidence.READ, NoticeEvidence.SIGNED_FOR})
+"""What proves that the warning reached the voter."""
 
 
 class DeemingNotAllowed(Invalid):
-    """Silence cannot count with the majority under this preset, or for these items."""
+    """Silence cannot count with the majority under this preset, for these items, or without an
+    adopted clause on file."""
 
     code = "deeming-not-allowed"
 

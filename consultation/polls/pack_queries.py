@@ -14,6 +14,7 @@ from consultation.polls.board_queries import (
     roll_lines,
 )
 from consultation.polls.board_tables import TreeHead
+from consultation.polls.deeming_queries import deemed_places
 from consultation.polls.envelope_tables import OpenedBallot
 from consultation.polls.hand_queries import hands_counted
 from consultation.polls.pack import CastLine, CertificateLine, OpenedLine, PackNotReady, PackSource
@@ -51,6 +52,7 @@ async def pack_source(tx: Transaction, poll: Poll) -> PackSource:
             for one in certified
         ],
         hands=None if hands is None else {"heads": hands.heads, "items": hands.items},
+        deemed=await deemed_places(tx, poll),
         closed_at=board.instant(poll.closed_at),
     )
 

@@ -19,9 +19,17 @@ from consultation.meetings.rules import AttendanceMode
 from consultation.meetings.tables import Attendance
 from consultation.permissions import Deed, check, grant_of
 from consultation.polls.counting import Count, Vote
+from consultation.polls.disclosure import in_steps
 from consultation.polls.rolls import Place
 from consultation.polls.rules import NotImpartial, PollState
-from consultation.polls.tables import Ballot, CountSignature, Poll, PollTurnout, RollEntry
+from consultation.polls.tables import (
+    Ballot,
+    CountSignature,
+    Poll,
+    PollTurnout,
+    RollEntry,
+    ShownTurnout,
+)
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic, topics_in_sight
 from consultation.topics.tables import Follow, InterestDeclaration, Topic
@@ -114,20 +122,33 @@ async def turnout_and_served(tx: Transaction, poll_id: UUID) -> tuple[Count, int
 
 async def turnouts_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, Count]:
     """How many took part so far in those of these polls that are open and whose preset shows it
-    before the close; in at most two statements."""
+    before the close, exactly or in steps; in at most three statements."""
     rows = await tx.session.exec(
         select(Poll).where(col(Poll.id).in_(poll_ids), Poll.state == PollState.OPEN)
     )
-    shown = [poll.id for poll in rows if poll.preset.live_turnout]
+    polls = [poll for poll in rows if poll.preset.live_turnout]
+    stepped = [poll.id for poll in polls if in_steps(poll.preset, poll.mode)]
+    shown = [poll.id for poll in polls if poll.id not in stepped]
+    steps = await _steps_shown(tx, stepped)
     if not shown:
-        return {}
+        return steps
     sums = await tx.session.exec(
         select(PollTurnout.poll_id, func.sum(PollTurnout.heads), func.sum(PollTurnout.area_dm2))
         .where(col(PollTurnout.poll_id).in_(shown))
         .group_by(col(PollTurnout.poll_id))
     )
     found = {id: Count(heads=int(heads), area_dm2=int(area)) for id, heads, area in sums}
-    return {id: found.get(id, Count(heads=0, area_dm2=0)) for id in shown}
+    return steps | {id: found.get(id, Count(heads=0, area_dm2=0)) for id in shown}
+
+
+async def _steps_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, Count]:
+    if not poll_ids:
+        return {}
+    rows = await tx.session.exec(
+        select(ShownTurnout).where(col(ShownTurnout.poll_id).in_(poll_ids))
+    )
+    found = {row.poll_id: Count(heads=row.heads, area_dm2=row.area_dm2) for row in rows}
+    return {id: found.get(id, Count()) for id in poll_ids}
 
 
 async def polls_by_id(tx: Transaction, poll_ids: Collection[UUID]) -> list[Poll]:

@@ -29,9 +29,11 @@ from consultation.polls.results import (
 from consultation.polls.rules import PollItem, Verdict
 
 
-def result(preset: RulePreset, items: Sequence[PollItem], count: Result) -> list[Phrase]:
+def result(
+    preset: RulePreset, items: Sequence[PollItem], count: Result, *, areas_rounded: bool = False
+) -> list[Phrase]:
     """Participation, quorum, every item with its numbers and its verdict, the money if any, what
-    the result is worth, and what the percentages are."""
+    the result is worth, and what the percentages, and areas that are not exact, are."""
     phrases = [_participation(preset, count), *_ballots(preset, count)]
     phrases += [_quorum(preset, check) for check in count.turnout]
     if count.turnout:
@@ -54,6 +56,8 @@ def result(preset: RulePreset, items: Sequence[PollItem], count: Result) -> list
     if count.verdict in (Verdict.PASSED, Verdict.PARTLY_PASSED, Verdict.SUPPORTED):
         phrases += [Phrase(f"polls.notice.condition.{one.value}") for one in preset.conditions]
     phrases.append(Phrase("polls.result.rounding"))
+    if areas_rounded:
+        phrases.append(Phrase("polls.result.areas_rounded"))
     return phrases
 
 

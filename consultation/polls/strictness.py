@@ -1,6 +1,7 @@
 """STRICTNESS: a place may ask more than the law, never less (domain 2.6). Pure."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from consultation.polls.presets import Base, Revote, RulePreset, Threshold
 
@@ -26,7 +27,7 @@ _NOT_LESS = (
 )
 _NOT_MORE = ("window_days_max", "extensions", "roll_ruling_days")
 _ONLY_FEWER = ("questions", "modes", "channels")
-_NOT_SWITCHED_ON = ("binding", "live_turnout", "may_deem")
+_NOT_SWITCHED_ON = ("binding", "live_turnout", "exact_turnout", "public_area_sums", "may_deem")
 
 
 def stricter(base: RulePreset, local: RulePreset) -> bool:
@@ -69,6 +70,13 @@ def _ends_later(base: RulePreset, local: RulePreset) -> bool:
     )
 
 
+def _serves_fewer(base: RulePreset, local: RulePreset) -> bool:
+    def share(preset: RulePreset) -> Fraction:
+        return Fraction(preset.served_min or "0")
+
+    return share(local) < share(base)
+
+
 _OTHERS: dict[str, Callable[[RulePreset, RulePreset], bool]] = {
     "version": lambda base, local: local.version <= base.version,
     "effective_from": lambda base, local: local.effective_from <= base.effective_from,
@@ -88,5 +96,17 @@ _OTHERS: dict[str, Callable[[RulePreset, RulePreset], bool]] = {
         base.proxies.instructions_binding and not local.proxies.instructions_binding
     ),
     "contested": lambda base, local: base.contested and not local.contested,
+    "served_min": _serves_fewer,
     "conditions": lambda base, local: not {*base.conditions} <= {*local.conditions},
 }
+
+FREE = frozenset(
+    {"name_zh", "name_en", "legal_basis", "note_zh", "duplicates", "area_includes_parking"}
+)
+"""What a place may say otherwise: none of it is more or less than the law."""
+
+JUDGED = frozenset(
+    {*_SAME, *_NOT_LESS, *_NOT_MORE, *_ONLY_FEWER, *_NOT_SWITCHED_ON}
+    | {name.partition(".")[0] for name in _OTHERS}
+)
+"""Every other field of a preset."""

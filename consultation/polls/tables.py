@@ -65,6 +65,7 @@ class Poll(Row, table=True):
     preset: RulePreset = value(RulePreset)
     mode: BallotMode = choice(BallotMode)
     legal_system_of_record: bool = True
+    silence_clause_id: UUID | None = maybe_ref("document.id")
     state: PollState = choice(PollState)
     drafted_by_id: UUID = ref("person.id", index=False)
     announced_by_id: UUID | None = maybe_ref("person.id")
@@ -159,6 +160,15 @@ class PollTurnout(Row, table=True):
     heads: int = 0
     area_dm2: int = 0
     served: int = 0  # places on the roll with a first proof of notice
+
+
+class ShownTurnout(Row, table=True):
+    """The turnout that is shown of an open poll where it moves in steps (``polls/disclosure``)."""
+
+    poll_id: UUID = ref("poll.id", primary_key=True)
+    community_id: UUID = ref("node.id", index=False)
+    heads: int = 0
+    area_dm2: int = 0
 
 
 class SignerRole(StrEnum):

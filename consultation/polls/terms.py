@@ -154,6 +154,7 @@ class PollDraft:
     meeting_id: UUID | None
     mode: BallotMode | None = None  # None: the preset's first
     owners_system_of_record: bool = True
+    silence_clause_id: UUID | None = None  # the adopted clause by which silence counts (deeming)
 
 
 OPEN_TO_DRAFT = frozenset(

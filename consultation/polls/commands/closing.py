@@ -15,12 +15,13 @@ from consultation.events import (
 )
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, Grant, Role, check, grant_of
-from consultation.polls import result_wording, rules
+from consultation.polls import disclosure, result_wording, rules
 from consultation.polls.commands import erasure
 from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
 from consultation.polls.commands.recording import schedule_last_round
 from consultation.polls.counting import HandTotals, Vote, count, result_digest
+from consultation.polls.deeming_queries import votes_with_silent
 from consultation.polls.hand_queries import hands_counted
 from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode
@@ -33,7 +34,6 @@ from consultation.polls.queries import (
     members_present,
     place_of,
     signatures,
-    votes_cast,
 )
 from consultation.polls.reconciliation import Reconciliation, check_reconciled
 from consultation.polls.reconciliation_queries import reconciliation_of
@@ -80,7 +80,7 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
     poll.present = await members_present(tx, poll) if poll.preset.held_in_meeting else None
     if poll.mode is BallotMode.NAMED:
         hands = await hands_counted(tx, poll)
-        store_count(poll, roll, await votes_cast(tx, poll.id), hands)
+        store_count(poll, roll, await votes_with_silent(tx, poll), hands)
     poll.state = PollState.CLOSED
     poll.closed_at = tx.now
     await schedule_last_round(tx, poll)
@@ -196,12 +196,20 @@ async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> 
     """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
     assert poll.result is not None
     await certify(tx, poll)
+    rounded = disclosure.hides_areas(poll.preset)  # the sheet is public
     document = await publish_document(
         tx,
         topic,
         DocumentKind.TALLY_SHEET,
         title=write([Phrase("polls.result.title", {"title": topic.title})]),
-        body=write(result_wording.result(poll.preset, poll.items, poll.result)),
+        body=write(
+            result_wording.result(
+                poll.preset,
+                poll.items,
+                disclosure.without_areas(poll.result) if rounded else poll.result,
+                areas_rounded=rounded,
+            )
+        ),
     )
     poll.tally_sheet_id = document.id
     poll.state = PollState.PUBLISHED

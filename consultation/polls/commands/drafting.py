@@ -14,9 +14,11 @@ from consultation.jobs import JobKind, schedule
 from consultation.meetings.rules import MeetingState
 from consultation.meetings.tables import Meeting
 from consultation.permissions import Deed, Role
-from consultation.polls import rules, terms, wording
+from consultation.polls import deeming, rules, terms, wording
 from consultation.polls.commands.recording import fix_manifest, schedule_round
+from consultation.polls.commands.showing import schedule_look
 from consultation.polls.counting import Count, turnout_progress
+from consultation.polls.deeming_queries import check_clause
 from consultation.polls.objection_queries import write_roll
 from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode, RulePreset
@@ -42,7 +44,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
 
     Refuses with PollTooEarly, PollExists, UnknownPreset, PollLayerMismatch, PresetNotPlanned,
     PresetNotPolled, PollScopeInvalid, PollItemsInvalid, PollModeInvalid, PollMeetingInvalid,
-    PollWindowInvalid or ForbiddenSubject.
+    PollWindowInvalid, DeemingNotAllowed or ForbiddenSubject.
     """
     topic = await access_topic(tx, topic_id, Deed.CHOOSE_PRESET, lock=True)
     preset = terms.find_preset(draft.preset)
@@ -61,6 +63,9 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     if poll is not None and poll.state is not PollState.DRAFT:
         raise terms.PollExists()
 
+    if draft.silence_clause_id is not None:
+        preset = deeming.with_clause(preset, draft.items)
+        await check_clause(tx, topic, draft.silence_clause_id)
     of_record = terms.system_of_record(preset, draft)
     content = {
         "scope_node_id": scope.id,
@@ -71,6 +76,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "budget_fen": draft.budget_fen,
         "preset": terms.as_announced(preset, legal_system_of_record=of_record),
         "legal_system_of_record": of_record,
+        "silence_clause_id": draft.silence_clause_id,
         "mode": draft.mode or preset.modes[0],
         "drafted_by_id": tx.person_id,
         "drafted_at": tx.now,
@@ -200,6 +206,7 @@ async def extend_poll(
         community_id=poll.community_id,
         occasion=closes_at.isoformat(),
     )
+    await schedule_look(tx, poll)
 
     tx.emit(
         PollExtended(

@@ -6,6 +6,7 @@ from consultation.database import Transaction
 from consultation.events import PollOpened
 from consultation.permissions import Deed
 from consultation.polls import terms
+from consultation.polls.commands.showing import schedule_look
 from consultation.polls.notice_queries import served_count
 from consultation.polls.queries import Hold, access_poll
 from consultation.polls.rules import PollState
@@ -24,7 +25,7 @@ async def open_due_poll(tx: Transaction, poll_id: UUID) -> None:
     if not await _enough_served(tx, poll):
         return
     if await try_advance(tx, topic, Act.OPEN_VOTING):
-        _open(tx, poll, topic)
+        await _open(tx, poll, topic)
 
 
 async def open_poll(tx: Transaction, poll_id: UUID) -> Poll:
@@ -43,7 +44,7 @@ async def open_poll(tx: Transaction, poll_id: UUID) -> Poll:
     await _check_served(tx, poll)
     await advance(tx, topic, Act.OPEN_VOTING, consequence=True)
 
-    _open(tx, poll, topic)
+    await _open(tx, poll, topic)
     return poll
 
 
@@ -61,8 +62,9 @@ async def _enough_served(tx: Transaction, poll: Poll) -> bool:
     return True
 
 
-def _open(tx: Transaction, poll: Poll, topic: Topic) -> None:
+async def _open(tx: Transaction, poll: Poll, topic: Topic) -> None:
     poll.state = PollState.OPEN
+    await schedule_look(tx, poll)
     tx.emit(
         PollOpened(
             community_id=poll.community_id,

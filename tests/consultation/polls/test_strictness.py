@@ -8,7 +8,7 @@ import pytest
 
 from consultation.polls.preset_files import PresetsUnusable, override, presets, use_local
 from consultation.polls.presets import RulePreset
-from consultation.polls.strictness import looser, stricter
+from consultation.polls.strictness import FREE, JUDGED, looser, stricter
 from tests.consultation.polls.counting_cases import preset
 
 LOCAL = {"version": "2026-03-01", "effective_from": "2026-03-01"}
@@ -110,6 +110,7 @@ E23 = [heads("at_least", "2/3", "eligible"), area("at_least", "2/3", "eligible")
         (SPECIAL, {"area_includes_parking": False}, []),
         ("lift_scope_owners", {"conditions": []}, ["conditions"]),
         (SPECIAL, {"conditions": ["consent_of_used_parts"]}, []),
+        (SPECIAL, {"served_min": "2/3"}, []),
         ("village_election", {"contested": False}, ["contested"]),
         ("village_runoff", {"contested": True}, []),
         ("satisfaction", {"sample_min": 30}, []),
@@ -136,6 +137,22 @@ def test_what_is_looser(name: str, change: dict[str, Any], fields: list[str]) ->
 
     assert looser(preset(name), local) == fields
     assert stricter(preset(name), local) is (not fields)
+
+
+def test_a_share_of_served_voters_is_not_lowered() -> None:
+    base = preset(SPECIAL).model_copy(update={"served_min": "2/3"})
+    local = base.model_copy(
+        update={"version": date(2026, 3, 1), "effective_from": date(2026, 3, 1)}
+    )
+
+    assert looser(base, local.model_copy(update={"served_min": "4/6"})) == []
+    assert looser(base, local.model_copy(update={"served_min": "1/2"})) == ["served_min"]
+    assert looser(base, local.model_copy(update={"served_min": None})) == ["served_min"]
+
+
+def test_every_field_of_a_rule_is_judged_or_free() -> None:
+    assert set(RulePreset.model_fields) == JUDGED | FREE
+    assert not JUDGED & FREE
 
 
 def test_a_rule_is_not_stricter_than_itself_without_a_version_of_its_own() -> None:

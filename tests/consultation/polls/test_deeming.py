@@ -1,0 +1,148 @@
+"""Silence that counts with the majority: only with an adopted clause on file, only for those who
+opened the notice or signed for it, and always published apart."""
+
+import json
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from consultation.community.tables import Node, NodeKind
+from consultation.polls.commands import drafting, serving
+from consultation.polls.deeming import DeemingNotAllowed
+from consultation.polls.presets import Silent
+from consultation.polls.rules import Verdict
+from consultation.polls.serving import NoticeChannel, NoticeEvidence, Proof
+from consultation.polls.tables import Poll
+from consultation.topics.documents import publish_document
+from consultation.topics.states import DocumentKind
+from consultation.topics.tables import Document, Topic
+from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_packs import pack
+from tests.verifier import failing
+
+
+async def estate_of(stage: Stage, heads: int, name: str = "新苑") -> tuple[Node, list[UUID], Topic]:
+    estate = await stage.place(NodeKind.ESTATE, name, stage.world.community)
+    building = await stage.place(NodeKind.BUILDING, "1幢", estate)
+    owners = await stage.people(heads, stage.world.community.id)
+    await stage.homes(estate, building, [9000] * heads, owners)
+    return estate, owners, await stage.topic("civil278_general", estate)
+
+
+async def file(
+    stage: Stage, topic: Topic, kind: DocumentKind = DocumentKind.MATERIAL, *, public: bool = True
+) -> UUID:
+    async with stage.db.begin(stage.clerk) as tx:
+        document = await publish_document(
+            tx,
+            topic,
+            kind,
+            title="业主大会议事规则(节选)",
+            body="已送达未投票的,计入多数意见。",
+            public=public,
+        )
+        return document.id
+
+
+async def served(stage: Stage, poll: Poll, owner: UUID, evidence: NoticeEvidence) -> None:
+    channel = {
+        NoticeEvidence.READ: NoticeChannel.IN_APP,
+        NoticeEvidence.FETCHED: NoticeChannel.LIVE,
+        NoticeEvidence.ACCEPTED: NoticeChannel.SMS,
+        NoticeEvidence.TOLD: NoticeChannel.TELEPHONE,
+    }.get(evidence, NoticeChannel.PRINTED)
+    proof = Proof(
+        poll_id=poll.id,
+        person_id=owner,
+        channel=channel,
+        at=stage.clock.now,
+        evidence=evidence,
+        reference="公告",
+    )
+    async with stage.db.begin() as tx:
+        assert await serving.record_proofs(tx, [proof]) == 1
+
+
+async def test_the_served_silent_count_with_the_majority_and_are_published_apart(
+    stage: Stage, tmp_path: Path
+) -> None:
+    estate, owners, topic = await estate_of(stage, 12)
+    clause = await file(stage, topic)
+    poll = await stage.opened("civil278_general", topic, estate, silence_clause_id=clause)
+    assert poll.preset.silent is Silent.DEEMED_MAJORITY
+    async with stage.db.read() as tx:
+        notice = await tx.session.get(Document, poll.notice_id)
+        assert notice is not None
+        assert "已经有效送达而未投票的,计为参与表决,并计入多数意见" in notice.body
+
+    proofs = [
+        NoticeEvidence.READ,  # votes all the same
+        NoticeEvidence.READ,
+        NoticeEvidence.SIGNED_FOR,
+        NoticeEvidence.READ,
+        NoticeEvidence.LEFT,
+        NoticeEvidence.ACCEPTED,
+        NoticeEvidence.FETCHED,
+        NoticeEvidence.TOLD,
+    ]
+    for owner, evidence in zip(owners[4:], proofs, strict=True):
+        await served(stage, poll, owner, evidence)
+    await stage.vote(poll.id, owners[:5], "fffaf")
+    published = await stage.published(poll.id)
+
+    result = published.result
+    assert result is not None
+    assert (result.valid.heads, result.deemed.heads, result.participating.heads) == (5, 3, 8)
+    assert result.deemed.area_dm2 == 27000
+    (item,) = result.items
+    assert (item.votes_for.heads, item.tally("for").deemed.heads) == (4, 3)
+    assert result.verdict is Verdict.PASSED
+    async with stage.db.read() as tx:
+        sheet = await tx.session.get(Document, published.tally_sheet_id)
+        assert sheet is not None
+        assert "实际投票5人" in sheet.body
+        assert "计入多数意见的未投票业主3人" in sheet.body
+
+    files = await pack(stage, poll.id)
+    assert len(json.loads(files["tally.json"])["deemed"]) == 3
+    assert failing(tmp_path, files) == {}
+
+
+async def test_without_a_clause_silence_is_not_taking_part(stage: Stage) -> None:
+    estate, owners, topic = await estate_of(stage, 12)
+    poll = await stage.opened("civil278_general", topic, estate)
+    for owner in owners[5:]:
+        await served(stage, poll, owner, NoticeEvidence.SIGNED_FOR)
+    await stage.vote(poll.id, owners[:5], "fffff")
+
+    published = await stage.published(poll.id)
+    assert published.result is not None
+    assert published.result.deemed.heads == 0
+    assert published.result.verdict is Verdict.NO_QUORUM
+
+
+async def test_the_clause_must_be_a_public_material_of_the_topic(stage: Stage) -> None:
+    estate, _, topic = await estate_of(stage, 3)
+    _, _, other = await estate_of(stage, 3, "旧苑")
+    unfit = [
+        uuid4(),
+        await file(stage, other),
+        await file(stage, topic, DocumentKind.MINUTES),
+        await file(stage, topic, public=False),
+    ]
+
+    for clause in unfit:
+        with pytest.raises(DeemingNotAllowed) as refused:
+            await stage.drafted("civil278_general", topic, estate, silence_clause_id=clause)
+        assert refused.value.facts == {"problem": "clause"}
+
+
+async def test_no_other_rule_takes_a_clause(stage: Stage) -> None:
+    entrance, _ = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    draft = stage.draft("lift_scope_owners", entrance, silence_clause_id=await file(stage, topic))
+
+    with pytest.raises(DeemingNotAllowed):
+        async with stage.db.begin(stage.clerk) as tx:
+            await drafting.draft_poll(tx, topic.id, draft)

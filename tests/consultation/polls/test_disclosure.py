@@ -1,0 +1,190 @@
+"""What is shown of a poll does not single anybody out (trust 5.2): turnout in steps, and areas."""
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consultation.polls import disclosure
+from consultation.polls.counting import Count, Result, Vote, count
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotMode
+from consultation.polls.queries import turnouts_shown
+from consultation.polls.rules import PollItem
+from tests.consultation.polls.counting_cases import preset
+from tests.consultation.polls.stage import Stage
+
+ITEM = PollItem(number=1, text="事项")
+LETTERS = ("for", "against", "abstain")
+
+
+def counted(areas: Sequence[int], choices: Sequence[str | None]) -> Result:
+    roll = {UUID(int=index): area for index, area in enumerate(areas)}
+    votes = [
+        Vote(UUID(int=index), {"1": [choice]})
+        for index, choice in enumerate(choices)
+        if choice is not None
+    ]
+    return count(preset("civil278_special"), [ITEM], roll, votes)
+
+
+# ---- the attack on sums of areas ----------------------------------------------------------------
+
+
+def singled_out(areas: Sequence[int], heads: int, low: int, high: int) -> list[int]:
+    """Voters without whom no ``heads`` of these areas sum up to what was published (``low`` …
+    ``high``): these certainly chose the answer. Areas in whole m²."""
+
+    def possible(without: int) -> bool:
+        sums = [1] + [0] * heads  # by heads, a bit for every sum that can be had
+        for index, area in enumerate(areas):
+            if index != without:
+                for n in range(heads, 0, -1):
+                    sums[n] |= sums[n - 1] << area
+        return bool((sums[heads] >> low) & ((1 << (high - low + 1)) - 1))
+
+    return [index for index in range(len(areas)) if not possible(index)]
+
+
+def attack(areas: Sequence[int], shown: Result, exact: Result) -> list[int]:
+    """Everybody whom some published sum singles out; ``exact`` only says how many heads."""
+    found: list[int] = []
+    whole = sum(areas)
+    for code in LETTERS:
+        heads, area = shown.items[0].votes(code).heads, shown.items[0].votes(code).area_dm2
+        if heads in (0, exact.participating.heads) or area == 0:
+            continue  # nobody, everybody, or no area shown
+        width = 0 if shown is exact else whole / 2000 + 1
+        low, high = (area / 100 - width), (area / 100 + width)
+        found += singled_out(areas, heads, max(0, int(low)), int(high))
+    return found
+
+
+def estate(random: random.Random) -> tuple[list[int], list[str | None]]:
+    """30 to 40 homes, all of different size; a few are against, some abstain, some stay away."""
+    homes = random.randint(30, 40)
+    areas = random.sample(range(60, 145), homes)
+    few = random.randint(1, 8)
+    choices: list[str | None] = ["against"] * few
+    choices += random.choices(["for", "for", "abstain", None], k=homes - few)
+    random.shuffle(choices)
+    return areas, choices
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9))
+def test_no_rounded_result_singles_out_a_voter(seed: int) -> None:
+    areas, choices = estate(random.Random(seed))
+    exact = counted([area * 100 for area in areas], choices)
+    shown = disclosure.without_areas(exact)
+    assert attack(areas, shown, exact) == []
+
+
+def test_the_same_attack_finds_voters_in_exact_sums() -> None:
+    hits = 0
+    for seed in range(60):
+        areas, choices = estate(random.Random(seed))
+        exact = counted([area * 100 for area in areas], choices)
+        hits += bool(attack(areas, exact, exact))
+    assert hits >= 5  # a lone one against is found by the sum itself
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**9))
+def test_rounding_keeps_what_decides_and_every_head(seed: int) -> None:
+    areas, choices = estate(random.Random(seed))
+    exact = counted([area * 100 for area in areas], choices)
+    shown = disclosure.without_areas(exact)
+    assert shown.verdict is exact.verdict
+    assert [one.reached for one in shown.turnout] == [one.reached for one in exact.turnout]
+    assert shown.eligible == exact.eligible
+    cells = [tally.votes for tally in shown.items[0].tallies]
+    assert [c.heads for c in cells] == [t.votes.heads for t in exact.items[0].tallies]
+    thousandth = exact.eligible.area_dm2 / 1000
+    for cell, before in zip(cells, exact.items[0].tallies, strict=True):
+        assert cell.area_dm2 == 0 or abs(cell.area_dm2 - before.votes.area_dm2) <= thousandth
+    if any(0 < cell.heads < 5 for cell in cells):
+        assert {cell.area_dm2 for cell in cells} == {0}
+    assert shown.steps == shown.items[0].steps == []
+    assert disclosure.per_mille(0, 0) == 0
+
+
+def test_exact_areas_are_public_only_where_the_law_has_them_announced() -> None:
+    exact = {one.id for one in presets().values() if one.public_area_sums}
+    assert exact == {"civil278_general", "civil278_special", "lift_scope_owners"}
+    for one in presets().values():
+        assert disclosure.hides_areas(one.model_copy(update={"public_area_sums": False})) == (
+            "area" in one.measures
+        )
+
+
+# ---- turnout ------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 30), max_size=40))
+def test_shown_turnout_moves_by_ten_or_not_at_all(arrivals: list[int]) -> None:
+    shown, came = Count(), 0
+    for more in arrivals:
+        came += more
+        after = disclosure.step(shown, Count(heads=came))
+        assert after == shown or after.heads - shown.heads >= 10
+        assert came - after.heads < 10
+        shown = after
+
+
+def test_turnout_is_looked_at_each_hour_but_not_in_the_last() -> None:
+    opens = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    closes = opens + timedelta(hours=5)
+    looks, now = [], opens - timedelta(days=1)
+    while (at := disclosure.next_look(opens, closes, now)) is not None:
+        looks.append(at - opens)
+        now = at
+    assert looks == [timedelta(hours=hours) for hours in (1, 2, 3, 4)]
+    assert disclosure.next_look(opens, opens + timedelta(minutes=90), opens) is None
+
+
+def test_confidential_polls_always_go_by_steps() -> None:
+    for one in presets().values():
+        assert disclosure.in_steps(one, BallotMode.CONFIDENTIAL)
+        assert disclosure.in_steps(one, BallotMode.NAMED) != one.exact_turnout
+
+
+@pytest.mark.parametrize("mode", [BallotMode.NAMED, BallotMode.CONFIDENTIAL])
+async def test_the_turnout_of_a_confidential_poll_goes_by_steps_of_an_hour(
+    stage: Stage, mode: BallotMode
+) -> None:
+    confidential = mode is BallotMode.CONFIDENTIAL
+    poll, people = await stage.household_poll(30, mode=mode)
+
+    async def shown() -> int:
+        async with stage.db.read() as tx:
+            return (await turnouts_shown(tx, [poll.id]))[poll.id].heads
+
+    async def vote(first: int, last: int) -> None:
+        for person in people[first:last]:
+            if confidential:
+                await stage.cast_sealed(poll.id, person, "for")
+            else:
+                await stage.cast(poll.id, person, "for")
+
+    async def later(**by: float) -> int:
+        stage.clock.advance(**by)
+        await stage.work()
+        return await shown()
+
+    await vote(0, 12)
+    assert await shown() == (0 if confidential else 12)
+    assert await later(minutes=59) == (0 if confidential else 12)
+    assert await later(minutes=2) == 12
+    await vote(12, 21)
+    assert await later(hours=1) == (12 if confidential else 21)  # nine more are no step
+    await vote(21, 23)
+    assert await later(hours=1) == 23
+    await vote(23, 30)
+    stage.clock.now = poll.closes_at - timedelta(minutes=30)
+    await stage.work()
+    assert await shown() == (23 if confidential else 30)
