@@ -173,6 +173,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "poll.extended": (_vote("poll_extended"),),
     "poll.closed": NOBODY,  # nobody knows a result yet
     "poll.signed": NOBODY,
+    "poll.recount_due": NOBODY,
     "poll.ballots_read": NOBODY,  # on record for whoever looks
     "poll.voters_served": NOBODY,  # a count
     "poll.unserved_read": NOBODY,  # on record for whoever looks

@@ -46,6 +46,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "poll.extended": POLL,
     "poll.closed": POLL,
     "poll.signed": POLL,
+    "poll.recount_due": POLL,
     "poll.ballots_read": frozenset(),
     "poll.result_published": POLL,
     "poll.voided": POLL,

@@ -109,7 +109,10 @@ class PollStepOut(WireOut):
 
 
 class SignatureOut(WireOut):
+    """``recount``: under the second count, which other tellers made."""
+
     role: SignerRole
+    recount: bool
     at: datetime
 
 
@@ -176,6 +179,7 @@ class PollOut(WireOut):
     extensions: int
     announced_at: datetime | None
     closed_at: datetime | None
+    recount_due_at: datetime | None
     published_at: datetime | None
     text_hash: str | None
     manifest_hash: str | None
@@ -357,6 +361,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         extensions=poll.extensions,
         announced_at=poll.announced_at,
         closed_at=poll.closed_at,
+        recount_due_at=poll.recount_due_at,
         published_at=poll.published_at,
         text_hash=poll.text_hash,
         manifest_hash=poll.manifest_hash,

@@ -100,6 +100,18 @@ class WrongChannel(Invalid):
     code = "wrong-channel"
 
 
+class RecountByOthers(NotPermitted):
+    """Who signed the first count does not sign the second."""
+
+    code = "recount-by-others"
+
+
+class RecountDiffers(NotNow):
+    """What lies in the ledger does not give the count that was signed; nothing is published."""
+
+    code = "recount-differs"
+
+
 class NotCounted(NotNow):
     """The poll is not closed, or its result is published already."""
 
@@ -218,6 +230,8 @@ def preset_text(preset: RulePreset) -> dict[str, Any]:
     content = preset.model_dump(mode="json")
     if content["served_min"] is None:  # polls announced before there was such a field
         del content["served_min"]
+    if content["recount"] is None:
+        del content["recount"]
     return content
 
 
