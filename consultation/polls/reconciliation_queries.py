@@ -71,7 +71,7 @@ async def _named_casts(tx: Transaction, poll: Poll) -> list[CastFact]:
 
 async def _sealed_casts(tx: Transaction, poll: Poll) -> list[CastFact]:
     """Envelopes while the box is shut, and the record of who took part from its opening on."""
-    kept = Envelope if poll.box_opened_at is None else Participation
+    kept = _kept(poll)
     rows = await tx.session.exec(
         select(RollEntry.number, kept.channel)
         .join(RollEntry, col(RollEntry.id) == col(kept.roll_entry_id))
@@ -83,12 +83,25 @@ async def _sealed_casts(tx: Transaction, poll: Poll) -> list[CastFact]:
     ]
 
 
+def _kept(poll: Poll) -> type[Envelope] | type[Participation]:
+    return Envelope if poll.box_opened_at is None else Participation
+
+
 async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int]:
     """Records of help, heads in the turnout counters, and the highest form printed."""
-    help_ = select(func.count()).where(BallotAssistance.poll_id == poll.id).scalar_subquery()
+    help_ = select(func.count()).where(BallotAssistance.poll_id == poll.id)
+    if poll.mode is BallotMode.CONFIDENTIAL:  # of a replaced envelope nothing is left but its help
+        kept = _kept(poll)
+        help_ = help_.where(
+            kept.poll_id == poll.id,
+            kept.roll_entry_id == BallotAssistance.roll_entry_id,
+            kept.channel == BallotChannel.ASSISTED,
+        )
     heads = select(func.sum(PollTurnout.heads)).where(PollTurnout.poll_id == poll.id)
     forms = select(func.max(PaperBlock.last)).where(PaperBlock.poll_id == poll.id)
-    rows = await tx.session.exec(select(help_, heads.scalar_subquery(), forms.scalar_subquery()))
+    rows = await tx.session.exec(
+        select(help_.scalar_subquery(), heads.scalar_subquery(), forms.scalar_subquery())
+    )
     assisted, taking_part, printed = rows.one()
     return assisted, int(taking_part or 0), printed or 0
 

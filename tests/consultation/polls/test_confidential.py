@@ -24,6 +24,7 @@ from consultation.polls.envelope_tables import BoxOpener, Envelope, OpenedBallot
 from consultation.polls.express.judging import OwnCast
 from consultation.polls.presets import BallotChannel, BallotMode, Revote
 from consultation.polls.queries import turnout
+from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import AlreadyDone, Refusal
@@ -464,3 +465,36 @@ async def test_the_box_is_read_by_one_command_only() -> None:
     }
     assert found == {"polls/commands/unsealing.py"}
     assert envelope_queries.take_contents.__doc__ is not None
+
+
+async def test_help_whose_envelope_was_replaced_does_not_keep_the_poll_from_adding_up(
+    stage: Stage,
+) -> None:
+    poll, people = await stage.household_poll(5)
+    await stage.rewrite_rule(poll.id, **REVOTES)
+    numbers = {place.person_id: place.number for place in (await stage.roll(poll.id)).values()}
+    for person in people[:2]:
+        async with stage.db.begin(stage.clerk) as tx:
+            await casting.record_ballot(
+                tx,
+                poll.id,
+                numbers[person],
+                [(1, ["for"])],
+                channel=BallotChannel.ASSISTED,
+                consent_note="本人口述",
+                helper_id=stage.world.id("grid_worker"),
+                once=token_urlsafe(24),
+            )
+    await stage.cast_sealed(poll.id, people[0], "against")
+
+    for _ in ("while it runs", "after the opening"):
+        now = await stage.load(poll.id)
+        async with stage.db.read() as tx:
+            report = await reconciliation_of(tx, now)
+        assert report.differences == []
+        assert {line.channel: line.cast for line in report.channels} == {
+            BallotChannel.ELECTRONIC: 1,
+            BallotChannel.ASSISTED: 1,
+        }
+        if now.state is PollState.OPEN:
+            await stage.open_box(poll.id)

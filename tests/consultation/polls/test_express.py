@@ -336,7 +336,13 @@ async def entered(
 ) -> None:
     async with stage.db.begin(stage.world.as_("teller1", Role.TELLER)) as tx:
         await casting.record_ballot(
-            tx, poll_id, number, [(1, [choice])], channel=channel, consent_note="本人要求"
+            tx,
+            poll_id,
+            number,
+            [(1, [choice])],
+            channel=channel,
+            consent_note="本人要求",
+            helper_id=stage.world.id("grid_worker"),
         )
 
 
