@@ -322,8 +322,10 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
             turnout = counts.participating
         elif over:
             turnout = counted
-        elif poll.state is PollState.OPEN:
-            turnout = (await queries.turnouts_shown(tx, [poll.id])).get(poll.id)
+        elif poll.state is PollState.OPEN and poll.preset.live_turnout:
+            turnout = counted
+            if disclosure.in_steps(poll.preset, poll.mode):
+                turnout = (await queries.steps_shown(tx, [poll.id]))[poll.id]
     progress = []
     if turnout is not None and not poll.preset.held_in_meeting:
         progress = turnout_progress(poll.preset, eligible, turnout)

@@ -25,13 +25,14 @@ from consultation.polls import leaves, rules
 from consultation.polls.commands import casting, drafting
 from consultation.polls.commands.express import Express
 from consultation.polls.counting import Count
-from consultation.polls.express.judging import OwnCast, Receipt
+from consultation.polls.express.judging import OwnCast, PollText, Receipt
 from consultation.polls.express.ledgers import LEDGERS, Entry
 from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, Revote
 from consultation.polls.queries import turnout
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, Refusal
 from tests.conftest import BOARD_KEY
+from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
 from tests.world import World
 
@@ -449,7 +450,8 @@ def test_a_row_of_a_batch_has_the_leaf_of_the_board(
     number: int, cast_no: int, choices: dict[str, list[str]], random: bytes
 ) -> None:
     poll_id, now = uuid4(), system_clock()
-    entry = Entry(poll_id, poll_id, number, poll_id, choices, cast_no, now, random)
+    text = PollText([], preset("household_poll"), BallotMode.NAMED, None)
+    entry = Entry(poll_id, poll_id, number, poll_id, choices, cast_no, now, random, text, b"")
     row, receipt = LEDGERS[BallotMode.NAMED].row(entry)
 
     leaf = leaves.ballot_leaf(
