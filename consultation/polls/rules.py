@@ -229,20 +229,18 @@ def preset_text(preset: RulePreset) -> dict[str, Any]:
     """A preset as text hash and manifest hold it: without fields that say nothing and were not
     there yet when earlier polls were announced."""
     content = preset.model_dump(mode="json")
-<<<<<<< HEAD
-    if content["served_min"] is None:  # polls announced before there was such a field
-        del content["served_min"]
-    if content["recount"] is None:
-        del content["recount"]
-=======
     for name, nothing in _LATER_FIELDS.items():
         if content[name] == nothing:
             del content[name]
->>>>>>> sealed
     return content
 
 
-_LATER_FIELDS = {"served_min": None, "exact_turnout": True, "public_area_sums": False}
+_LATER_FIELDS = {
+    "served_min": None,
+    "exact_turnout": True,
+    "public_area_sums": False,
+    "recount": None,
+}
 
 
 def digest(content: Any) -> str:
