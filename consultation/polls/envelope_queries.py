@@ -2,6 +2,7 @@
 choice together, and none reads a voter with what is in their envelope but the voter's own."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert
