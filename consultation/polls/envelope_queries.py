@@ -1,7 +1,8 @@
 """The one place for SQL on envelopes and opened ballots. No statement asks for a voter and a
 choice together, and none reads a voter with what is in their envelope but the voter's own."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert
@@ -82,9 +83,9 @@ async def put_on_list(
     )
 
 
-async def listed_choices(tx: Transaction, poll_id: UUID) -> Sequence[Choices | None]:
+async def listed_choices(tx: Transaction, poll_id: UUID) -> list[Choices | None]:
     """All opened ballots, in the order of the list."""
-    rows: Iterable[Choices | None] = await tx.session.exec(
+    rows: Any = await tx.session.exec(
         select(OpenedBallot.choices)
         .where(OpenedBallot.poll_id == poll_id)
         .order_by(col(OpenedBallot.number))
