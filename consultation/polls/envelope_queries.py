@@ -83,7 +83,7 @@ async def put_on_list(
     )
 
 
-async def listed_choices(tx: Transaction, poll_id: UUID) -> Sequence[Choices | None]:
+async def listed_choices(tx: Transaction, poll_id: UUID) -> list[Choices | None]:
     """All opened ballots, in the order of the list."""
     rows: Any = await tx.session.exec(
         select(OpenedBallot.choices)
