@@ -2,15 +2,9 @@
 
 Asked of each item is how far its verdict is from being another one: of a motion that passed, how
 many more than needed agreed; of one that did not, how many were missing; of a choice or an election
-<<<<<<< HEAD
 how sure those chosen are of their bound, who might still have been chosen, and how far the last
 one chosen is ahead of the first one who is not. A poll without a quorum, and one that passes
 nothing, is not close.
-=======
-how sure those chosen are of their bound, who might still have been chosen, and how far the last one
-chosen is ahead of the first one who is not. A poll without a quorum, and one that passes nothing,
-is not close.
->>>>>>> casting
 """
 
 from collections.abc import Iterator, Sequence
