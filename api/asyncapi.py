@@ -48,6 +48,9 @@ FROM_SERVER: tuple[type[BaseModel], ...] = (
 SCHEMA = "#/components/schemas/{model}"
 ID = "5f0f6c1e-7f0a-4c39-9d2b-6f2f3a1f0001"
 EXAMPLES: Mapping[str, Any] = {
+    "channel": "electronic",
+    "roll_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "served_min": "2/3",
     "about": "post_hidden",
     "act": "accept",
     "escalated_to": "subdistrict_office",
@@ -60,6 +63,7 @@ EXAMPLES: Mapping[str, Any] = {
     "side": "village_committee",
     "stance": "for",
     "state": "open",
+    "template": "poll_opened",
     "text_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "to_state": "accepted",
     "verdict": "passed",

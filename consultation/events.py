@@ -329,6 +329,15 @@ class PollSigned(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollRecountDue(PollEvent):
+    """Other tellers count again before the result is published: it is close, or the supervisor
+    asked for it."""
+
+    type = "poll.recount_due"
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollBallotsRead(PollEvent):
     """A teller or supervisor looked at named ballots after the close."""
 

@@ -173,6 +173,16 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "poll.extended": (_vote("poll_extended"),),
     "poll.closed": NOBODY,  # nobody knows a result yet
     "poll.signed": NOBODY,
+    "poll.recount_due": (_staff("recount_due", Role.TELLER, Role.SUPERVISOR),),
+    "poll.opener_came": NOBODY,
+    "poll.box_opened": NOBODY,  # nobody knows a result yet
+    "poll.box_destroyed": NOBODY,
+    "poll.hands_counted": NOBODY,
+    "poll.paper_forms_printed": NOBODY,
+    "poll.paper_forms_settled": NOBODY,
+    "poll.roll_objection_made": (_staff("roll_objection_made", Role.CLERK, Role.SUPERVISOR),),
+    "poll.roll_corrected": (_voters("roll_corrected"),),
+    "poll.outside_result_confirmed": (_told(Who.FOLLOWERS, "outside_result"),),
     "poll.ballots_read": NOBODY,  # on record for whoever looks
     "poll.voters_served": NOBODY,  # a count
     "poll.unserved_read": NOBODY,  # on record for whoever looks
@@ -195,6 +205,10 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "user.role_granted": (_told(Who.PERSON, "role_granted"),),
     "user.role_ended": (_told(Who.PERSON, "role_ended"),),
     "user.notified": (_owed(Who.PERSON, "reply"),),
+    "user.ballot_recorded": (_owed(Who.PERSON, "ballot_recorded"),),
+    "user.mandate_changed": (_owed(Who.PERSON, "mandate_changed"),),
+    "user.roll_objection_answered": (_owed(Who.PERSON, "roll_objection_answered"),),
+    "user.voter_named": (_told(Who.PERSON, "voter_named"),),
     "notice.added": NOBODY,  # is itself the telling
     "community.register_imported": NOBODY,
 }

@@ -122,7 +122,7 @@ async def drop_waiting(
 ) -> None:
     """The person has it: what else of these notices waits, and is in nobody's hands, need not go
     out, nor be on a sheet."""
-    await tx.session.exec(
+    rows = await tx.session.exec(
         update(Delivery)
         .where(
             col(Delivery.notice_id).in_(notice_ids),
@@ -131,8 +131,10 @@ async def drop_waiting(
             or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= tx.now),
         )
         .values(state=DeliveryState.SEEN, done_at=tx.now)
+        .returning(col(Delivery.person_id), col(Delivery.charged))
         .execution_options(synchronize_session=False)
     )
+    await refund(tx, [(person, week) for person, week in rows if week is not None])
 
 
 async def insert_steps(tx: Transaction, steps: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ Several senders may share a database.
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -123,6 +123,9 @@ class Sender:
                 unreached.append(one)
             else:
                 ready.setdefault(one.delivery.person_id, one)
+        for one in await self._unreachable(tx, ready.values()):
+            _finish(one.delivery, DeliveryState.IMPOSSIBLE, tx.now, error="not_reachable")
+            unreached.append(ready.pop(one.delivery.person_id))
         await self._go_on(tx, [(one.delivery, one.notice) for one in unreached])
         paid = await _charge(tx, list(ready.values()))
         in_hand = []
@@ -133,7 +136,20 @@ class Sender:
             one.delivery.attempts += 1
             one.delivery.lease_until = tx.now + timedelta(seconds=policy().attempts.lease_seconds)
             in_hand.append(self._taken(tx, one))
+        await queries.refund(tx, _unspent(one.delivery for one in found))
         return len(found), in_hand
+
+    async def _unreachable(self, tx: Transaction, ready: Iterable[Due]) -> list[Due]:
+        """Those who need no message to find out: most people of a register have no account."""
+        by_channel: dict[Channel, list[Due]] = {}
+        for one in ready:
+            by_channel.setdefault(one.delivery.channel, []).append(one)
+        found = []
+        for channel, those in by_channel.items():
+            people = {one.delivery.person_id for one in those}
+            known = await self._channels[channel].reachable(tx, people)
+            found += [one for one in those if one.delivery.person_id not in known]
+        return found
 
     def _taken(self, tx: Transaction, one: Due) -> InHand:
         row, notice = one.delivery, one.notice
@@ -256,6 +272,16 @@ def _finish(
     row: Delivery, state: DeliveryState, now: datetime, *, error: str | None = None
 ) -> None:
     row.state, row.done_at, row.lease_until, row.last_error = state, now, None, error
+
+
+def _unspent(rows: Iterable[Delivery]) -> list[tuple[UUID, date]]:
+    """What was charged at an earlier attempt for deliveries that ended without going out."""
+    back = []
+    for row in rows:
+        if row.charged is not None and row.state is not DeliveryState.WAITING:
+            back.append((row.person_id, row.charged))
+            row.charged = None
+    return back
 
 
 async def _charge(tx: Transaction, ready: Sequence[Due]) -> set[UUID]:

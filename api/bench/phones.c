@@ -51,10 +51,10 @@ static double now(void) {
     return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-static void say(Phone *p, const char *text, size_t n) {
+static void send_frame(Phone *p, int opcode, const char *text, size_t n) {
     unsigned char frame[2048];
     size_t at = 0;
-    frame[at++] = 0x81;
+    frame[at++] = 0x80 | opcode;
     if (n < 126) frame[at++] = 0x80 | n;
     else { frame[at++] = 0x80 | 126; frame[at++] = n >> 8; frame[at++] = n & 255; }
     memcpy(frame + at, "\1\2\3\4", 4);
@@ -62,6 +62,8 @@ static void say(Phone *p, const char *text, size_t n) {
     for (size_t i = 0; i < n; i++) frame[at + i] = text[i] ^ (1 + (i & 3));
     if (write(p->fd, frame, at + n) != (ssize_t)(at + n)) perror("write");
 }
+
+static void say(Phone *p, const char *text, size_t n) { send_frame(p, 1, text, n); }
 
 static void hello(Phone *p) {
     char text[1800], place[64] = "";
@@ -111,6 +113,7 @@ static void hear(Phone *p, int opcode, const char *text, size_t n) {
         end_code = n >= 2 ? (unsigned char)text[0] << 8 | (unsigned char)text[1] : 0;
         return;
     }
+    if (opcode == 9) send_frame(p, 10, text, n);
     if (opcode != 1) return;
     if (n > 6 && !memcmp(text, "{\"v\":1", 6)) {
         char *at = memmem(text, n, "\"seq\":", 6);

@@ -305,10 +305,10 @@ class Matter:
     async def vote(self, poll: str, votes: Mapping[str, str]) -> None:
         """Phone to choice on a poll of one item."""
         crowd = self.stage.people.crowd
-        for phone, choice in votes.items():
-            if crowd is not None:
-                await crowd.cast(poll, phone, choice)
-            else:
+        if crowd is not None:
+            await crowd.cast(poll, votes)
+        else:
+            for phone, choice in votes.items():
                 await self.stage.people.by_phone(phone).put(
                     f"polls/{poll}/ballot", {"answers": [{"item": 1, "choices": [choice]}]}
                 )

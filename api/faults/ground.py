@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from uuid import UUID
 from sqlmodel import col, func, select
 
 from api.app import build_database
-from api.bench.machine import free_port, settings_in
+from api.bench.machine import settings_in
 from api.bench.postgres import cluster
 from api.bench.voting import OpenPoll, build_community, open_polls
 from api.migrations import runner
@@ -162,7 +163,7 @@ class Servers:
         self._pid = int(line)
         until = time.monotonic() + START_SECONDS
         while not _takes_connections(self.port):
-            if time.monotonic() > until:
+            if time.monotonic() > until or not _is_alive(self._pid):
                 raise RuntimeError("the server did not start")
             await asyncio.sleep(0.01)
 
@@ -174,6 +175,16 @@ class Servers:
         os.kill(pid, signal.SIGKILL)
         while _is_alive(pid):
             time.sleep(0.001)
+
+
+def _port() -> int:
+    """A free one that no outgoing connection is given while the server is down: it could not start
+    again, and who asks whether it is up could meet themselves."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _takes_connections(port: int) -> bool:
@@ -192,7 +203,7 @@ def _is_alive(pid: int) -> bool:
 @asynccontextmanager
 async def ground(folder: Path, url: str | None, rolls: list[int]) -> AsyncGenerator[Ground]:
     """An open poll for each size of roll, on SQLite in ``folder`` or on the database at ``url``."""
-    more: dict[str, Any] = {"port": free_port(), "access_token_seconds": TOKEN_SECONDS}
+    more: dict[str, Any] = {"port": _port(), "access_token_seconds": TOKEN_SECONDS}
     if url is not None:
         more["database_url"] = url
     settings = settings_in(folder, **more)

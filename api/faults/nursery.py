@@ -16,7 +16,7 @@ from api.app import build_services, build_surface
 from api.faults import writes
 from api.server import Server, configure
 from api.settings import Settings
-from consultation import database
+from consultation.polls.express import sqlite
 
 
 def main() -> None:
@@ -35,9 +35,9 @@ def main() -> None:
         if record:
             writes.record_to(Path(record))
         if weaker:
-            database.PRAGMAS = tuple(
+            sqlite.PRAGMAS = tuple(
                 f"synchronous={weaker}" if pragma.startswith("synchronous") else pragma
-                for pragma in database.PRAGMAS
+                for pragma in sqlite.PRAGMAS
             )
         with Path(os.devnull).open("w") as nowhere:
             logs.configure(nowhere)

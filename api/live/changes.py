@@ -9,6 +9,8 @@ from collections.abc import Mapping
 TOPIC = frozenset({"get_topic", "list_topics"})
 STEP = TOPIC | {"get_topic_timeline"}
 POLL = frozenset({"get_poll", "list_topic_polls"})
+LEDGER = frozenset({"get_reconciliation", "list_paper_forms"})
+ROLL = frozenset({"list_roll", "my_eligibility", "list_roll_objections"})
 TASK = frozenset({"get_task", "list_tasks"})
 MEETING = frozenset({"get_meeting", "list_meetings"})
 THREAD = frozenset({"get_thread", "list_threads", "list_posts"})
@@ -44,9 +46,21 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "poll.extended": POLL,
     "poll.closed": POLL,
     "poll.signed": POLL,
+    "poll.recount_due": POLL,
     "poll.ballots_read": frozenset(),
     "poll.result_published": POLL,
     "poll.voided": POLL,
+    "poll.opener_came": POLL,
+    "poll.box_opened": POLL,
+    "poll.box_destroyed": POLL,
+    "poll.hands_counted": POLL | LEDGER,
+    "poll.outside_result_confirmed": POLL | {"get_outside_result"},
+    "poll.paper_forms_printed": LEDGER,
+    "poll.paper_forms_settled": LEDGER,
+    "poll.roll_corrected": POLL | ROLL | DOCUMENTS | {"get_manifest"},
+    "poll.roll_objection_made": ROLL,
+    "poll.voters_served": POLL | {"list_unserved"},
+    "poll.unserved_read": frozenset(),
     "outcome.changed": frozenset({"get_outcome", "get_adoption"}),
     "outcome.consensus_called": frozenset({"get_outcome"}),
     "adoption.signed": frozenset({"get_adoption"}),
@@ -63,5 +77,10 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "user.role_granted": frozenset({"get_me"}),
     "user.role_ended": frozenset({"get_me"}),
     "user.notified": frozenset({"list_my_dissent"}),
+    "user.ballot_recorded": frozenset({"my_ballot", "my_eligibility"}),
+    "user.mandate_changed": frozenset({"list_mandates"}),
+    "user.roll_objection_answered": ROLL,
+    "user.voter_named": frozenset({"list_designations"}),
+    "notice.added": frozenset({"list_my_notices", "count_unread_notices"}),
     "community.register_imported": frozenset({"read_community", "list_nodes"}),
 }

@@ -283,6 +283,14 @@ async def sign_count(
         return await poll_out(tx, poll, locale)
 
 
+@router.put("/polls/{poll_id}/recount")
+async def order_recount(poll_id: UUID, actor: CurrentActor, db: Db, locale: Locale) -> PollOut:
+    """As supervisor, have other tellers count again before the result is published."""
+    async with db.begin(actor) as tx:
+        poll = await closing.order_recount(tx, poll_id)
+        return await poll_out(tx, poll, locale)
+
+
 def _sealed(found: Envelope | Participation | None) -> MyBallotOut:
     if found is None:
         raise NotFound(what="ballot")

@@ -109,7 +109,10 @@ class PollStepOut(WireOut):
 
 
 class SignatureOut(WireOut):
+    """``recount``: under the second count, which other tellers made."""
+
     role: SignerRole
+    recount: bool
     at: datetime
 
 
@@ -176,6 +179,7 @@ class PollOut(WireOut):
     extensions: int
     announced_at: datetime | None
     closed_at: datetime | None
+    recount_due_at: datetime | None
     published_at: datetime | None
     text_hash: str | None
     manifest_hash: str | None
@@ -318,8 +322,10 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
             turnout = counts.participating
         elif over:
             turnout = counted
-        elif poll.state is PollState.OPEN:
-            turnout = (await queries.turnouts_shown(tx, [poll.id])).get(poll.id)
+        elif poll.state is PollState.OPEN and poll.preset.live_turnout:
+            turnout = counted
+            if disclosure.in_steps(poll.preset, poll.mode):
+                turnout = (await queries.steps_shown(tx, [poll.id]))[poll.id]
     progress = []
     if turnout is not None and not poll.preset.held_in_meeting:
         progress = turnout_progress(poll.preset, eligible, turnout)
@@ -357,6 +363,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         extensions=poll.extensions,
         announced_at=poll.announced_at,
         closed_at=poll.closed_at,
+        recount_due_at=poll.recount_due_at,
         published_at=poll.published_at,
         text_hash=poll.text_hash,
         manifest_hash=poll.manifest_hash,

@@ -2,6 +2,7 @@
 choice together, and none reads a voter with what is in their envelope but the voter's own."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert
@@ -80,6 +81,16 @@ async def put_on_list(
             for number, (tracker, choices) in enumerate(ballots, 1)
         ],
     )
+
+
+async def listed_choices(tx: Transaction, poll_id: UUID) -> list[Choices | None]:
+    """All opened ballots, in the order of the list."""
+    rows: Any = await tx.session.exec(
+        select(OpenedBallot.choices)
+        .where(OpenedBallot.poll_id == poll_id)
+        .order_by(col(OpenedBallot.number))
+    )
+    return list(rows)
 
 
 async def opened_page(

@@ -172,6 +172,19 @@ class Allocation(StrEnum):
     BUDGET_IN_VOTE_ORDER = "budget_in_vote_order"
 
 
+class Recount(Frozen):
+    """A result so close that other people count again (domain 4.4): by at most so many ``ballots``,
+    or so much of the votes ("x/y") where that is more. Of an area the share alone counts."""
+
+    ballots: int = Field(ge=0)
+    share: str = Field(pattern=r"^(0|[1-9]\d{0,3})/[1-9]\d{0,3}$")
+
+    def covers(self, distance: int, whole: int, measure: Measure) -> bool:
+        numerator, denominator = map(int, self.share.split("/"))
+        within = distance * denominator <= whole * numerator
+        return within or (measure is Measure.HEADS and distance <= self.ballots)
+
+
 class Edition(Frozen):
     """What every rule file has: its name, the edition of the law and where it stands."""
 
@@ -237,6 +250,7 @@ class RulePreset(Edition):
     conditions: list[Condition] = Field(default_factory=list)
     served_min: str | None = Field(default=None, pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$")
     """The share of the roll that must have been told of the poll before it opens: "x/y"."""
+    recount: Recount | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -129,7 +129,7 @@ async def turnouts_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UU
     polls = [poll for poll in rows if poll.preset.live_turnout]
     stepped = [poll.id for poll in polls if in_steps(poll.preset, poll.mode)]
     shown = [poll.id for poll in polls if poll.id not in stepped]
-    steps = await _steps_shown(tx, stepped)
+    steps = await steps_shown(tx, stepped)
     if not shown:
         return steps
     sums = await tx.session.exec(
@@ -141,7 +141,8 @@ async def turnouts_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UU
     return steps | {id: found.get(id, Count(heads=0, area_dm2=0)) for id in shown}
 
 
-async def _steps_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, Count]:
+async def steps_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, Count]:
+    """The turnout that is shown of open polls where it moves in steps."""
     if not poll_ids:
         return {}
     rows = await tx.session.exec(

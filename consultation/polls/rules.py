@@ -100,6 +100,18 @@ class WrongChannel(Invalid):
     code = "wrong-channel"
 
 
+class RecountByOthers(NotPermitted):
+    """Who signed the first count does not sign the second."""
+
+    code = "recount-by-others"
+
+
+class RecountDiffers(NotNow):
+    """What lies in the ledger does not give the count that was signed; nothing is published."""
+
+    code = "recount-differs"
+
+
 class NotCounted(NotNow):
     """The poll is not closed, or its result is published already."""
 
@@ -214,11 +226,21 @@ def text_hash(poll: PollText) -> str:
 
 
 def preset_text(preset: RulePreset) -> dict[str, Any]:
-    """A preset as text hash and manifest hold it."""
+    """A preset as text hash and manifest hold it: without fields that say nothing and were not
+    there yet when earlier polls were announced."""
     content = preset.model_dump(mode="json")
-    if content["served_min"] is None:  # polls announced before there was such a field
-        del content["served_min"]
+    for name, nothing in _LATER_FIELDS.items():
+        if content[name] == nothing:
+            del content[name]
     return content
+
+
+_LATER_FIELDS = {
+    "served_min": None,
+    "exact_turnout": True,
+    "public_area_sums": False,
+    "recount": None,
+}
 
 
 def digest(content: Any) -> str:

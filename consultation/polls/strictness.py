@@ -77,6 +77,14 @@ def _serves_fewer(base: RulePreset, local: RulePreset) -> bool:
     return share(local) < share(base)
 
 
+def _recounts_less(base: RulePreset, local: RulePreset) -> bool:
+    if base.recount is None:
+        return False
+    if local.recount is None or local.recount.ballots < base.recount.ballots:
+        return True
+    return Fraction(local.recount.share) < Fraction(base.recount.share)
+
+
 _OTHERS: dict[str, Callable[[RulePreset, RulePreset], bool]] = {
     "version": lambda base, local: local.version <= base.version,
     "effective_from": lambda base, local: local.effective_from <= base.effective_from,
@@ -97,6 +105,7 @@ _OTHERS: dict[str, Callable[[RulePreset, RulePreset], bool]] = {
     ),
     "contested": lambda base, local: base.contested and not local.contested,
     "served_min": _serves_fewer,
+    "recount": _recounts_less,
     "conditions": lambda base, local: not {*base.conditions} <= {*local.conditions},
 }
 

@@ -82,6 +82,7 @@ class Poll(Row, table=True):
     closes_at: datetime = when()
     extensions: int = 0
     closed_at: datetime | None = maybe_when()
+    recount_due_at: datetime | None = maybe_when()
     present: int | None = None
     result: Result | None = maybe_value(Result)
     result_digest: str | None = Field(default=None, max_length=64)
@@ -177,11 +178,13 @@ class SignerRole(StrEnum):
 
 
 class CountSignature(Row, table=True):
-    """Two tellers and a supervisor sign the digest of the result before it is published."""
+    """Two tellers and a supervisor sign the digest of the result before it is published; two other
+    tellers (``recount``) where it is counted again."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     person_id: UUID = ref("person.id", primary_key=True)
     community_id: UUID = ref("node.id")
     role: SignerRole = choice(SignerRole)
     result_digest: str = Field(max_length=64)
+    recount: bool = False
     at: datetime = when()

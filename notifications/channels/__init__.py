@@ -1,11 +1,13 @@
 """The ways out of the house, as small ports: a letter goes in, and what became of it comes out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
+
+from consultation.database import Transaction
 
 
 class Outcome(StrEnum):
@@ -45,6 +47,10 @@ class Sent:
 
 
 class Port(Protocol):
+    async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
+        """Those of these people for whom it is worth asking the provider; one statement at most."""
+        ...
+
     async def send(self, letter: Letter) -> Sent:
         """Never raises for what a provider does or says."""
         ...

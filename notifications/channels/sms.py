@@ -10,15 +10,16 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import structlog
 
-from consultation.database import Clock, system_clock
+from consultation.database import Clock, Transaction, system_clock
 from notifications.channels import Letter, Outcome, Sent
 
 log = structlog.get_logger("minyi")
@@ -29,6 +30,9 @@ ANY = "*"
 
 class SmsOff:
     """No provider: nobody is reached by SMS, and the next step of the chain takes over."""
+
+    async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
+        return set()
 
     async def send(self, letter: Letter) -> Sent:
         return Sent(Outcome.NOT_REACHABLE, error="no_provider")
@@ -66,6 +70,9 @@ class HttpSms:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+    async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
+        return set(people)
 
     async def send(self, letter: Letter) -> Sent:
         if letter.phone is None:
@@ -128,6 +135,9 @@ class FileSms:
     def __init__(self, path: Path, *, clock: Clock = system_clock) -> None:
         self._path = path
         self._clock = clock
+
+    async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
+        return set(people)
 
     async def send(self, letter: Letter) -> Sent:
         if letter.phone is None:

@@ -1,11 +1,14 @@
 """Subscription messages as a channel. How they are sent is behind ``SendSubscription``."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from consultation.database import Database
+from sqlalchemy import select as sa_select
+
+from consultation.database import Database, Transaction
+from notifications.accounts import ACCOUNTS
 from notifications.channels import Letter, Outcome, Sent
 
 
@@ -31,6 +34,14 @@ class WechatMessages:
         self._db = db
         self._wechat = wechat
         self._send = send
+
+    async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
+        """Who has an account."""
+        connection = await tx.session.connection()
+        found = await connection.execute(
+            sa_select(ACCOUNTS.c.person_id).where(ACCOUNTS.c.person_id.in_(people))
+        )
+        return set(found.scalars())
 
     async def send(self, letter: Letter) -> Sent:
         outcome = await self._send(

@@ -97,6 +97,7 @@ BUDGETS: Mapping[str, int] = {
     "record_ballot": 15,
     "record_meeting_votes": 10,
     "list_ballots": 8,
+    "order_recount": 12,
     "sign_count": 46,
     "name_owner_voter": 12,
     "name_representative": 13,

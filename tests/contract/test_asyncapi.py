@@ -100,7 +100,8 @@ def test_every_event_is_described_in_both_languages_with_an_example(
     for kind in every_event():
         frame = example(kind)
         assert validator(kind.type).is_valid(frame), kind.type
-        assert not validator(kind.type).is_valid({**frame, "data": {}})
+        if frame["data"]:
+            assert not validator(kind.type).is_valid({**frame, "data": {}})
         envelope = messages.Envelope.model_validate(frame)
         assert envelope.data.keys() == frame["data"].keys()
 

@@ -14,6 +14,10 @@ from api.faults.phones import Told
 from api.faults.writes import FLUSH, TRUNCATE, WRITE, Operation, after_power_cut
 
 
+def silently(line: str) -> None:
+    """The figures are enough."""
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def url(request: pytest.FixtureRequest) -> AsyncGenerator[str | None]:
     """None is SQLite in the test's folder."""
@@ -50,14 +54,14 @@ async def test_of_many_repeats_acknowledged_voters_and_rows_are_the_same(
 
 
 async def test_a_killed_server_loses_and_doubles_nothing(tmp_path: Path, url: str | None) -> None:
-    figures = await kills.killed_under_load(tmp_path, url, kills=3, tell=lambda line: None)
+    figures = await kills.killed_under_load(tmp_path, url, kills=3, tell=silently)
     assert figures["acknowledged lost"] == figures["counted twice"] == 0
     assert figures["acknowledged"] > 100
     assert figures["asked again"] > 0
 
 
 async def test_what_was_acknowledged_survives_the_power_cut(tmp_path: Path) -> None:
-    figures = await power.power_cuts(tmp_path, cuts=20, voters=300, tell=lambda line: None)
+    figures = await power.power_cuts(tmp_path, cuts=20, voters=300, tell=silently)
     assert figures["acknowledged lost"] == figures["databases broken"] == 0
     assert figures["not yet acknowledged at a cut"] > 0
 
@@ -66,7 +70,7 @@ async def test_the_power_cut_finds_what_is_not_flushed(tmp_path: Path) -> None:
     """The same with a database that does not flush at each commit: ballots must be missing, or
     the cut would show nothing."""
     figures = await power.power_cuts(
-        tmp_path, cuts=20, voters=300, tell=lambda line: None, synchronous="NORMAL"
+        tmp_path, cuts=20, voters=300, tell=silently, synchronous="NORMAL"
     )
     assert figures["acknowledged lost"] > 0
 

@@ -1,7 +1,7 @@
 """A house that owes: relay and sender on one database, and channels that do as they are told."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from api.notice_words import write
 from api.worker import Worker
-from consultation.database import Database
+from consultation.database import Database, Transaction
 from consultation.polls.commands.serving import record_proofs
 from consultation.polls.notice_tables import VoterNotice
 from notifications.channels import Letter, Outcome, Sent
@@ -37,6 +37,9 @@ class Scripted:
     answer: Answer = field(default_factory=lambda: always(Outcome.SENT))
     tried: list[tuple[datetime, Letter]] = field(default_factory=list)
     sent: list[tuple[datetime, Letter]] = field(default_factory=list)
+
+    async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
+        return set(people)
 
     async def send(self, letter: Letter) -> Sent:
         self.tried.append((self.clock.now, letter))

@@ -22,7 +22,7 @@ from notifications.channels import Outcome
 from notifications.debts import add_notices
 from notifications.inbox import Settings
 from notifications.policy import policy, week_of
-from notifications.tables import Delivery, WeekBudget
+from notifications.tables import Delivery, Notice, WeekBudget
 from notifications.wechat.tables import WechatAccount
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
@@ -160,6 +160,28 @@ async def test_what_did_not_go_out_is_given_back_to_the_week(
     assert len(house.wechat.sent) == 1
     async with db.read() as tx:
         assert {row.spent for row in await tx.session.exec(select(WeekBudget))} <= {0, 1}
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+async def test_a_message_that_its_reader_overtook_is_given_back_to_the_week(
+    house: House, db: Database, world: World, dropped: bool
+) -> None:
+    me = world.id("resident1")
+    house.wechat.answer = always(Outcome.RETRY_LATER)
+    await owe(db, me, "told")
+    await house.later(hours=12)
+    async with db.begin(Actor(person_id=me)) as tx:
+        assert [row.spent for row in await tx.session.exec(select(WeekBudget))] == [1]
+        notice = (await tx.session.exec(select(Notice))).one()
+        if dropped:
+            await inbox.mark_read(tx, notice.id)
+        else:  # read while the message was in a sender's hands
+            notice.read_at = tx.now
+    await house.later(hours=12)
+
+    assert await house.deliveries(me) == [("wechat", "seen")]
+    async with db.read() as tx:
+        assert [row.spent for row in await tx.session.exec(select(WeekBudget))] == [0]
 
 
 async def test_a_channel_that_is_switched_off_is_skipped(

@@ -1,1 +1,1 @@
-"""The twelve topics of the demo, one file each; the two duplicates live beside what they merge into."""
+"""The thirteen topics of the demo, one file each; a duplicate lives beside what it is merged into."""

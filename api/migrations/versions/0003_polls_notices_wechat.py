@@ -572,6 +572,15 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_roll_objection')),
     sa.UniqueConstraint('poll_id', 'filed_by_id', 'number', name=op.f('uq_roll_objection_poll_id_filed_by_id_number'))
     )
+    op.create_table('shown_turnout',
+    sa.Column('poll_id', sa.Uuid(), nullable=False),
+    sa.Column('community_id', sa.Uuid(), nullable=False),
+    sa.Column('heads', sa.Integer(), nullable=False),
+    sa.Column('area_dm2', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['community_id'], ['node.id'], name=op.f('fk_shown_turnout_community_id_node')),
+    sa.ForeignKeyConstraint(['poll_id'], ['poll.id'], name=op.f('fk_shown_turnout_poll_id_poll')),
+    sa.PrimaryKeyConstraint('poll_id', name=op.f('pk_shown_turnout'))
+    )
     op.create_table('tree_head',
     sa.Column('poll_id', sa.Uuid(), nullable=False),
     sa.Column('tree', sa.String(length=40), nullable=False),
@@ -700,6 +709,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_voter_notice_community_id'), ['community_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_voter_notice_roll_entry_id'), ['roll_entry_id'], unique=False)
 
+    with op.batch_alter_table('count_signature', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('recount', sa.Boolean(), nullable=False))
+
     with op.batch_alter_table('follow', schema=None) as batch_op:
         batch_op.add_column(sa.Column('by_roll', sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column('ended', sa.Boolean(), nullable=False, server_default=sa.false()))
@@ -709,11 +721,14 @@ def upgrade() -> None:
 
     with op.batch_alter_table('poll', schema=None) as batch_op:
         batch_op.add_column(sa.Column('legal_system_of_record', sa.Boolean(), nullable=False, server_default=sa.true()))
+        batch_op.add_column(sa.Column('silence_clause_id', sa.Uuid(), nullable=True))
         batch_op.add_column(sa.Column('roll_secret', sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column('manifest_hash', sa.String(length=64), nullable=True))
+        batch_op.add_column(sa.Column('recount_due_at', sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('box_public_key', sa.String(length=64), nullable=True))
         batch_op.add_column(sa.Column('box_opened_at', sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('box_destroyed_at', sa.DateTime(timezone=True), nullable=True))
+        batch_op.create_foreign_key(batch_op.f('fk_poll_silence_clause_id_document'), 'document', ['silence_clause_id'], ['id'])
 
     with op.batch_alter_table('poll_turnout', schema=None) as batch_op:
         batch_op.add_column(sa.Column('served', sa.Integer(), nullable=False, server_default='0'))
@@ -1130,11 +1145,14 @@ def downgrade() -> None:
         batch_op.drop_column('served')
 
     with op.batch_alter_table('poll', schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f('fk_poll_silence_clause_id_document'), type_='foreignkey')
         batch_op.drop_column('box_destroyed_at')
         batch_op.drop_column('box_opened_at')
         batch_op.drop_column('box_public_key')
+        batch_op.drop_column('recount_due_at')
         batch_op.drop_column('manifest_hash')
         batch_op.drop_column('roll_secret')
+        batch_op.drop_column('silence_clause_id')
         batch_op.drop_column('legal_system_of_record')
 
     with op.batch_alter_table('login_session', schema=None) as batch_op:
@@ -1143,6 +1161,9 @@ def downgrade() -> None:
     with op.batch_alter_table('follow', schema=None) as batch_op:
         batch_op.drop_column('ended')
         batch_op.drop_column('by_roll')
+
+    with op.batch_alter_table('count_signature', schema=None) as batch_op:
+        batch_op.drop_column('recount')
 
     with op.batch_alter_table('voter_notice', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_voter_notice_roll_entry_id'))
@@ -1162,6 +1183,7 @@ def downgrade() -> None:
     op.drop_table('delivery')
     op.drop_table('ballot_assistance')
     op.drop_table('tree_head')
+    op.drop_table('shown_turnout')
     op.drop_table('roll_objection')
     op.drop_table('poll_manifest')
     op.drop_table('poll_certificate')

@@ -9,18 +9,19 @@ from consultation.database import Transaction
 from consultation.events import (
     PollBallotsRead,
     PollClosed,
+    PollRecountDue,
     PollResultPublished,
     PollSigned,
     PollVoided,
 )
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, Grant, Role, check, grant_of
-from consultation.polls import disclosure, result_wording, rules
+from consultation.polls import disclosure, envelope_queries, recounts, result_wording, rules
 from consultation.polls.commands import erasure
 from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
 from consultation.polls.commands.recording import schedule_last_round
-from consultation.polls.counting import HandTotals, Vote, count, result_digest
+from consultation.polls.counting import HandTotals, Result, Vote, count, result_digest
 from consultation.polls.deeming_queries import votes_with_silent
 from consultation.polls.hand_queries import hands_counted
 from consultation.polls.phrases import Phrase
@@ -42,7 +43,6 @@ from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Ballot, CountSignature, Poll, SignerRole
 from consultation.refusals import AlreadyDone, NotPermitted
 from consultation.topics.documents import publish_document
-from consultation.topics.gates import TELLERS_NEEDED
 from consultation.topics.lifecycle import advance
 from consultation.topics.states import Act, DocumentKind, Layer
 from consultation.topics.tables import Topic
@@ -92,7 +92,13 @@ def store_count(
     poll: Poll, roll: Mapping[UUID, Place], votes: Sequence[Vote], hands: HandTotals | None = None
 ) -> None:
     """Count, unpublished, with the poll held alone."""
-    poll.result = count(
+    poll.result, poll.result_digest = _counted(poll, roll, votes, hands)
+
+
+def _counted(
+    poll: Poll, roll: Mapping[UUID, Place], votes: Sequence[Vote], hands: HandTotals | None
+) -> tuple[Result, str]:
+    result = count(
         poll.preset,
         poll.items,
         {entry_id: place.area_dm2 for entry_id, place in roll.items()},
@@ -101,18 +107,15 @@ def store_count(
         budget_fen=poll.budget_fen,
         hands=hands,
     )
-    poll.result_digest = result_digest(
-        poll.result,
-        poll_id=poll.id,
-        text_hash=poll.text_hash or "",
-        roll_digest=poll.roll_digest or "",
+    return result, result_digest(
+        result, poll_id=poll.id, text_hash=poll.text_hash or "", roll_digest=poll.roll_digest or ""
     )
 
 
 async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writer) -> Poll:
     """A teller signs the count, or a supervisor witnesses it, by the digest of what they saw. With
-    the last signature needed the result is published and the topic goes on. Signing again changes
-    nothing.
+    the last signature needed the result is published and the topic goes on; unless it is so close
+    that it is counted again: then two other tellers sign as well. Signing again changes nothing.
 
     Refuses with NotCounted, BoxNotDestroyed, NotImpartial, SignedDigestDiffers,
     PollDoesNotReconcile, or AlreadyDone for a second signature of one person in another role.
@@ -123,6 +126,9 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     role = SignerRole.SUPERVISOR if witness else SignerRole.TELLER
     signed = await signatures(tx, poll)
     mine = next((one for one in signed if one.person_id == tx.person_id), None)
+    again = poll.recount_due_at is not None and recounts.first_count_signed(signed)
+    if again and not witness and mine is not None and not mine.recount:
+        raise rules.RecountByOthers()
     if mine is not None and mine.role is role:
         return poll
     if mine is not None:
@@ -135,6 +141,8 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     if digest != poll.result_digest:
         raise rules.SignedDigestDiffers()
     check_reconciled(await reconciliation_of(tx, poll))
+    if again and digest != await _counted_again(tx, poll):
+        raise rules.RecountDiffers()
 
     signature = CountSignature(
         poll_id=poll.id,
@@ -142,16 +150,46 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
         community_id=poll.community_id,
         role=role,
         result_digest=digest,
+        recount=again and not witness,
         at=tx.now,
     )
     tx.session.add(signature)
     await tx.session.flush()
 
     tx.emit(PollSigned(**_about(poll, topic), role=role.value))
-    roles = [one.role for one in (*signed, signature)]
-    if roles.count(SignerRole.TELLER) >= TELLERS_NEEDED and SignerRole.SUPERVISOR in roles:
+    signed.append(signature)
+    if not recounts.first_count_signed(signed):
+        return poll
+    if poll.recount_due_at is None and recounts.is_close(poll.preset, poll.result):
+        poll.recount_due_at = tx.now
+        tx.emit(PollRecountDue(**_about(poll, topic), ordered=False))
+    if poll.recount_due_at is None or recounts.recount_signed(signed):
         await _publish(tx, poll, topic, write)
     return poll
+
+
+async def order_recount(tx: Transaction, poll_id: UUID) -> Poll:
+    """The supervisor has the count made again by other tellers before it is published. Ordering
+    again changes nothing. Refuses with NotCounted."""
+    poll, topic = await access_poll(tx, poll_id, Deed.WITNESS_COUNT, hold=Hold.TOPIC_AND_POLL)
+    if poll.state is not PollState.CLOSED or poll.result is None:
+        raise rules.NotCounted(state=poll.state.value)
+    if poll.recount_due_at is None:
+        poll.recount_due_at = tx.now
+        tx.emit(PollRecountDue(**_about(poll, topic), ordered=True))
+    return poll
+
+
+async def _counted_again(tx: Transaction, poll: Poll) -> str:
+    """The digest of what lies in the ledger now; the stored count is not touched."""
+    hands = None
+    if poll.mode is BallotMode.NAMED:
+        votes = await votes_with_silent(tx, poll)
+        hands = await hands_counted(tx, poll)
+    else:
+        listed = await envelope_queries.listed_choices(tx, poll.id)
+        votes = [Vote(voter=None, choices=choices) for choices in listed]
+    return _counted(poll, await frozen_roll(tx, poll), votes, hands)[1]
 
 
 async def read_ballots(

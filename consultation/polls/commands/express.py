@@ -1,5 +1,5 @@
 """Where requests hand in the voter's own ballot: many in one durable transaction, each answered
-after the commit that carries it (ADR 0017). Not journalled one by one: the ledger is the record.
+after the commit that carries it (ADR 0025). Not journalled one by one: the ledger is the record.
 """
 
 from collections.abc import Sequence

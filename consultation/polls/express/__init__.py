@@ -1,4 +1,4 @@
-"""The voter's own electronic casts, many in one durable transaction (ADR 0017).
+"""The voter's own electronic casts, many in one durable transaction (ADR 0025).
 
 ``judging`` says what becomes of a cast, ``steps`` is the transaction, ``ledgers`` what a row holds
 by mode of the poll, ``postgres`` and ``sqlite`` the SQL. ``commands/casting.cast_ballot`` is the

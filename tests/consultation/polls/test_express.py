@@ -26,7 +26,7 @@ from consultation.polls.box import Cast, put_in
 from consultation.polls.commands import casting, drafting
 from consultation.polls.commands.express import Express
 from consultation.polls.counting import Count
-from consultation.polls.express.judging import OwnCast, Receipt
+from consultation.polls.express.judging import OwnCast, PollText, Receipt
 from consultation.polls.express.ledgers import LEDGERS, Entry
 from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, Revote
 from consultation.polls.queries import Hold, access_poll, places_numbered, turnout
@@ -34,6 +34,7 @@ from consultation.polls.rules import check_ballot, check_open
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, Refusal
 from tests.conftest import BOARD_KEY
+from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
 from tests.world import World
 
@@ -459,7 +460,8 @@ def test_a_row_of_a_batch_has_the_leaf_of_the_board(
     number: int, cast_no: int, choices: dict[str, list[str]], random: bytes
 ) -> None:
     poll_id, now = uuid4(), system_clock()
-    entry = Entry(poll_id, poll_id, number, poll_id, choices, cast_no, now, random)
+    text = PollText([], preset("household_poll"), BallotMode.NAMED, None)
+    entry = Entry(poll_id, poll_id, number, poll_id, choices, cast_no, now, random, text, b"")
     row, receipt = LEDGERS[BallotMode.NAMED].row(entry)
 
     leaf = leaves.ballot_leaf(

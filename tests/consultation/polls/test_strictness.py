@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from consultation.polls.preset_files import PresetsUnusable, override, presets, use_local
-from consultation.polls.presets import RulePreset
+from consultation.polls.presets import Recount, RulePreset
 from consultation.polls.strictness import FREE, JUDGED, looser, stricter
 from tests.consultation.polls.counting_cases import preset
 
@@ -148,6 +148,22 @@ def test_a_share_of_served_voters_is_not_lowered() -> None:
     assert looser(base, local.model_copy(update={"served_min": "4/6"})) == []
     assert looser(base, local.model_copy(update={"served_min": "1/2"})) == ["served_min"]
     assert looser(base, local.model_copy(update={"served_min": None})) == ["served_min"]
+
+
+def test_a_close_result_is_not_recounted_more_rarely() -> None:
+    base = preset(SPECIAL)
+    assert base.recount == Recount(ballots=3, share="1/200")
+    local = base.model_copy(
+        update={"version": date(2026, 3, 1), "effective_from": date(2026, 3, 1)}
+    )
+
+    for change, fields in (
+        (Recount(ballots=5, share="1/100"), []),
+        (Recount(ballots=2, share="1/100"), ["recount"]),
+        (Recount(ballots=5, share="1/300"), ["recount"]),
+        (None, ["recount"]),
+    ):
+        assert looser(base, local.model_copy(update={"recount": change})) == fields
 
 
 def test_every_field_of_a_rule_is_judged_or_free() -> None:
