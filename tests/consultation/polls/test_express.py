@@ -20,15 +20,17 @@ from api.phrases import write
 from consultation.batching import Busy
 from consultation.community.tables import OrgKind
 from consultation.database import Database, statements, system_clock
-from consultation.permissions import Actor, Role
+from consultation.permissions import Actor, Deed, Role
 from consultation.polls import leaves, rules
+from consultation.polls.box import Cast, put_in
 from consultation.polls.commands import casting, drafting
 from consultation.polls.commands.express import Express
 from consultation.polls.counting import Count
 from consultation.polls.express.judging import OwnCast, PollText, Receipt
 from consultation.polls.express.ledgers import LEDGERS, Entry
 from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, Revote
-from consultation.polls.queries import turnout
+from consultation.polls.queries import Hold, access_poll, places_numbered, turnout
+from consultation.polls.rules import check_ballot, check_open
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, Refusal
 from tests.conftest import BOARD_KEY
@@ -334,7 +336,15 @@ async def test_a_poll_that_is_not_public_yet_is_not_there(stage: Stage, express:
 async def entered(
     stage: Stage, poll_id: UUID, number: int, choice: str, channel: BallotChannel
 ) -> None:
+    """Staff enter a ballot; a paper one as it comes in when two people agree on its form."""
     async with stage.db.begin(stage.world.as_("teller1", Role.TELLER)) as tx:
+        if channel is BallotChannel.PAPER:
+            poll, _ = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
+            check_open(poll.state, poll.closes_at, tx.now)
+            choices = check_ballot(poll.items, [(1, [choice])])
+            (place,) = await places_numbered(tx, poll, [number])
+            await put_in(tx, poll, [Cast(place=place, choices=choices, channel=channel)])
+            return
         await casting.record_ballot(
             tx,
             poll_id,
