@@ -212,6 +212,8 @@ async def test_the_same_attacks_find_everybody_in_ordinary_storage(
     trackers = [base64.b32encode(uuid4().bytes).decode().rstrip("=") for _ in voters]
     async with stage.db.begin() as tx:
         suffix = " WITHOUT ROWID" if sqlite else ""
+        await tx.session.exec(text("DROP TABLE IF EXISTS marked"))
+        await tx.session.exec(text("DROP TABLE IF EXISTS plain"))
         await tx.session.exec(text(f"CREATE TABLE marked (voter TEXT PRIMARY KEY){suffix}"))
         await tx.session.exec(
             text(f"CREATE TABLE plain (tracker TEXT PRIMARY KEY, choice TEXT){suffix}")
@@ -238,6 +240,9 @@ async def test_the_same_attacks_find_everybody_in_ordinary_storage(
     found = in_order_of_place(await raw_bytes(stage.db), trackers)
     assert guessed_right(found, trackers) == VOTERS
     assert abs(agreement(found, trackers)) == 1
+    async with stage.db.begin() as tx:
+        await tx.session.exec(text("DROP TABLE marked"))
+        await tx.session.exec(text("DROP TABLE plain"))
 
 
 async def test_an_old_copy_and_everything_published_link_nobody(
