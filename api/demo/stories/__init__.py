@@ -1,1 +1,1 @@
-"""The thirteen topics of the demo, one file each; a duplicate lives beside what it is merged into."""
+"""The thirteen topics of the demo, one file each; a duplicate lives beside what it went into."""
