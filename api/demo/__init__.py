@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""The demo communities 梧桐里社区 and 柳桥村: registers, people, and the topics that are played."""
-=======
 """The demo communities 梧桐里社区 and 柳桥村: registers, people, thirteen topics as plays."""
->>>>>>> notices
