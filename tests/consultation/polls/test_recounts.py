@@ -1,13 +1,12 @@
 """A close result is counted again by other people before anybody hears of it."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
 from sqlmodel import select
 
 from consultation.append_only import unprotect
-from consultation.community.tables import RoleAssignment
 from consultation.events import PollRecountDue, PollResultPublished
 from consultation.journal import JournalEntry
 from consultation.permissions import Role
@@ -20,7 +19,7 @@ from consultation.polls.tables import Poll
 from consultation.refusals import NotPermitted
 from tests.consultation.polls.counting_cases import preset, spread, tally, voter
 from tests.consultation.polls.stage import Stage
-from tests.world import LONG_AGO, World
+from tests.world import World
 
 RULE = Recount(ballots=3, share="1/200")
 
@@ -121,24 +120,9 @@ def test_an_election_is_close_when_the_first_loser_is() -> None:
 
 
 @pytest.fixture
-async def tellers(stage: Stage, world: World) -> None:
+async def tellers(stage: Stage) -> None:
     """Two more."""
-    async with stage.db.begin() as tx:
-        for name in ("resident5", "resident6"):
-            given = world.assignments["teller1", Role.TELLER]
-            row = RoleAssignment(
-                id=uuid4(),
-                community_id=given.community_id,
-                person_id=world.id(name),
-                role=Role.TELLER,
-                org_id=given.org_id,
-                node_id=given.node_id,
-                node_path=given.node_path,
-                valid_from=LONG_AGO,
-                basis="复核",
-            )
-            world.assignments[name, Role.TELLER] = row
-            tx.session.add(row)
+    await stage.other_tellers()
 
 
 async def a_close_poll(stage: Stage, mode: BallotMode, letters: str = "ffffaaa.") -> Poll:
