@@ -14,6 +14,7 @@ from consultation.polls import envelope_queries, queries, rules
 from consultation.polls.commands import unsealing
 from consultation.polls.presets import BallotMode
 from consultation.polls.rules import PollState
+from consultation.refusals import NotFound
 
 router = APIRouter(prefix="/v1", tags=["ballots"])
 
@@ -48,7 +49,7 @@ async def list_opened_ballots(
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
         if poll.mode is not BallotMode.CONFIDENTIAL:
-            raise rules.NoBox(mode=poll.mode.value)
+            raise NotFound(what="opened-ballots")
         if poll.state is not PollState.PUBLISHED:
             raise rules.ChoicesSealed()
         found = await envelope_queries.opened_page(tx, poll.id, after=after, limit=limit + 1)

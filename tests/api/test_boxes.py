@@ -117,7 +117,7 @@ async def test_a_voter_finds_the_own_ballot_on_the_list_and_nobody_elses(
     assert (staff.status_code, staff.json()["code"]) == (422, "not-named")
     named, _ = await stage.lift_poll()
     other = await client.get(f"/v1/polls/{named.id}/opened-ballots")
-    assert (other.status_code, other.json()["code"]) == (422, "no-box")
+    assert (other.status_code, other.json()["code"]) == (404, "not-found")
 
 
 async def test_a_client_can_work_out_its_tracker_without_the_answer(

@@ -97,7 +97,7 @@ BUDGETS: Mapping[str, int] = {
     "record_ballot": 15,
     "record_meeting_votes": 10,
     "list_ballots": 8,
-    "sign_count": 46,
+    "sign_count": 38,
     "name_owner_voter": 12,
     "name_representative": 13,
     "list_designations": 5,

@@ -134,7 +134,8 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     await check_impartial(tx, topic)
     if digest != poll.result_digest:
         raise rules.SignedDigestDiffers()
-    check_reconciled(await reconciliation_of(tx, poll))
+    report = await reconciliation_of(tx, poll)
+    check_reconciled(report)
 
     signature = CountSignature(
         poll_id=poll.id,
@@ -150,7 +151,7 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     tx.emit(PollSigned(**_about(poll, topic), role=role.value))
     roles = [one.role for one in (*signed, signature)]
     if roles.count(SignerRole.TELLER) >= TELLERS_NEEDED and SignerRole.SUPERVISOR in roles:
-        await _publish(tx, poll, topic, write)
+        await _publish(tx, poll, topic, report, write)
     return poll
 
 
@@ -192,10 +193,12 @@ async def may_inspect(tx: Transaction, poll: Poll) -> bool:
     return of_owners and await place_of(tx, poll, tx.person_id) is not None
 
 
-async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> None:
+async def _publish(
+    tx: Transaction, poll: Poll, topic: Topic, report: Reconciliation, write: Writer
+) -> None:
     """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
     assert poll.result is not None
-    await certify(tx, poll)
+    await certify(tx, poll, report=report)
     rounded = disclosure.hides_areas(poll.preset)  # the sheet is public
     document = await publish_document(
         tx,
