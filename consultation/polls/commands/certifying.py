@@ -14,19 +14,20 @@ from consultation.polls.board_tables import PollCertificate
 from consultation.polls.commands.recording import finish_board
 from consultation.polls.manifest import voter_of
 from consultation.polls.queries import signatures
+from consultation.polls.reconciliation import Reconciliation
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.tables import CountSignature, Poll
 
 
 async def certify(
-    tx: Transaction, poll: Poll, *, reason: str | None = None
+    tx: Transaction, poll: Poll, *, reason: str | None = None, report: Reconciliation | None = None
 ) -> PollCertificate | None:
     """Certify the count that stands in ``poll.result``, with the signatures under it.
 
     The first time it is version 1. A later count, which a recount brought about and other people
     signed, is a new version that names the one it corrects and says why; the earlier one stays.
     The same count again changes nothing. None of a poll that was announced before there were
-    manifests.
+    manifests. ``report`` is the reconciliation of this transaction, if it is known.
     """
     assert poll.result is not None
     assert poll.result_digest is not None
@@ -39,7 +40,7 @@ async def certify(
     if last is not None and not reason:
         raise ValueError("a correction says why")
     heads = await finish_board(tx, poll)
-    reconciliation = (await reconciliation_of(tx, poll)).model_dump(mode="json")
+    reconciliation = (report or await reconciliation_of(tx, poll)).model_dump(mode="json")
     content = board.certificate_text(
         poll_id=poll.id,
         manifest=poll.manifest_hash,

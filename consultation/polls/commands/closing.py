@@ -140,7 +140,8 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     await check_impartial(tx, topic)
     if digest != poll.result_digest:
         raise rules.SignedDigestDiffers()
-    check_reconciled(await reconciliation_of(tx, poll))
+    report = await reconciliation_of(tx, poll)
+    check_reconciled(report)
     if again and digest != await _counted_again(tx, poll):
         raise rules.RecountDiffers()
 
@@ -164,7 +165,7 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
         poll.recount_due_at = tx.now
         tx.emit(PollRecountDue(**_about(poll, topic), ordered=False))
     if poll.recount_due_at is None or recounts.recount_signed(signed):
-        await _publish(tx, poll, topic, write)
+        await _publish(tx, poll, topic, report, write)
     return poll
 
 
@@ -230,10 +231,12 @@ async def may_inspect(tx: Transaction, poll: Poll) -> bool:
     return of_owners and await place_of(tx, poll, tx.person_id) is not None
 
 
-async def _publish(tx: Transaction, poll: Poll, topic: Topic, write: Writer) -> None:
+async def _publish(
+    tx: Transaction, poll: Poll, topic: Topic, report: Reconciliation, write: Writer
+) -> None:
     """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
     assert poll.result is not None
-    await certify(tx, poll)
+    await certify(tx, poll, report=report)
     rounded = disclosure.hides_areas(poll.preset)  # the sheet is public
     document = await publish_document(
         tx,

@@ -12,6 +12,7 @@ from consultation.events import PollBoxDestroyed
 from consultation.jobs import JobKind, schedule
 from consultation.pages import rewrite
 from consultation.permissions import SYSTEM, Deed
+from consultation.polls.commands.recording import finish_board
 from consultation.polls.envelope_queries import delete_envelopes
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import Hold, access_poll
@@ -48,10 +49,13 @@ def is_over(poll: Poll) -> bool:
 
 
 async def note_destruction(tx: Transaction, poll_id: UUID) -> None:
-    """The last step, after ``destroy``: say on record that it is done."""
+    """The last step, after ``destroy``: the opened ballots go on the board, and it is on record
+    that the box is gone."""
     poll, topic = await access_poll(tx, poll_id, Deed.RUN_SYSTEM, hold=Hold.TOPIC_AND_POLL)
     if not is_over(poll) or poll.box_destroyed_at is not None:
         return
+    if poll.box_opened_at is not None:
+        await finish_board(tx, poll)
     poll.box_destroyed_at = tx.now
 
     tx.emit(PollBoxDestroyed(community_id=poll.community_id, topic_id=topic.id, poll_id=poll.id))
