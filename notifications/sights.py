@@ -13,7 +13,6 @@ from uuid import UUID
 from consultation.batching import Batch
 from consultation.community.queries import current_assignment
 from consultation.database import Database
-from consultation.events import user_stream
 from consultation.permissions import NOBODY, Actor
 from notifications.hub import Hub
 from notifications.log_reader import GATHER_SECONDS, LogReader
@@ -134,4 +133,4 @@ def _key(actor: Actor) -> Key:
 
 
 def _is_own(actor: Actor, stream: str) -> bool:
-    return actor.person_id is not None and stream == user_stream(actor.person_id)
+    return stream.startswith("user:") and stream[5:] == str(actor.person_id)

@@ -175,10 +175,12 @@ def run(runs: int = 3, phones: int = PHONES) -> Report:
 def _fan_out(report: Report, bench: Bench, program: Path, kind: str, count: int) -> None:
     with _serving(bench, kind) as server, _phones(program, server, bench) as phones:
         memory, cpu = server.memory(), server.cpu()
-        up, failed, seconds = phones.ask("open", count, AT_A_TIME)
+        up, failed, seconds = phones.ask("open", count, AT_A_TIME, 0)
         if up < count:
             raise Unmeasurable(f"{kind}: {failed:.0f} of {count} connections failed.")
         accept_cpu = server.cpu() - cpu
+        if kind == "app" and phones.ask("follow")[0] < count:
+            raise Unmeasurable("Not every phone could follow its own stream.")
         phones.ask("listen", 1.2)
         report.note(
             kind,
@@ -215,7 +217,7 @@ def _restart(report: Report, bench: Bench, program: Path, count: int) -> None:
         _serving(bench, "app", QUIET) as server,
         _phones(program, server, bench, control=server.control + 1) as phones,
     ):
-        phones.ask("open", count, AT_A_TIME)
+        phones.ask("open", count, AT_A_TIME, 1)
         _, whole = phones.ask("go", 1)
         server.stop()
         phones.ask("listen", 1)
@@ -226,7 +228,7 @@ def _restart(report: Report, bench: Bench, program: Path, count: int) -> None:
             again.command(MISSED)
             bench.events = before + MISSED
             cpu = again.cpu()
-            up, failed, seconds = phones.ask("open", count, AT_ONCE)
+            up, failed, seconds = phones.ask("open", count, AT_ONCE, 1)
             missing, more = phones.ask("await", bench.events, 20)
             lost, doubled = phones.ask("tally")
             report.figures["restart"] = {
@@ -243,7 +245,7 @@ def _restart(report: Report, bench: Bench, program: Path, count: int) -> None:
             phones.ask("drop")
             phones.ask("listen", 1)
             statements = again.tell()["statements"]
-            up, failed, seconds = phones.ask("open", count, AT_ONCE)
+            up, failed, seconds = phones.ask("open", count, AT_ONCE, 1)
             report.figures["reconnect"] = {
                 "back": up,
                 "per_s": round(up / seconds),
@@ -257,7 +259,7 @@ def _restart(report: Report, bench: Bench, program: Path, count: int) -> None:
 def _beside_others(report: Report, bench: Bench, program: Path, count: int) -> None:
     """What a broadcast costs a request, and what one frozen reader costs the others."""
     with _serving(bench, "app") as server, _phones(program, server, bench) as phones:
-        phones.ask("open", count, AT_A_TIME)
+        phones.ask("open", count, AT_A_TIME, 1)
         alone = Asker(server.port)
         alone.start()
         phones.ask("listen", 1.5)

@@ -5,7 +5,9 @@
  * TOKENS has one line per phone: the id of the person and the token. Commands come on stdin, one
  * per line, and each is answered by one line on stdout:
  *
- *   open N K          N phones shake hands and say hello, K at a time    -> up failed seconds
+ *   open N K OWN      N phones shake hands and say hello, K at a time,
+ *                     each for STREAM, with OWN for its own stream too   -> up failed seconds
+ *   follow            each subscribes to its own stream                  -> answered seconds
  *   go COUNT          ask the control port for COUNT events              -> missing seconds
  *   await SEQ SECONDS until every phone has come to this number          -> missing seconds
  *   listen SECONDS    only answer pings                                  -> events
@@ -42,6 +44,7 @@ typedef struct {
 
 static Phone *phones;
 static int count, started, up, failed, ended, end_code, flying, loop, port, control = -1;
+static int own, answered;
 static long events, lost, doubled;
 static const char *stream;
 
@@ -68,9 +71,11 @@ static void say(Phone *p, const char *text, size_t n) { send_frame(p, 1, text, n
 static void hello(Phone *p) {
     char text[1800], place[64] = "";
     if (p->seq >= 0) snprintf(place, sizeof place, ",\"after_seq\":%ld", p->seq);
+    char mine[80] = "";
+    if (own) snprintf(mine, sizeof mine, ",{\"id\":\"user:%s\"}", p->person);
     int n = snprintf(text, sizeof text,
         "{\"type\":\"hello\",\"token\":\"%s\",\"client\":\"bench/1\",\"streams\":"
-        "[{\"id\":\"%s\"%s},{\"id\":\"user:%s\"}]}", p->token, stream, place, p->person);
+        "[{\"id\":\"%s\"%s}%s]}", p->token, stream, place, mine);
     say(p, text, n);
 }
 
@@ -124,6 +129,8 @@ static void hear(Phone *p, int opcode, const char *text, size_t n) {
         events++;
     } else if (n > 14 && !memcmp(text, "{\"type\":\"live\"", 14)) {
         if (p->state == GREETING) { p->state = LIVE; up++; flying--; }
+    } else if (n > 20 && !memcmp(text, "{\"type\":\"subscribed\"", 20)) {
+        answered++;
     } else if (n > 14 && !memcmp(text, "{\"type\":\"ping\"", 14)) {
         say(p, "{\"type\":\"pong\",\"t\":1}", 21);
     } else if (n > 17 && !memcmp(text, "{\"type\":\"welcome\"", 17)) {
@@ -251,8 +258,9 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     while (fgets(line, sizeof line, stdin)) {
         double began = now(), seconds;
-        long a, b;
-        if (sscanf(line, "open %ld %ld", &a, &b) == 2) {
+        long a, b, c;
+        if (sscanf(line, "open %ld %ld %ld", &a, &b, &c) == 3) {
+            own = c;
             started = up = failed = flying = ended = 0;
             for (int i = 0; i < count; i++) phones[i].state = AWAY;
             while (up + failed + ended < a && now() - began < 90) {
@@ -260,6 +268,18 @@ int main(int argc, char **argv) {
                 turn(1000);
             }
             printf("%d %d %.6f\n", up, failed, now() - began);
+        } else if (!strncmp(line, "follow", 6)) {
+            answered = 0;
+            int asked = 0;
+            for (int i = 0; i < count; i++) {
+                if (phones[i].state != LIVE) continue;
+                char text[128];
+                say(&phones[i], text, snprintf(text, sizeof text,
+                    "{\"type\":\"subscribe\",\"streams\":[{\"id\":\"user:%s\"}]}", phones[i].person));
+                for (asked++; asked - answered > 200 && now() - began < 60;) turn(200);
+            }
+            while (answered < asked && now() - began < 60) turn(200);
+            printf("%d %.6f\n", answered, now() - began);
         } else if (sscanf(line, "go %ld", &a) == 1) {
             long want = events + a * up;
             for (int i = 0; i < count; i++) if (phones[i].frozen) want -= a;

@@ -23,7 +23,6 @@ from api.live.wire import PING, Lines, Phase
 from api.settings import Settings
 from api.tokens import Tokens
 from consultation.database import Database
-from consultation.events import user_stream
 from notifications.bus import Bus
 from notifications.frames import text_frame
 from notifications.hub import Channel, Hub
@@ -194,11 +193,10 @@ class LiveSockets:
 
     def followed(self, socket: LiveSocket, channels: Sequence[Channel]) -> None:
         """The socket has joined these."""
-        own = user_stream(socket.actor.person_id) if socket.actor.person_id else ""
         hidden = {
             channel.stream
             for channel in channels
-            if channel.stream != own and not self.sights.is_public(channel.stream)
+            if not channel.stream.startswith("user:") and not self.sights.is_public(channel.stream)
         }
         self.rights.watch(socket, hidden)
         for channel in channels:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
@@ -19,7 +20,6 @@ from api.logs import log
 from api.problems import NotLoggedIn
 from api.tokens import Claims
 from consultation.community.rules import RoleNotHeld
-from consultation.ids import random_id
 from consultation.permissions import NOBODY, Actor
 from notifications.frames import text_frame
 from notifications.hub import Channel
@@ -253,7 +253,7 @@ class LiveSocket(Wire):
         if isinstance(order, Hello):
             self._say(
                 Welcome(
-                    conn_id=random_id().hex,
+                    conn_id=token_hex(16),
                     ping_s=house.settings.ping_seconds,
                     server_time=now,
                     streams=states,
