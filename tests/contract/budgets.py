@@ -99,7 +99,6 @@ BUDGETS: Mapping[str, int] = {
     "list_ballots": 8,
     "order_recount": 12,
     "sign_count": 46,
-    "sign_count": 38,
     "name_owner_voter": 12,
     "name_representative": 13,
     "list_designations": 5,
