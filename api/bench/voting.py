@@ -13,6 +13,7 @@ from consultation.database import Database, Transaction
 from consultation.ids import random_id
 from consultation.polls.preset_files import presets
 from consultation.polls.presets import BallotMode, RulePreset
+from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollItem, PollState
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
 from consultation.topics.states import Category, Layer, MatterList, State, Track
@@ -140,13 +141,23 @@ def _poll(poll: OpenPoll, community: Community, preset: RulePreset, now: Any, en
         state=PollState.OPEN,
         drafted_by_id=community.people[0],
         text_hash="0" * 64,
-        roll_digest="0" * 64,
+        roll_digest=roll_digest([_place(row) for row in _roll(poll, community)]),
         eligible_heads=len(poll.voters),
         eligible_area_dm2=len(poll.voters) * AREA_DM2,
         announced_at=now,
         opens_at=now,
         closes_at=end,
         drafted_at=now,
+    )
+
+
+def _place(row: dict[str, Any]) -> Place:
+    return Place(
+        number=row["number"],
+        label=row["label"],
+        person_id=row["person_id"],
+        area_dm2=row["area_dm2"],
+        units=tuple(row["units"]),
     )
 
 

@@ -35,8 +35,12 @@ from api.registers import take_register
 from api.server import Server, configure, serving
 from api.settings import Settings
 from consultation.ids import seeded_ids
+from notifications.wechat.templates import TemplateSpec
 
 SEED = 20260311
+POLL_OPENED = TemplateSpec(
+    name="poll_opened", template_id="poll_opened", values={"thing1": "title"}
+)
 FIELD_SECRET = "the demo holds invented people only, and no secret"  # noqa: S105
 TOKEN_KEY = "20260311" * 8
 BOARD_KEY = "20260312" * 8
@@ -68,6 +72,7 @@ def demo_settings(folder: Path, wechat: str, *, host: str = "127.0.0.1", port: i
         owners_system_of_record=True,  # in the invented city owners vote here
         run_worker=False,  # the stage moves the clock and does what falls due, at its own time
         run_sender=False,
+        wechat_templates=[POLL_OPENED],
         sms_provider="file",
         sms_file=folder / "sms.jsonl",
     )
@@ -94,10 +99,17 @@ async def stage_for(
         _reach(app, served=served) as http,
         httpx.AsyncClient(base_url=settings.wechat_base_url) as wechat,
     ):
+        await _allow_template(wechat)
         await load_registers(services, Path(settings.database_url.split("///")[1]).parent, tell)
         crowd = None if served else await Crowd.of(services)
         people = People(http, wechat, new_id, phones(), crowd)
         yield Stage(services, clock, people, Places(http), tell)
+
+
+async def _allow_template(wechat: httpx.AsyncClient) -> None:
+    """As in WeChat's console, before anybody can be asked for it."""
+    template = {"template_id": POLL_OPENED.template_id, "content": "议题:{{thing1.DATA}}"}
+    (await wechat.post("/__fake__/templates", json=template)).raise_for_status()
 
 
 @asynccontextmanager

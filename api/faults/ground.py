@@ -30,8 +30,7 @@ from consultation.ids import random_id
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import SYSTEM
 from consultation.polls.commands.closing import close_poll
-from consultation.polls.queries import frozen_roll, turnout
-from consultation.polls.rolls import roll_digest
+from consultation.polls.queries import turnout
 from consultation.polls.tables import Ballot, Poll
 
 START_SECONDS = 60
@@ -119,6 +118,7 @@ class Ground:
             "MINYI_DATABASE_URL": settings.database_url,
             "MINYI_FIELD_SECRET": settings.field_secret.get_secret_value(),
             "MINYI_TOKEN_KEY": settings.token_key.get_secret_value(),
+            "MINYI_BOARD_KEY": settings.board_key.get_secret_value(),
             "MINYI_ACCESS_TOKEN_SECONDS": str(TOKEN_SECONDS),
             "MINYI_PORT": str(settings.port),
             "MINYI_WORKER_POLL_SECONDS": "0.05",
@@ -211,11 +211,6 @@ async def ground(folder: Path, url: str | None, rolls: list[int]) -> AsyncGenera
     db = build_database(settings)
     community = await build_community(db, max(rolls))
     polls = await open_polls(db, community, [community.people[:size] for size in rolls])
-    async with db.begin(SYSTEM) as tx:
-        for poll in polls:
-            row = await tx.session.get(Poll, poll.id)
-            assert row is not None
-            row.roll_digest = roll_digest(list((await frozen_roll(tx, row)).values()))
     await db.dispose()
     tokens = Tokens(settings, system_clock)
     held = {id: tokens.issue(id, random_id(), random_id()) for id in community.people}

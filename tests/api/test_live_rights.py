@@ -19,7 +19,7 @@ from consultation.polls.rules import PollState
 from consultation.polls.tables import PollTurnout
 from consultation.topics.states import State
 from consultation.topics.tables import CoSignature
-from notifications.wechat.tables import WechatAccount
+from notifications.wechat.tables import AccountKind, WechatAccount
 from tests.conftest import ManualClock
 from tests.live import Phone, Start, Town, phone
 from tests.notifications.test_streams import a_poll
@@ -37,6 +37,7 @@ async def a_session(db: Database, world: World, name: str) -> UUID:
             id=uuid4(),
             app_id="app",
             openid=uuid4().hex,
+            kind=AccountKind.MINI_PROGRAM,
             person_id=world.id(name),
             created_at=tx.now,
             last_login_at=tx.now,
@@ -300,9 +301,11 @@ async def test_turnout_of_an_open_poll_is_shown_as_its_preset_says(town: Town) -
     db, world = town.services.db, town.world
     topic = await a_topic(db, world, state=State.VOTING)
     shown = await a_poll(db, world, topic, PollState.OPEN)
-    hidden = await a_poll(db, world, await a_topic(db, world, state=State.VOTING), PollState.OPEN)
+    other = await a_topic(db, world, state=State.VOTING)
+    hidden = await a_poll(db, world, other, PollState.ANNOUNCED)
     async with db.begin() as tx:
         hidden.preset = hidden.preset.model_copy(update={"live_turnout": False})
+        hidden.state = PollState.OPEN
         tx.session.add(hidden)
         for poll in (shown, hidden):
             tx.session.add(

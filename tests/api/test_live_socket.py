@@ -236,7 +236,7 @@ async def test_a_slow_reader_is_sent_to_the_log_and_costs_the_others_nothing(tow
         # fills the buffers of both kernels, then the queue
         while len(channel.followers) == 2 and total < 4000:
             await burst()
-            total += 20
+            total += 40  # each with the notice that it puts into the inbox
             await quick.until(total)
         code, reason = await slow.closed()
 

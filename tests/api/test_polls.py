@@ -310,7 +310,9 @@ async def test_a_malformed_draft_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (422, "malformed-request")
 
 
-IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|T-[0-9a-f]{8}|[0-9a-f]{64}")
+IDS = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|T-[0-9a-f]{8}|[0-9a-f]{64}|\b[0-9a-f]{16}\b"
+)
 
 
 def reads() -> Iterator[str]:

@@ -246,7 +246,7 @@ async def test_a_poll_in_which_nothing_happened_is_one_statement(
     await relay.compare()
     statements.reset(token)
 
-    assert counter[0] == (2 if db.is_sqlite else 1)  # BEGIN is a statement there
+    assert counter[0] == 1
 
 
 async def test_a_log_that_was_set_back_under_a_running_process_is_noticed(

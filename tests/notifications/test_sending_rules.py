@@ -23,7 +23,7 @@ from notifications.debts import add_notices
 from notifications.inbox import Settings
 from notifications.policy import policy, week_of
 from notifications.tables import Delivery, Notice, WeekBudget
-from notifications.wechat.tables import WechatAccount
+from notifications.wechat.tables import AccountKind, WechatAccount
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
 from tests.notifications.house import House, always
@@ -41,6 +41,7 @@ async def house(db: Database, world: World, clock: ManualClock) -> House:
                         id=uuid4(),
                         app_id="app",
                         openid=name,
+                        kind=AccountKind.MINI_PROGRAM,
                         person_id=person.id,
                         created_at=tx.now,
                         last_login_at=tx.now,

@@ -117,9 +117,12 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
 async def _accept(stage: Stage, person: Person) -> None:
     """The client asks before the person closes the page; they allow one message."""
     await person.get("me")
-    tap = {"openid": f"demo-{person.phone}", "template": WORDS, "choice": "accept"}
+    prompt = await person.get("me/subscription-prompt")
+    answers = {one["template_id"]: "accept" for one in prompt["templates"]}
+    tap = {"openid": f"demo-{person.phone}", "answers": answers}
     answer = await stage.people.wechat.post("/__fake__/tap-subscribe", json=tap)
     answer.raise_for_status()
+    await person.put(f"me/subscription-accepts/d13-{person.phone}", {"answers": answer.json()})
     stage.step("D13", f"{person.name}在手机上允许发送一次“表决开始”的订阅消息")
 
 

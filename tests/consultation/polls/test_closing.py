@@ -340,6 +340,7 @@ async def test_no_event_of_a_poll_ever_holds_a_choice_or_a_count(stage: Stage) -
             "topic_id",
             "poll_id",
             "opens_at",
+            "served_min",
             "closes_at",
             "text_hash",
             "role",

@@ -1,6 +1,7 @@
 """Every kind of question, every channel and every verdict has its words, in both languages."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,7 @@ def asked(kind: QuestionKind, *, number: int = 1) -> PollItem:
 
 
 def announced(rule: RulePreset, items: list[PollItem], locale: str, **more: object) -> list[str]:
+    given: dict[str, Any] = {"mode": BallotMode.NAMED, "manifest_hash": "b2" * 32} | more
     phrases = notice(
         rule,
         question="是否同意",
@@ -47,7 +49,7 @@ def announced(rule: RulePreset, items: list[PollItem], locale: str, **more: obje
         opens_at=datetime(2026, 6, 9, 16, tzinfo=UTC),
         closes_at=datetime(2026, 6, 16, 16, tzinfo=UTC),
         text_hash="a1" * 32,
-        **more,  # type: ignore[arg-type]
+        **given,
     )
     return [speak(locale, phrase) for phrase in phrases]
 
@@ -141,8 +143,8 @@ def test_the_notice_names_the_mode_and_where_the_lawful_vote_is_held() -> None:
     confidential = announced(
         preset("household_poll"), ONE_ITEM, "zh-CN", mode=BallotMode.CONFIDENTIAL
     )
-    assert any("运营方承诺不查看" in text for text in confidential)
-    assert not any("记名" in text for text in confidential)
+    assert any("本次表决为保密表决" in text for text in confidential)
+    assert not any("本次表决为记名表决" in text for text in confidential)
     elsewhere = announced(
         preset("civil278_general"), ONE_ITEM, "zh-CN", legal_system_of_record=False
     )
@@ -272,7 +274,7 @@ def test_every_channel_mode_and_verdict_has_a_word() -> None:
         for verdict in Verdict:
             assert f"words.verdict.{verdict.value}" in texts
         for mode in (BallotMode.NAMED, BallotMode.CONFIDENTIAL):
-            assert f"polls.notice.{mode.value}" in texts
+            assert f"polls.promise.{mode.value}" in texts
 
 
 def test_the_notice_is_written_in_chinese() -> None:
