@@ -104,6 +104,7 @@ async def _empty(address: str) -> None:
         others = "FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
         await connection.execute(f"SELECT pg_terminate_backend(pid) {others}", name)
         await connection.execute("SET session_replication_role = replica")
+        await connection.execute(f"UPDATE alembic_version SET version_num = '{runner.head()}'")
         tables = [
             row[0]
             for row in await connection.fetch(

@@ -41,7 +41,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "meeting.convened": MEETING | {"get_minutes", "list_attendance"},
     "meeting.changed": MEETING | {"get_minutes", "list_attendance"},
     "meeting.attendance_changed": MEETING | {"list_attendance"},
-    "poll.announced": POLL,
+    "poll.announced": POLL | TOPIC,  # whoever is on the roll follows the topic from now on
     "poll.opened": POLL,
     "poll.extended": POLL,
     "poll.closed": POLL,

@@ -135,6 +135,7 @@ class House:
             database_url=f"sqlite+aiosqlite:///{path}",
             field_secret=SECRET,  # type: ignore[arg-type]
             token_key="11" * 32,  # type: ignore[arg-type]
+            board_key="22" * 32,  # type: ignore[arg-type]
             run_worker=False,
             replay_events=REPLAY,
             live_per_person=1000,

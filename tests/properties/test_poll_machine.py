@@ -2,6 +2,7 @@
 stands of each voter's casts, what is shown, and what it comes to."""
 
 import asyncio
+import os
 from collections.abc import Coroutine, Generator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -67,6 +68,9 @@ PLAYS = {
 }
 SIGNERS = (("teller1", Role.TELLER), ("teller2", Role.TELLER), ("supervisor", Role.SUPERVISOR))
 Choices = dict[str, list[str]]
+
+RUNS = int(os.environ.get("MINYI_POLL_RUNS", "4"))
+"""Lives of a poll on each database; more of them by hand."""
 
 
 @dataclass
@@ -506,7 +510,7 @@ def test_a_poll_lives_as_the_model_says(theatre: Theatre) -> None:
     run_state_machine_as_test(
         OnStage,
         settings=settings(
-            max_examples=30,
+            max_examples=RUNS,
             stateful_step_count=18,
             deadline=None,
             derandomize=True,
