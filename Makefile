@@ -6,7 +6,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PINS := tests/constraints.txt
-WORKERS ?= 2
+WORKERS ?= 4
 
 demo: .venv/app  ## run the demo community with a fake WeChat, and say who can log in
 	$(BIN)/minyi demo
