@@ -13,8 +13,10 @@ from api.faults.races import CHOICES, agree
 CONNECTIONS = 24
 VOTERS = 120
 """For each kill: more than are reached before it."""
-LONGEST = 0.4
-"""Seconds of voting before a kill, at most."""
+LATEST = 60
+"""Answers before a kill, at most: every connection still has voters to send when it comes."""
+MOMENT = 0.004
+"""Seconds after the answer that sets off the kill, at most: it may fall anywhere in a commit."""
 
 
 async def killed_under_load(
@@ -77,20 +79,21 @@ async def _vote_until_killed(
     house: Ground, servers: Servers, told: Told, voters: Iterator[UUID], draw: random.Random
 ) -> None:
     poll = house.polls[0]
-    first = asyncio.Event()
+    enough = told.acknowledged + draw.randint(1, LATEST)
+    due = asyncio.Event()
 
     async def phone() -> None:
         mine = Phone(servers.port, told, house.tokens)
-        for _ in range(VOTERS // CONNECTIONS):
-            voter: UUID = next(voters)
+        for voter in voters:
             status = await mine.cast((poll.id, voter, draw.choice(CHOICES)))
-            first.set()
+            if told.acknowledged >= enough:
+                due.set()
             if status is None:
                 break
         mine.hang_up()
 
     phones = asyncio.gather(*(phone() for _ in range(CONNECTIONS)))
-    await first.wait()
-    await asyncio.sleep(draw.uniform(0, LONGEST) ** 2)
+    await due.wait()
+    await asyncio.sleep(draw.uniform(0, MOMENT))
     servers.kill()
     await phones

@@ -387,7 +387,15 @@ class LiveMachine(RuleBasedStateMachine):
         self.house.tally.runs += 1
 
     async def _settle(self) -> None:
-        """Everybody comes back, and in the end shows what a fresh fetch gives."""
+        """Everybody comes back and shows what a fresh fetch gives; then one more thing happens,
+        which all of them must be told."""
+        await self._everybody_is_up_to_date()
+        delivered = self.house.tally.delivered
+        await self._happen(LossyBus.rng.choice(self.house.servers), 1, None)
+        await self._everybody_is_up_to_date()
+        assert self.house.tally.delivered - delivered == len(self.phones)
+
+    async def _everybody_is_up_to_date(self) -> None:
         services = self.house.servers[0].services
         await services.relay.drain()
         for phone in self.phones:
