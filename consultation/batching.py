@@ -32,7 +32,9 @@ class Batch(Generic[Item, Answer]):
     Of items with an equal ``key`` at most one is in a batch, the earlier one first; equal items
     that wait together are one item with one answer. ``bound``: more waiting items than that are
     refused with Busy. With ``gather_seconds`` a batch waits so long for more, where answers are
-    not urgent and many come at once.
+    not urgent and many come at once. ``at_once`` batches may be under way together, so that one is
+    worked out while another is written; a further one is begun when ``worth`` items wait. An item
+    whose key is under way waits for that batch.
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class Batch(Generic[Item, Answer]):
         most: int,
         bound: int | None = None,
         gather_seconds: float = 0,
+        at_once: int = 1,
+        worth: int = 1,
     ) -> None:
         self._work = work
         self._key = key
@@ -51,7 +55,10 @@ class Batch(Generic[Item, Answer]):
         self._gather_seconds = gather_seconds
         self._waiting: OrderedDict[Hashable, deque[_Waiting[Item, Answer]]] = OrderedDict()
         self._count = 0
-        self._running: asyncio.Task[None] | None = None
+        self._at_once = at_once
+        self._worth = worth
+        self._running: set[asyncio.Task[None]] = set()
+        self._under_way: set[Hashable] = set()
 
     async def do(self, item: Item) -> Answer:
         """The answer to ``item``, after its commit; raises its refusal."""
@@ -64,27 +71,41 @@ class Batch(Generic[Item, Answer]):
         else:
             same_key.append(_Waiting(item, future))
         self._count += 1
-        if self._running is None:
+        if len(self._running) < self._at_once and self._is_worth_it(others=len(self._running)):
             # A context of its own: what it does belongs to no request in particular.
-            self._running = asyncio.create_task(self._run(), context=Context())
+            task = asyncio.create_task(self._run(), context=Context())
+            self._running.add(task)
         return await future
+
+    def _is_worth_it(self, *, others: int) -> bool:
+        return self._count >= self._worth if others else self._count > 0
 
     async def _run(self) -> None:
         try:
-            while self._waiting:
+            while self._is_worth_it(others=len(self._running) - 1):
                 if self._gather_seconds:
                     await asyncio.sleep(self._gather_seconds)
                 batch = self._take()
+                if not batch:  # all of them wait for another batch, which goes on with them
+                    break
                 try:
-                    answers = await self._work([waiting.item for waiting in batch])
-                except Exception:
-                    for waiting in batch:
-                        await self._alone(waiting)
-                else:
-                    for waiting, answer in zip(batch, answers, strict=True):
-                        waiting.settle(answer)
+                    await self._do(list(batch.values()))
+                finally:
+                    self._under_way -= batch.keys()
         finally:
-            self._running = None
+            task = asyncio.current_task()
+            assert task is not None
+            self._running.discard(task)
+
+    async def _do(self, batch: list["_Waiting[Item, Answer]"]) -> None:
+        try:
+            answers = await self._work([waiting.item for waiting in batch])
+        except Exception:
+            for waiting in batch:
+                await self._alone(waiting)
+        else:
+            for waiting, answer in zip(batch, answers, strict=True):
+                waiting.settle(answer)
 
     async def _alone(self, waiting: "_Waiting[Item, Answer]") -> None:
         try:
@@ -92,14 +113,16 @@ class Batch(Generic[Item, Answer]):
         except Exception as error:
             waiting.settle(error)
 
-    def _take(self) -> list["_Waiting[Item, Answer]"]:
-        batch: list[_Waiting[Item, Answer]] = []
-        for key in list(islice(self._waiting, self._most)):
+    def _take(self) -> dict[Hashable, "_Waiting[Item, Answer]"]:
+        batch: dict[Hashable, _Waiting[Item, Answer]] = {}
+        free = (key for key in self._waiting if key not in self._under_way)
+        for key in list(islice(free, self._most)):
             same_key = self._waiting[key]
-            batch.append(same_key.popleft())
+            batch[key] = same_key.popleft()
             if not same_key:
                 del self._waiting[key]
-        self._count -= sum(len(waiting.futures) for waiting in batch)
+        self._count -= sum(len(waiting.futures) for waiting in batch.values())
+        self._under_way |= batch.keys()
         return batch
 
 

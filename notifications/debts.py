@@ -24,8 +24,9 @@ from consultation.jobs import JobKind, schedule
 from consultation.journal import JournalEntry
 from consultation.permissions import Role
 from consultation.topics.tables import Topic
+from notifications.accounts import with_account
 from notifications.audience import AUDIENCE, Told, Urgency
-from notifications.policy import policy
+from notifications.policy import Channel, policy
 from notifications.recipients import Occasion, lies_below, recipients
 from notifications.tables import Delivery, DeliveryState, Inbox, Notice, NoticeSettings, TopicNews
 
@@ -233,8 +234,11 @@ async def add_notices(
         [{"person_id": person, "unread": more} for person, more in unread.items()],
     )
     await connection.execute(insert(JournalEntry), [_added(tx, one) for one in new])
+    accounts = await with_account(tx, unread)
     deliveries = [
-        delivery for one in new if (delivery := first_step(tx, one, chains[one["id"]])) is not None
+        delivery
+        for one in new
+        if (delivery := first_step(tx, one, chains[one["id"]], one["person_id"] in accounts))
     ]
     if deliveries:
         await connection.execute(insert(Delivery), deliveries)
@@ -261,17 +265,25 @@ def _added(tx: Transaction, one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def first_step(tx: Transaction, notice: Mapping[str, Any], chain: str) -> dict[str, Any] | None:
-    step = policy().chains[chain].steps[0]
-    due = policy().loud_from(tx.now + timedelta(minutes=step.after_minutes))
+def first_step(
+    tx: Transaction, notice: Mapping[str, Any], chain: str, has_account: bool
+) -> dict[str, Any] | None:
+    """The first delivery of a chain, at the time that the chain gives the inbox. Most people of a
+    register have no account: for them WeChat is passed over, and nothing is owed by a chain that
+    knows no other way."""
+    steps = policy().chains[chain].steps
+    ways = (step for step, way in enumerate(steps) if has_account or way.channel != Channel.WECHAT)
+    first = next(ways, None)
+    if first is None:
+        return None
     return delivery(
         tx,
         notice_id=notice["id"],
         person_id=notice["person_id"],
         community_id=notice["community_id"],
         chain=chain,
-        step=0,
-        next_try=due,
+        step=first,
+        next_try=policy().loud_from(tx.now + timedelta(minutes=steps[0].after_minutes)),
     )
 
 

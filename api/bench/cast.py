@@ -58,6 +58,8 @@ FEWER = 10
 """The plain route takes so many times fewer, or nobody would wait for it."""
 ALONE = 400
 """In one turn of one client."""
+AT_HOME = 10
+"""Polls at once where SQLite is used: in one community."""
 STORED = 4000
 """In one turn of the store of SQLite."""
 TOKEN_SECONDS = 4 * 3600
@@ -320,8 +322,8 @@ async def _on_sqlite(report: Report, folder: Path, stored: int, tell: Tell) -> N
     db = build_database(settings)
     turns = report.runs + 1
     size = 2 * turns * stored // 100 + 1
-    community = await build_community(db, size)
-    polls = await open_polls(db, community, [community.people] * 100)
+    community = await build_community(db, 10 * size)
+    polls = await open_polls(db, community, [community.people] * AT_HOME)
     votes = Votes(polls, {})
     group, single = Express(db), SqliteBox(db.url, system_clock, db.turn)
     for run in range(-1, report.runs):

@@ -123,7 +123,8 @@ class People:
             return Session(self.crowd.access_token(person.phone))
         self.logins += 1
         openid = f"demo-{person.phone}"
-        await self._fake("users", {"openid": openid, "phone": person.phone})
+        if openid not in self._bound:
+            await self._fake("users", {"openid": openid, "phone": person.phone})
         code = await self._fake("login-code", {"openid": openid})
         session = await self._public("/v1/session/wechat", {"code": code["code"]})
         if openid not in self._bound:

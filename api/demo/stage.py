@@ -86,22 +86,20 @@ class Stage:
         services = self.services
         while True:
             await services.relay.drain()  # what people are owed of what happened
-            due = await self._next_due()
+            async with services.db.read() as tx:
+                job, message = await next_due(tx), await next_message(tx)
+            message = message and policy().loud_from(message)
+            due = min((at for at in (job, message) if at is not None), default=None)
             if due is None or due > moment:
                 break
             self.clock.move_to(due)
-            await services.worker.run_due()
-            await services.errands.run_due()
-            await services.relay.drain()
-            await services.sender.run_due()
+            if job == due:
+                await services.worker.run_due()
+                await services.errands.run_due()
+                await services.relay.drain()
+            if message == due:
+                await services.sender.run_due()
         self.clock.move_to(moment)
-
-    async def _next_due(self) -> datetime | None:
-        """When the next job or message falls due."""
-        async with self.services.db.read() as tx:
-            job, message = await next_due(tx), await next_message(tx)
-        times = [at for at in (job, message and policy().loud_from(message)) if at is not None]
-        return min(times, default=None)
 
     async def play(self, stories: Sequence[AsyncGenerator[datetime]]) -> None:
         waiting: list[tuple[datetime, int, AsyncGenerator[datetime]]] = [

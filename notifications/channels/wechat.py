@@ -5,10 +5,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import select as sa_select
-
 from consultation.database import Database, Transaction
-from notifications.accounts import ACCOUNTS
+from notifications.accounts import with_account
 from notifications.channels import Letter, Outcome, Sent
 
 
@@ -36,12 +34,7 @@ class WechatMessages:
         self._send = send
 
     async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
-        """Who has an account."""
-        connection = await tx.session.connection()
-        found = await connection.execute(
-            sa_select(ACCOUNTS.c.person_id).where(ACCOUNTS.c.person_id.in_(people))
-        )
-        return set(found.scalars())
+        return await with_account(tx, people)
 
     async def send(self, letter: Letter) -> Sent:
         outcome = await self._send(

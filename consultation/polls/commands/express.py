@@ -3,6 +3,8 @@ after the commit that carries it (ADR 0025). Not journalled one by one: the ledg
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
+from secrets import randbelow
 
 from asyncpg import InterfaceError, PostgresConnectionError
 
@@ -15,6 +17,7 @@ from consultation.polls.express.judging import Alone, OwnCast, Receipt
 from consultation.polls.express.postgres import PostgresBox
 from consultation.polls.express.sqlite import SqliteBox
 from consultation.polls.express.steps import Answer
+from consultation.polls.tables import TURNOUT_SHARDS
 from consultation.refusals import Refusal
 
 
@@ -24,6 +27,11 @@ def _voter(cast: OwnCast) -> tuple[int, int]:
 
 MOST = 256
 """Ballots in one transaction."""
+WRITERS = 2
+"""Transactions under way together on PostgreSQL: while it writes one, the next is judged. With
+more, batches get smaller and each ballot dearer."""
+WORTH = 16
+"""Ballots for which a further transaction is begun."""
 BOUND = 4096
 """Ballots that may wait; at the rate of one process, a fraction of a second."""
 LOST = (OSError, TimeoutError, PostgresConnectionError, InterfaceError)
@@ -35,15 +43,18 @@ class Express:
 
     def __init__(self, db: Database, *, most: int = MOST, bound: int = BOUND) -> None:
         self._db = db
+        self._free: list[SqliteBox | PostgresBox]
         if db.is_sqlite:
             assert db.decides is not None
-            self._box = SqliteBox(db.url, db.decides, db.turn)
+            self._free = [SqliteBox(db.url, db.decides, db.turn)]
         else:
-            self._box = PostgresBox(db.url, db.decides)
+            # Which counters a process moves is chance, so that two seldom wait for one another.
+            shard = randbelow(TURNOUT_SHARDS)
+            self._free = [PostgresBox(db.url, db.decides, shard=shard + n) for n in range(WRITERS)]
         self._batch: Batch[OwnCast, Receipt | Alone] = Batch(
-            self._work, key=_voter, most=most, bound=bound
+            self._work, key=_voter, most=most, bound=bound, at_once=len(self._free), worth=WORTH
         )
-        db.on_dispose.append(self._box.close)
+        db.on_dispose += [box.close for box in self._free]
 
     async def cast(self, cast: OwnCast) -> Receipt:
         """The receipt of one's own ballot; see ``casting.cast_ballot`` for its refusals, and Busy
@@ -61,12 +72,13 @@ class Express:
         return Receipt(cast.poll_id, ballot.receipt, ballot.cast_at, tracker)
 
     async def _work(self, casts: Sequence[OwnCast]) -> Sequence[Receipt | Alone | Refusal]:
+        box = self._free.pop()
         try:
-            return await self._box.put_in(casts)
-        except LOST:
-            pass
-        try:
-            return await self._box.put_in(casts)  # over a new connection
-        except LOST:
-            nothing: list[Answer] = [Busy() for _ in casts]
-            return nothing
+            with suppress(*LOST):
+                return await box.put_in(casts)
+            with suppress(*LOST):
+                return await box.put_in(casts)  # over a new connection
+        finally:
+            self._free.append(box)
+        nothing: list[Answer] = [Busy() for _ in casts]
+        return nothing

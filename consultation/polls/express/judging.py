@@ -1,7 +1,7 @@
 """What becomes of a voter's own cast, by what the database said about it. No I/O."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -12,19 +12,24 @@ from consultation.community.tables import ResidenceKind
 from consultation.permissions import Deed, Role, check
 from consultation.polls import rules
 from consultation.polls.envelopes import check_once
+from consultation.polls.leaves import canonical
 from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
 from consultation.polls.rules import Choices, PollItem, PollState, Precedence
 from consultation.refusals import NotFound, Refusal
 
+Answers = tuple[tuple[int, tuple[str, ...]], ...]
+"""Item number and codes of each answer."""
+REMEMBERED = 64
+"""Different ballots of one poll."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwnCast:
-    """A ballot as it was handed in: item number and codes of each answer; ``once`` is the secret of
-    a confidential one."""
+    """A ballot as it was handed in; ``once`` is the secret of a confidential one."""
 
     poll_id: UUID
     person_id: UUID
-    answers: tuple[tuple[int, tuple[str, ...]], ...]
+    answers: Answers
     once: str | None = None
 
 
@@ -46,6 +51,18 @@ class PollText:
     preset: RulePreset
     mode: BallotMode
     box_public_key: str | None
+    _read: dict[Answers, tuple[Choices, str]] = field(default_factory=dict, compare=False)
+
+    def read(self, answers: Answers) -> tuple[Choices, str]:
+        """The ballot as ``rules.check_ballot`` makes it of the answers, or its refusal; also as it
+        is written. Many voters answer alike, so it is kept, not to be changed."""
+        found = self._read.get(answers)
+        if found is None:
+            choices = rules.check_ballot(self.items, answers)
+            found = choices, canonical(choices).decode()
+            if len(self._read) < REMEMBERED:
+                self._read[answers] = found
+        return found
 
 
 @lru_cache(maxsize=64)
@@ -74,9 +91,11 @@ class Seen:
 
 @dataclass(slots=True)
 class Admitted:
-    """The ballot may go in; or, when ``late``, only the receipt of an equal one may come out."""
+    """The ballot may go in, ``written`` as it is stored; or, when ``late``, only the receipt of an
+    equal one may come out."""
 
     choices: Choices
+    written: str
     once: bytes = b""
     late: rules.PollClosed | None = None
 
@@ -113,19 +132,19 @@ def judge(
         check(Deed.CAST_BALLOT, role)
         if seen.entry is None:
             raise rules.NotOnRoll()
-        choices = rules.check_ballot(text.items, cast.answers)
+        choices, written = text.read(cast.answers)
         once = b""
         if text.mode is BallotMode.CONFIDENTIAL:
             once = check_once(cast.once)
         try:
             rules.check_open(seen.state, seen.closes_at, now)
         except rules.PollClosed as late:
-            return Admitted(choices, once, late)
+            return Admitted(choices, written, once, late)
         if text.preset.held_in_meeting and not seen.present:
             raise rules.NotAtMeeting(numbers=[str(seen.number)])
     except Refusal as refusal:
         return refusal
-    return Admitted(choices, once)
+    return Admitted(choices, written, once)
 
 
 @dataclass(frozen=True, slots=True)

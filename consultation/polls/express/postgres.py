@@ -1,11 +1,14 @@
-"""Casts in PostgreSQL: one connection of its own, four round trips for a batch."""
+"""Casts in PostgreSQL: a connection of its own, two round trips for a batch.
+
+The first looks. The second is one statement and so one transaction: it holds the polls, shared,
+and what is no longer so does not go in.
+"""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
-from secrets import randbelow
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +27,19 @@ from consultation.polls.tables import TURNOUT_SHARDS
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
+PLANS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
+    "seq_page_cost": "0",
+    "random_page_cost": "0",
+    "jit": "off",
+}
+"""Planned once, as planning anew costs more than all else of a small batch; and so that it does not
+matter for which polls: from keys to rows, by the index that leaves the fewest. Pages cost nothing,
+or one that finds the whole roll of a middling poll passes for as good as one that finds a voter."""
 ITEMS = TypeAdapter(list[PollItem])
 
 TEXTS = "SELECT id, state, items, preset, mode, box_public_key FROM poll WHERE id = ANY($1::uuid[])"
@@ -50,12 +66,19 @@ JOIN ballot b ON b.poll_id = k.poll_id AND b.roll_entry_id = k.roll_entry_id
 ORDER BY b.cast_no
 """
 
+HELD = """
+WITH held AS MATERIALIZED (
+  SELECT id FROM poll
+  WHERE id = ANY(${polls}::uuid[]) AND state = 'open'
+    AND closes_at > coalesce(${now}::timestamptz, clock_timestamp())
+  ORDER BY id FOR SHARE
+),
+"""
+"""After the wait for a close the row is looked at again, and the clock too."""
 COUNT = """,
 heads AS (
-  SELECT i.poll_id, count(*) AS heads, sum(a.area) AS area
-  FROM i
-  JOIN unnest($1::uuid[], $2::uuid[], ${areas}::int8[]) AS a (poll_id, entry, area)
-    ON a.poll_id = i.poll_id AND a.entry = i.roll_entry_id
+  SELECT i.poll_id, count(*) AS heads, sum(e.area_dm2) AS area
+  FROM i JOIN roll_entry e ON e.id = i.roll_entry_id
   GROUP BY i.poll_id ORDER BY i.poll_id
 ),
 counted AS (
@@ -67,45 +90,47 @@ counted AS (
 
 @cache
 def _insert(ledger: Ledger, *, counts: bool) -> str:
+    """Parameters: the columns, what all rows share, the polls, the clock, the counter."""
     columns = [name for name, _ in (*ledger.columns, *ledger.shared)]
     values = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(ledger.columns, 1))
     many = len(ledger.columns)
     same = "".join(f", ${n}::{kind}" for n, (_, kind) in enumerate(ledger.shared, many + 1))
-    count = COUNT.format(areas=len(columns) + 1, shard=len(columns) + 2)
+    last = len(columns)
+    held = HELD.format(polls=last + 1, now=last + 2)
+    count = COUNT.format(shard=last + 3) if counts else ""
     return (
-        f"WITH i AS (INSERT INTO {ledger.table} ({', '.join(columns)}) "  # noqa: S608  our own names
-        f"SELECT u.*{same} FROM unnest({values}) AS u "
+        f"{held} i AS (INSERT INTO {ledger.table} ({', '.join(columns)}) "  # noqa: S608  our names
+        f"SELECT u.*{same} FROM unnest({values}) AS u ({', '.join(columns[:many])}) "
+        "WHERE u.poll_id = ANY(ARRAY(SELECT id FROM held)) "
         f"ON CONFLICT ({', '.join(ledger.key)}) DO NOTHING "
-        f"RETURNING poll_id, roll_entry_id){count if counts else ''} "
-        "SELECT poll_id, roll_entry_id FROM i"
+        f"RETURNING poll_id, roll_entry_id){count} "
+        "SELECT poll_id, roll_entry_id FROM i UNION ALL SELECT id, NULL FROM held"
     )
 
 
 class PostgresBox:
-    """One writer. ``clock`` stands for the database's own, if there is one."""
+    """One writer. ``clock`` stands for the database's own, if there is one. ``shard``: which of
+    the counters of a poll it moves; two that differ never wait for one another."""
 
-    def __init__(self, url: str, clock: Clock | None) -> None:
+    def __init__(self, url: str, clock: Clock | None, *, shard: int) -> None:
         self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._clock = clock
         self._connection: asyncpg.Connection | None = None
         self._texts = Texts()
         self._prepared: dict[str, Any] = {}
-        # Which counters a process moves is chance, so that two seldom wait for one another.
-        self._shard = randbelow(TURNOUT_SHARDS)
+        self._shard = shard % TURNOUT_SHARDS
 
     async def put_in(self, casts: Sequence[OwnCast]) -> list[Answer]:
-        """All of them in one transaction; raises what went wrong, with nothing done or, when the
-        connection broke at the commit, perhaps all: then doing it again answers the same."""
+        """All of them, those of one mode in one transaction; raises what went wrong, and then some
+        may be in: doing it again answers the same."""
         await self._connect()
-        assert self._connection is not None
         try:
-            answers = await put_in_together(self, self._texts, casts)
-            await self._connection.execute("COMMIT")
+            return await put_in_together(self, self._texts, casts)
         except BaseException:
-            await self._roll_back()
+            if self._connection is not None:
+                self._connection.terminate()
+                self._connection = None
             raise
-        count_statement()
-        return answers
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -118,18 +143,11 @@ class PostgresBox:
         if self._connection is None or self._connection.is_closed():
             self._prepared.clear()
             self._connection = await asyncpg.connect(
-                self._dsn, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS
+                self._dsn,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+                server_settings=PLANS,
             )
-
-    async def _roll_back(self) -> None:
-        """Whatever state it is in: a connection that cannot roll back is given up."""
-        assert self._connection is not None
-        try:
-            await self._connection.execute("ROLLBACK")
-        except Exception:
-            self._connection.terminate()
-            self._connection = None
-            self._prepared.clear()
 
     async def _fetch(self, sql: str, *values: Any) -> list[Any]:
         assert self._connection is not None
@@ -140,15 +158,6 @@ class PostgresBox:
         return await statement.fetch(*values)
 
     # ---- what steps.Store asks for
-
-    async def hold(self, poll_ids: Sequence[UUID]) -> None:
-        assert self._connection is not None
-        ids = ", ".join(f"'{id}'" for id in poll_ids)
-        count_statement()
-        # One message begins and locks; the ids are UUID objects and their text needs no care.
-        await self._connection.execute(
-            f"BEGIN; SELECT 1 FROM poll WHERE id IN ({ids}) ORDER BY id FOR SHARE"  # noqa: S608
-        )
 
     async def texts(self, poll_ids: Collection[UUID]) -> Mapping[UUID, tuple[PollState, PollText]]:
         return {
@@ -188,12 +197,15 @@ class PostgresBox:
         rows: Sequence[tuple[Any, ...]],
         same: tuple[Any, ...],
         areas: Sequence[int] | None,
-    ) -> set[Key]:
+    ) -> tuple[set[Key], set[UUID]]:
         columns = zip(*rows, strict=True)
-        counts = () if areas is None else (areas, self._shard)
+        polls = {row[0] for row in rows}
+        now = None if self._clock is None else self._clock()
+        counts = () if areas is None else (self._shard,)
         sql = _insert(ledger, counts=areas is not None)
-        found = await self._fetch(sql, *columns, *same, *counts)
-        return {(row[0], row[1]) for row in found}
+        found = await self._fetch(sql, *columns, *same, polls, now, *counts)
+        new = {(poll, entry) for poll, entry in found if entry is not None}
+        return new, {poll for poll, entry in found if entry is None}
 
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
         found: dict[Key, list[Known]] = {}

@@ -8,8 +8,9 @@ import json
 import sqlite3
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import repeat
 from typing import Any, TypeVar
 from uuid import UUID
@@ -35,10 +36,11 @@ SELECT p.state, p.closes_at, t.was_public, p.community_id, p.meeting_id, p.roll_
        t.community_id
 FROM poll p JOIN topic t ON t.id = p.topic_id WHERE p.id = ?
 """
-HOME = "SELECT level, kind FROM residence WHERE person_id = ? AND community_id = ?"
-PLACE = """
-SELECT id, number, area_dm2 FROM roll_entry
-WHERE poll_id = ? AND roll_version = ? AND person_id = ?
+VOTER = """
+SELECT r.level, r.kind, e.id, coalesce(e.number, 0), coalesce(e.area_dm2, 0)
+FROM (SELECT ?1 AS person_id) v
+LEFT JOIN residence r ON r.person_id = v.person_id AND r.community_id = ?2
+LEFT JOIN roll_entry e ON e.poll_id = ?3 AND e.roll_version = ?4 AND e.person_id = v.person_id
 """
 PRESENT = """
 SELECT 1 FROM attendance WHERE meeting_id = ? AND person_id = ? AND mode <> 'written'
@@ -75,8 +77,22 @@ def _stored_time(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
+@lru_cache(maxsize=1024)
 def _read_time(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """``place`` is where its topic lies; ids are as the database has them."""
+
+    state: PollState
+    closes_at: datetime
+    topic_public: bool
+    community: str
+    meeting: str | None
+    roll_version: int
+    place: str
 
 
 class SqliteBox:
@@ -140,9 +156,6 @@ class SqliteBox:
 
     # ---- what steps.Store asks for; nothing here waits, so that _run can run it to its end
 
-    async def hold(self, poll_ids: Sequence[UUID]) -> None:
-        """There is one writer."""
-
     async def texts(self, poll_ids: Collection[UUID]) -> Mapping[UUID, tuple[PollState, PollText]]:
         found: dict[UUID, tuple[PollState, PollText]] = {}
         for id in poll_ids:
@@ -154,37 +167,38 @@ class SqliteBox:
         return found
 
     async def look(self, casts: Sequence[OwnCast]) -> tuple[datetime, list[Seen | None]]:
-        polls: dict[UUID, Any] = {}
+        polls: dict[UUID, _Poll | None] = {}
         seen: list[Seen | None] = []
         for cast in casts:
-            poll_id, person = cast.poll_id.hex, cast.person_id.hex
-            poll = polls.get(cast.poll_id)
+            if cast.poll_id not in polls:
+                polls[cast.poll_id] = self._poll(cast.poll_id)
+            poll = polls[cast.poll_id]
             if poll is None:
-                poll = polls[cast.poll_id] = next(iter(self._rows(POLL, poll_id)), ())
-            if not poll:
                 seen.append(None)
                 continue
-            state, closes_at, public, community, meeting, version, place_of_topic = poll
-            level, kind = next(iter(self._rows(HOME, person, place_of_topic)), (None, None))
-            entry, number, area = next(
-                iter(self._rows(PLACE, poll_id, version, person)), (None, 0, 0)
-            )
-            present = meeting is not None and bool(list(self._rows(PRESENT, meeting, person)))
+            person, meeting = cast.person_id.hex, poll.meeting
+            voter = self._rows(VOTER, person, poll.place, cast.poll_id.hex, poll.roll_version)
+            level, kind, entry, number, area = next(voter)
             seen.append(
                 Seen(
-                    PollState(state),
-                    _read_time(closes_at),
-                    bool(public),
-                    community,
+                    poll.state,
+                    poll.closes_at,
+                    poll.topic_public,
+                    poll.community,
                     level,
                     None if kind is None else ResidenceKind(kind),
                     entry,
                     number,
                     area,
-                    present,
+                    meeting is not None and bool(list(self._rows(PRESENT, meeting, person))),
                 )
             )
         return self._clock(), seen
+
+    def _poll(self, id: UUID) -> "_Poll | None":
+        for state, closes_at, public, *ids in self._rows(POLL, id.hex):
+            return _Poll(PollState(state), _read_time(closes_at), bool(public), *ids)
+        return None
 
     async def insert(
         self,
@@ -192,22 +206,32 @@ class SqliteBox:
         rows: Sequence[tuple[Any, ...]],
         same: tuple[Any, ...],
         areas: Sequence[int] | None,
-    ) -> set[Key]:
-        assert self._connection is not None
-        execute, sql = self._connection.execute, _insert(ledger)
+    ) -> tuple[set[Key], set[UUID]]:
+        """All polls are still as they were: there is one writer."""
+        connection = self._connection
+        assert connection is not None
+        stored = tuple(_stored(value) for value in same)
+        values = [(*(_stored(value) for value in row), *stored) for row in rows]
+        before = connection.total_changes
+        connection.executemany(_insert(ledger), values)
+        went_in: Sequence[bool] = [True] * len(rows)
+        if connection.total_changes - before < len(rows):
+            leaf = [name for name, _ in ledger.columns].index("leaf_hash")
+            mine = f"SELECT 1 FROM {ledger.table} WHERE poll_id = ? AND roll_entry_id = ? AND leaf_hash = ?"  # noqa: E501, S608  our own names
+            went_in = [bool(list(self._rows(mine, *row[:2], row[leaf]))) for row in values]
         new: set[Key] = set()
         sums: dict[str, tuple[int, int]] = {}
-        stored = [_stored(value) for value in same]
-        for row, area in zip(rows, areas or repeat(0), strict=False):
-            values = [_stored(value) for value in row]
-            if execute(sql, values + stored).rowcount == 1:
+        for row, is_new, (poll, *_), area in zip(
+            rows, went_in, values, areas or repeat(0), strict=False
+        ):
+            if is_new:
                 new.add((row[0], row[1]))
-                heads, total = sums.get(values[0], (0, 0))
-                sums[values[0]] = (heads + 1, total + area)
+                heads, total = sums.get(poll, (0, 0))
+                sums[poll] = (heads + 1, total + area)
         if areas is not None:
-            for poll, (heads, total) in sums.items():
-                execute(COUNT, (heads, total, poll, self._shard))
-        return new
+            counts = [(heads, area, poll, self._shard) for poll, (heads, area) in sums.items()]
+            connection.executemany(COUNT, counts)
+        return new, {row[0] for row in rows}
 
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
         return {

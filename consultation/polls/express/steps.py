@@ -1,10 +1,12 @@
-"""One transaction of many casts, the same on both databases.
+"""Many casts at once, the same on both databases.
 
-    hold     the polls, shared: a close, which holds one alone, waits for this or shuts it out
     look     at the clock, the voters and their places, in one statement
     judge    each cast by itself
-    insert   the admitted, in one statement with one turnout counter per poll; the key refuses
-    again    those whose key is taken: the equal one's receipt, a re-vote, or *already voted*
+    insert   the admitted, in one durable transaction with one turnout counter per poll. It holds
+             the polls, shared: a close, which holds one alone, waits for this or shuts it out.
+             The key refuses
+    again    those whose key is taken: the equal one's receipt, a re-vote, or *already voted*;
+             and from the start those whose poll is no longer as it was
 
 Rows go in sorted, so that two processes take their locks in the same order.
 """
@@ -39,14 +41,14 @@ TEXTS = 4096
 """Polls whose text a process remembers."""
 
 Answer = Receipt | Alone | Refusal
+Answers = dict[int, Answer]
+"""By the place of the cast in its batch."""
 Key = tuple[UUID, Any]
 """Poll and place on its roll."""
 
 
 class Store(Protocol):
-    """A transaction that is under way, with the SQL of one database."""
-
-    async def hold(self, poll_ids: Sequence[UUID]) -> None: ...
+    """The SQL of one database."""
 
     async def texts(self, poll_ids: Collection[UUID]) -> Mapping[UUID, tuple[PollState, PollText]]:
         """Text and present state of the polls that there are."""
@@ -62,9 +64,10 @@ class Store(Protocol):
         rows: Sequence[tuple[Any, ...]],
         same: tuple[Any, ...],
         areas: Sequence[int] | None,
-    ) -> Collection[Key]:
-        """Which rows went in. With ``areas``, one for each row, each that went in counts as a head
-        with its area."""
+    ) -> tuple[Collection[Key], Collection[UUID]]:
+        """Which rows went in, in one durable transaction, and which polls still take ballots. Only
+        their rows could. With ``areas``, one for each row, each that went in counts as a head with
+        its area."""
         ...
 
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
@@ -94,15 +97,25 @@ class Texts:
 
 async def put_in_together(store: Store, texts: Texts, casts: Sequence[OwnCast]) -> list[Answer]:
     """Casts of different voters (a voter may cast in several polls); an answer for each."""
+    answers: Answers = {}
+    waiting = list(enumerate(casts))
+    while waiting:  # a poll that closed meanwhile is closed when it is looked at again
+        answers |= await _once(store, texts, waiting)
+        waiting = [(index, cast) for index, cast in waiting if index not in answers]
+    return [answers[index] for index in range(len(casts))]
+
+
+async def _once(store: Store, texts: Texts, waiting: Sequence[tuple[int, OwnCast]]) -> Answers:
+    """Without those whose poll was not as it had looked."""
+    casts = [cast for _, cast in waiting]
     poll_ids = sorted({cast.poll_id.int: cast.poll_id for cast in casts}.values())
-    await store.hold(poll_ids)
     text_of = await texts.of(store, poll_ids)
     now, seen = await store.look(casts)
 
-    answers: list[Answer | None] = [None] * len(casts)
-    waiting: dict[BallotMode, list[_Case]] = defaultdict(list)
+    answers: Answers = {}
+    admitted: dict[BallotMode, list[_Case]] = defaultdict(list)
     late: list[_Case] = []
-    for index, (cast, place) in enumerate(zip(casts, seen, strict=True)):
+    for (index, cast), place in zip(waiting, seen, strict=True):
         text = text_of.get(cast.poll_id)
         judged = judging.judge(cast, text, place, now, modes=_MODES)
         if not isinstance(judged, Admitted):
@@ -111,16 +124,16 @@ async def put_in_together(store: Store, texts: Texts, casts: Sequence[OwnCast]) 
         assert text is not None
         assert place is not None
         case = _Case(index, cast, text, place, judged)
-        (late if judged.late else waiting[text.mode]).append(case)
+        (late if judged.late else admitted[text.mode]).append(case)
 
-    for mode, cases in waiting.items():
-        for case, answer in await _insert(store, LEDGERS[mode], cases, now):
-            answers[case.index] = answer
-    taken = [c for cases in waiting.values() for c in cases if answers[c.index] is None]
+    taken: list[_Case] = []
+    for mode, cases in admitted.items():
+        new, refused = await _insert(store, LEDGERS[mode], cases, now)
+        answers |= new
+        taken += refused
     if taken or late:
-        for case, answer in await _again(store, taken, late, now):
-            answers[case.index] = answer
-    return [answer for answer in answers if answer is not None]
+        answers |= await _again(store, taken, late, now)
+    return answers
 
 
 _MODES = frozenset(LEDGERS)
@@ -150,6 +163,7 @@ class _Case:
             seen.number,
             seen.community,
             self.admitted.choices,
+            self.admitted.written,
             cast_no,
             now,
             random,
@@ -160,16 +174,22 @@ class _Case:
 
 async def _insert(
     store: Store, ledger: Ledger, cases: list[_Case], now: datetime
-) -> list[tuple[_Case, Receipt]]:
+) -> tuple[Answers, list[_Case]]:
+    """The receipts of what went in, and the cases whose key is taken."""
     cases.sort(key=_Case.order)
     salts = _random(len(cases))
     made = [ledger.row(case.entry(now, salt)) for case, salt in zip(cases, salts, strict=True)]
     areas = [case.seen.area_dm2 for case in cases]
     same = ledger.same(1, False, now)
-    new = await store.insert(ledger, [row for row, _ in made], same, areas)
-    return [
-        (case, receipt) for case, (_, receipt) in zip(cases, made, strict=True) if case.key in new
-    ]
+    new, open_polls = await store.insert(ledger, [row for row, _ in made], same, areas)
+    receipts: Answers = {}
+    taken: list[_Case] = []
+    for case, (_, receipt) in zip(cases, made, strict=True):
+        if case.key in new:
+            receipts[case.index] = receipt
+        elif case.cast.poll_id in open_polls:
+            taken.append(case)
+    return receipts, taken
 
 
 def _random(count: int) -> list[bytes]:
@@ -178,33 +198,31 @@ def _random(count: int) -> list[bytes]:
     return [together[at : at + RANDOM_BYTES] for at in range(0, len(together), RANDOM_BYTES)]
 
 
-async def _again(
-    store: Store, taken: list[_Case], late: list[_Case], now: datetime
-) -> list[tuple[_Case, Answer]]:
+async def _again(store: Store, taken: list[_Case], late: list[_Case], now: datetime) -> Answers:
     """Voters of whom a cast is in, and those who come after the close."""
-    answers: list[tuple[_Case, Answer]] = []
+    answers: Answers = {}
     known = await store.known([case.key for case in (*taken, *late)])
     for case in late:
         if case.text.mode is not BallotMode.NAMED:
-            answers.append((case, ALONE))
+            answers[case.index] = ALONE
             continue
         assert case.admitted.late is not None
         equal = judging.equal_after_close(known.get(case.key, ()), case.admitted.choices)
-        answers.append((case, case.admitted.late if equal is None else _receipt(case, equal)))
+        answers[case.index] = case.admitted.late if equal is None else _receipt(case, equal)
     more: list[tuple[_Case, Another]] = []
     for case in taken:
         if case.text.mode is not BallotMode.NAMED:
-            answers.append((case, ALONE))
+            answers[case.index] = ALONE
             continue
         try:
             outcome = judging.again(
                 case.text.preset, known[case.key], case.admitted.choices, case.seen.number
             )
         except rules.AlreadyVoted as refusal:
-            answers.append((case, refusal))
+            answers[case.index] = refusal
             continue
         if isinstance(outcome, Known):
-            answers.append((case, _receipt(case, outcome)))
+            answers[case.index] = _receipt(case, outcome)
         else:
             more.append((case, outcome))
     ledger = LEDGERS[BallotMode.NAMED]
@@ -215,10 +233,13 @@ async def _again(
             if next == another
         ]
         same = ledger.same(another.cast_no, another.set_aside, now)
-        new = await store.insert(ledger, [row for _, row, _ in made], same, None)
+        new, open_polls = await store.insert(ledger, [row for _, row, _ in made], same, None)
         for case, _, receipt in made:
-            # not new: another cast of the same voter came just now, through another process
-            answers.append((case, receipt if case.key in new else rules.AlreadyVoted(numbers=[])))
+            if case.key in new:
+                answers[case.index] = receipt
+            elif case.cast.poll_id in open_polls:
+                # another cast of the same voter came just now, through another process
+                answers[case.index] = rules.AlreadyVoted(numbers=[])
     return answers
 
 
