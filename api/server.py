@@ -22,6 +22,12 @@ BACKLOG = 4096
 GRACE_SECONDS = 5
 
 
+def collect_less() -> None:
+    """Requests and sockets make objects by the thousand, and hardly any of them form circles: to
+    look for those as often as Python does takes a tenth of the time."""
+    gc.set_threshold(50_000, 20, 100)
+
+
 class Server(uvicorn.Server):
     alone = True
     """Whether the process is there for nothing else."""
@@ -32,6 +38,7 @@ class Server(uvicorn.Server):
         except SystemExit as exit:  # a task that raises it would tear down the caller's loop
             raise RuntimeError("the application did not start") from exit
         if self.alone:
+            collect_less()
             gc.collect()
             gc.freeze()  # what is there now stays: no collection need look through it again
 

@@ -32,7 +32,7 @@ from api.fake_wechat.server import build_fake
 from api.fake_wechat.state import APP_ID, SECRET
 from api.migrations import runner
 from api.registers import take_register
-from api.server import Server, configure, serving
+from api.server import Server, collect_less, configure, serving
 from api.settings import Settings
 from consultation.ids import seeded_ids
 from notifications.wechat.templates import TemplateSpec
@@ -160,6 +160,7 @@ async def check(tell: Callable[[str], None]) -> int:
 
 async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None]) -> None:
     """Build the community anew in ``folder`` and serve it until a signal says stop."""
+    collect_less()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)  # noqa: ASYNC240  nothing else runs yet
     with (folder / "server.log").open("w", encoding="utf-8", buffering=1) as stream:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlmodel import col, select
 
@@ -19,6 +19,7 @@ from notifications.policy import Channel
 from notifications.relay import Relay
 from notifications.sender import Sender
 from notifications.tables import Delivery, Notice
+from notifications.wechat.tables import AccountKind, WechatAccount
 from tests.conftest import ManualClock
 from tests.world import World
 
@@ -76,6 +77,22 @@ class House:
             prove=record_proofs,
             source=random.Random(7),
         )
+
+    async def give_accounts(self, people: Collection[UUID]) -> None:
+        """They have opened the mini-program."""
+        async with self.db.begin() as tx:
+            for person_id in people:
+                tx.session.add(
+                    WechatAccount(
+                        id=uuid4(),
+                        app_id="app",
+                        openid=person_id.hex,
+                        kind=AccountKind.MINI_PROGRAM,
+                        person_id=person_id,
+                        created_at=tx.now,
+                        last_login_at=tx.now,
+                    )
+                )
 
     async def told(self) -> None:
         """What happened is numbered, and owed."""

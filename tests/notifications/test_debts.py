@@ -187,6 +187,7 @@ async def test_a_relay_killed_at_every_statement_neither_loses_nor_doubles_what_
 ) -> None:
     """First at its first statement, then at its second …: who comes next pays each debt once."""
     _, owners = await stage.lift_poll()
+    await house.give_accounts(owners)
     at, killed = 0, True
     while killed:
         at, killed = at + 1, False

@@ -35,6 +35,7 @@ def house(db: Database, world: World, clock: ManualClock) -> House:
 async def an_open_poll(stage: Stage, house: House) -> tuple[Poll, list[UUID]]:
     """Twelve owners, told of the announcement and of the opening; it is nine in the morning."""
     poll, owners = await stage.lift_poll()
+    await house.give_accounts(owners)
     stage.clock.now = poll.opens_at
     await house.told()
     return poll, owners
@@ -83,6 +84,24 @@ async def test_who_read_it_in_the_app_gets_no_message(
     assert proved == {("in_app", "read"), ("wechat", "accepted")}
     async with db.read(Actor(person_id=owners[0])) as tx:
         assert await inbox.unread(tx) == 1
+
+
+async def test_wechat_is_not_tried_for_who_has_no_account(
+    stage: Stage, house: House, db: Database
+) -> None:
+    poll, owners = await stage.lift_poll()
+    await house.give_accounts(owners[1:])
+    stage.clock.now = poll.opens_at + timedelta(hours=10)
+    await house.told()
+    assert len(await house.notices(owners[0])) == 2
+    assert await house.deliveries(owners[0]) == [("sms", "waiting")]
+    await house.later(hours=1, minutes=59)
+    assert house.sms.sent == []  # the inbox has as long as with WeChat
+    await house.later(minutes=2)
+
+    assert house.sms.to(owners[0]) == ["poll_opened"]
+    assert house.wechat.to(owners[0]) == []
+    assert house.sms.to(owners[1]) == []
 
 
 async def test_the_chain_goes_on_at_once_where_a_channel_does_not_reach(

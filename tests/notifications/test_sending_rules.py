@@ -23,7 +23,6 @@ from notifications.debts import add_notices
 from notifications.inbox import Settings
 from notifications.policy import policy, week_of
 from notifications.tables import Delivery, Notice, WeekBudget
-from notifications.wechat.tables import AccountKind, WechatAccount
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
 from tests.notifications.house import House, always
@@ -33,21 +32,10 @@ from tests.world import World, a_topic
 @pytest.fixture
 async def house(db: Database, world: World, clock: ManualClock) -> House:
     """Everybody but resident4 has opened the app."""
-    async with db.begin() as tx:
-        for name, person in world.people.items():
-            if name != "resident4":
-                tx.session.add(
-                    WechatAccount(
-                        id=uuid4(),
-                        app_id="app",
-                        openid=name,
-                        kind=AccountKind.MINI_PROGRAM,
-                        person_id=person.id,
-                        created_at=tx.now,
-                        last_login_at=tx.now,
-                    )
-                )
-    return House(db, clock, world)
+    house = House(db, clock, world)
+    people = {name: person.id for name, person in world.people.items()}
+    await house.give_accounts([id for name, id in people.items() if name != "resident4"])
+    return house
 
 
 def a_notice(tx: Transaction, person_id: UUID) -> dict[str, object]:
