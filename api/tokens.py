@@ -64,7 +64,15 @@ class Tokens:
             "iat": int(now.timestamp()),
             "exp": int((now + self._life).timestamp()),
         }
-        return self._encode(claims)
+        token = self._encode(claims)
+        issued, expires = (datetime.fromtimestamp(claims[at], UTC) for at in ("iat", "exp"))
+        self._remember(_digest(token), (Claims(person_id, session_id, expires), issued))
+        return token
+
+    def _remember(self, digest: bytes, known: tuple[Claims, datetime]) -> None:
+        while len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = known
 
     def _encode(self, claims: dict[str, str | int]) -> str:
         return jwt.encode(
@@ -75,18 +83,17 @@ class Tokens:
         """The claims of a token that holds; NotLoggedIn for any other.
 
         Only what ``issue`` makes is accepted: that header and those claims, no more
-        and no fewer, of those types. A token that is fine but differs was not made here. One whose
-        signature was seen to hold is remembered by its digest; its times are looked at each time.
+        and no fewer, of those types. A token that is fine but differs was not made here. One that
+        was made in this process, or whose signature was seen to hold, is remembered by its digest;
+        its times are looked at each time.
         """
         if len(token) > LONGEST:
             raise NotLoggedIn()
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        digest = _digest(token)
         known = self._known.get(digest)
         if known is None:
             known = self._open(token)
-            while len(self._known) >= REMEMBERED:
-                del self._known[next(iter(self._known))]
-            self._known[digest] = known
+            self._remember(digest, known)
         claims, issued = known
         now = self._clock()
         expires = claims.expires_at
@@ -116,6 +123,10 @@ class Tokens:
 
 def _types(claims: Any) -> dict[str, type]:
     return {name: type(value) for name, value in claims.items()} if type(claims) is dict else {}
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _bytes(segment: str) -> bytes:

@@ -167,16 +167,17 @@ async def demo(folder: Path, *, host: str, port: int, tell: Callable[[str], None
         logs.configure(stream)
         async with serving(build_fake(), port + 1) as wechat:
             settings = demo_settings(folder, wechat, host=host, port=port)
-            # the crowd of the past has no accounts in WeChat, under which it could be checked
-            settings = settings.model_copy(update={"content_check": "none"})
+            # the crowd of the past has no accounts in WeChat, under which it could be checked; and
+            # nobody logs in anew each time that a story goes on a day later
+            past = settings.model_copy(
+                update={"content_check": "none", "access_token_seconds": 400 * 24 * 3600}
+            )
             started = time.monotonic()
-            async with stage_for(settings, tell=tell, served=False) as stage:
+            async with stage_for(past, tell=tell, served=False) as stage:
                 await play(stage, WHOLE, until=THE_END)
                 base, spent = f"http://{host}:{port}", time.monotonic() - started
                 text = await welcome(stage, base, wechat, spent)
-            running = settings.model_copy(
-                update={"run_worker": True, "run_sender": True, "content_check": "wechat"}
-            )
+            running = settings.model_copy(update={"run_worker": True, "run_sender": True})
             app = build_app(running, clock=RunningClock(stage.clock()))
             tell("\n" + text)
             await Server(configure(app, host=host, port=port)).serve()

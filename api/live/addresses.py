@@ -20,6 +20,8 @@ class Proxies:
     def client(self, peer: Any, forwarded_for: str | None) -> str | None:
         """The nearest address that is not a proxy of ours; None when there is none, as for a
         program on the proxy's own machine, or for a local socket."""
+        if not self._any and not self._networks:
+            return str(peer[0])[:64] if isinstance(peer, tuple) and peer else None
         chain = [str(peer[0])] if isinstance(peer, tuple) and peer else []
         chain = [*(part.strip() for part in (forwarded_for or "").split(",") if part), *chain]
         for address in reversed(chain):

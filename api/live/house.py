@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from websockets.datastructures import Headers
 
 from api.live.addresses import Proxies
 from api.live.closing import RESTART, Close
@@ -114,21 +116,18 @@ class LiveSockets:
 
     # ---- who comes and goes -----------------------------------------------------------
 
-    def enter(
-        self, socket: LiveSocket, header: Callable[[str], str | None], offered: Sequence[str]
-    ) -> None:
+    def enter(self, socket: LiveSocket, headers: Headers, peer: tuple[str, int] | None) -> None:
         """The handshake is done. Who is refused is told why by the close."""
         self.sockets.add(socket)
-        peer = socket.transport.get_extra_info("peername")
-        socket.address = self.proxies.client(peer, header("X-Forwarded-For"))
+        socket.address = self.proxies.client(peer, headers.get("X-Forwarded-For"))
         if socket.address is not None:
             self._by_address[socket.address] += 1
-        origins, origin = self.settings.live_origins, header("Origin")
+        origins, origin = self.settings.live_origins, headers.get("Origin")
         if self._closing:
             socket.hang_up(Close.RESTART, RESTART)
         elif origins and origin is not None and origin not in origins:
             socket.hang_up(Close.FORBIDDEN, "foreign-origin")
-        elif SUBPROTOCOL not in offered and any(one.startswith(FAMILY) for one in offered):
+        elif _speaks_another_version(headers):
             socket.hang_up(Close.UPGRADE, "upgrade-client")
         elif self._by_address[socket.address or ""] > self.settings.live_per_address:
             socket.hang_up(Close.SLOW_DOWN, "retry_after=60")
@@ -244,6 +243,12 @@ class LiveSockets:
         while waiting and (waiting[0].phase is Phase.LOST or waiting[0].due <= now):
             due.append(waiting.popleft())
         return due
+
+
+def _speaks_another_version(headers: Headers) -> bool:
+    lines = headers.get_all("Sec-WebSocket-Protocol")
+    offered = [one.strip() for line in lines for one in line.split(",")]
+    return SUBPROTOCOL not in offered and any(one.startswith(FAMILY) for one in offered)
 
 
 def _ping() -> bytes:

@@ -8,11 +8,12 @@ answered one after the other.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
+from websockets.datastructures import Headers
 
 from api.live.closing import RESTART, Close
 from api.live.wire import Phase, Wire
@@ -101,9 +102,9 @@ class LiveSocket(Wire):
 
     # ---- the connection ---------------------------------------------------------------
 
-    def on_open(self, header: Callable[[str], str | None], offered: Sequence[str]) -> None:
+    def on_open(self, headers: Headers, peer: tuple[str, int] | None) -> None:
         self.started = time.monotonic()
-        self.house.enter(self, header, offered)
+        self.house.enter(self, headers, peer)
 
     def on_overflow(self) -> None:
         self.hang_up(Close.RESYNC, "resync")

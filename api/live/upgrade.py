@@ -23,8 +23,7 @@ class Http(HttpToolsProtocol):
             for name, value in self.scope["headers"]
         )
         method, version = self.scope["method"], self.scope["http_version"]
-        wire.shake(
-            Request(self.url.decode("latin-1"), headers, method=method, protocol=f"HTTP/{version}")
-        )
+        path, protocol = self.url.decode("latin-1"), f"HTTP/{version}"
+        wire.shake(Request(path, headers, method=method, protocol=protocol), self.client)
         self.transport.set_protocol(wire)
         self.parser = None  # ends the circle in which they hold each other

@@ -11,10 +11,11 @@ Nothing here knows what the frames say.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, cast
 
+from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
@@ -73,12 +74,10 @@ class Lines:
     def __init__(self, subprotocol: str, path: str) -> None:
         self.subprotocol = subprotocol
         self.path = path
-        self._subprotocols = [Subprotocol(subprotocol)]
+        self.shaker = Parser(subprotocols=[Subprotocol(subprotocol)], select_subprotocol=_choose)
+        """Answers every request; it reads and sends nothing itself."""
         self._spare: list[Parser] = []
         self._to_write: list[Wire] = []
-
-    def shaker(self) -> Parser:
-        return Parser(subprotocols=self._subprotocols, select_subprotocol=_choose)
 
     def lend(self) -> Parser:
         return self._spare.pop() if self._spare else Parser(state=OPEN)
@@ -127,8 +126,8 @@ class Wire(asyncio.Protocol):
 
     # ---- for the subclass -------------------------------------------------------------
 
-    def on_open(self, header: Callable[[str], str | None], offered: Sequence[str]) -> None:
-        """The handshake is done; ``header`` looks up what the request said, by name."""
+    def on_open(self, headers: Headers, peer: tuple[str, int] | None) -> None:
+        """The handshake is done; what the request said, and the address at the other end."""
 
     def on_text(self, text: bytes) -> None:
         """A whole message; UTF-8 has not been checked."""
@@ -319,20 +318,16 @@ class Wire(asyncio.Protocol):
         if parser.eof_sent:
             self.transport.close()
 
-    def shake(self, request: Request) -> None:
+    def shake(self, request: Request, peer: tuple[str, int] | None) -> None:
         """Answer the upgrade request: with 101, or with a refusal."""
-        parser = self.lines.shaker()
+        shaker = self.lines.shaker
         if request.path.partition("?")[0] == self.lines.path:
-            response = parser.accept(request)
+            response = shaker.accept(request)
         else:
-            response = parser.reject(404, "No such socket.\n")
-        parser.send_response(response)
-        self.transport.write(b"".join(parser.data_to_send()))
+            response = shaker.reject(404, "No such socket.\n")
+        self.transport.write(response.serialize())
         if response.status_code != 101:
-            parser.parser.close()
             self.close(1002, "")
             return
         self.phase = Phase.OPEN
-        offered = request.headers.get_all("Sec-WebSocket-Protocol")
-        parser.parser.close()  # it still waits for a request; those that read frames are others
-        self.on_open(request.headers.get, [o.strip() for line in offered for o in line.split(",")])
+        self.on_open(request.headers, peer)
