@@ -1,8 +1,9 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
 
 from api.app import build_services
 from api.server import serving
@@ -12,6 +13,7 @@ from tests.api.wechat_house import house as open_house
 from tests.conftest import ManualClock, surface
 from tests.fake_wechat import FakeWechat
 from tests.live import Start, Town
+from tests.measuring import Counted
 from tests.world import World
 
 
@@ -24,7 +26,7 @@ def start(settings: Settings, clock: ManualClock, world: World) -> Start:
         app.state.services = services = build_services(
             settings.model_copy(update=changed), clock=clock
         )
-        async with serving(app) as url:
+        async with serving(cast(FastAPI, Counted(app))) as url:
             yield Town(url, services, world)
 
     return start

@@ -1,5 +1,6 @@
 """The ledger of a poll over HTTP: paper, mandates, objections, hands, and how it adds up."""
 
+from datetime import date
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from consultation.permissions import Role
 from tests.api.test_polls import answers, bearer
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_electorates import a_household, resident
 from tests.world import World
 
 SHA, SCAN, OTHER = "a" * 64, "b" * 64, "c" * 64
@@ -144,6 +146,55 @@ async def test_a_mandate_is_used_and_shown_masked(
     assert (await client.get(path, headers=bearer(world, owners[1]))).json()["items"] == []
     taken = await put(client, f"{home}/withdrawal", bearer(world, owners[0]), expect=409)
     assert taken["code"] == "mandate-used"
+
+
+async def test_who_takes_a_mandate_back_votes_alone(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    poll, owners = await stage.lift_poll()
+    home = f"/v1/polls/{poll.id}/roll/1/mandate"
+    body = {
+        "holder_id": str(world.id("tenant")),
+        "relation": "child",
+        "document_sha256": SHA,
+        "instruction": answers("against")["answers"],
+        "valid_until": poll.closes_at.isoformat(),
+    }
+    await put(client, home, staff(world, "clerk", Role.CLERK), body, expect=204)
+    foreign = await put(client, f"{home}/withdrawal", bearer(world, owners[1]), expect=404)
+    assert foreign["code"] == "not-found"
+
+    await put(client, f"{home}/withdrawal", bearer(world, owners[0]), expect=204)
+
+    path = f"/v1/polls/{poll.id}/mandates"
+    (shown,) = (await client.get(path, headers=bearer(world, owners[0]))).json()["items"]
+    assert shown["state"] == "revoked"
+    gone = await put(
+        client, f"{home}/ballot", world.headers("tenant"), answers("against"), expect=409
+    )
+    assert gone["code"] == "mandate-over"
+    await put(client, f"/v1/polls/{poll.id}/ballot", bearer(world, owners[0]), answers("for"))
+
+
+async def test_a_household_changes_who_represents_it(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    household = await a_household(stage, world.community, world.nodes["estate"])
+    adult = await resident(stage, world.community, household=household, born_on=date(1980, 1, 1))
+    heir = await resident(stage, world.community, household=household, born_on=date(1985, 1, 1))
+    path = f"/v1/households/{household}/representative"
+    body = {"person_id": str(adult), "evidence_sha256": SHA}
+    refused = await put(client, path, bearer(world, heir), body, expect=403)
+    assert refused["code"] == "not-permitted"
+
+    clerk = staff(world, "clerk", Role.CLERK)
+    await put(client, path, clerk, body, expect=204)
+    # who represents it may hand on without a paper
+    await put(client, path, bearer(world, adult), {"person_id": str(heir)}, expect=204)
+
+    log = f"/v1/communities/{world.community.id}/voter-designations"
+    named = (await client.get(log, headers=clerk)).json()["items"]
+    assert [one["household_code"] for one in named] == [household.hex] * 2
 
 
 async def test_an_objection_from_filing_to_the_corrected_roll(
