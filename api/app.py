@@ -103,6 +103,7 @@ def build_services(
     bus_url = settings.bus_url.get_secret_value()
     bus = RedisBus(bus_url) if bus_url else NoBus()
     shelf = Shelf(settings.shared_read_seconds)
+    shelf.join(bus)
     db.on_events.append(shelf.changed)
     return Services(
         settings=settings,

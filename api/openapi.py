@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
@@ -13,6 +14,7 @@ from fastapi.routing import APIRoute
 from api.dependencies import actor, actor_or_nobody
 from api.problems import MEDIA_TYPE, STATUS_TEXTS, Problem
 from api.routes import ROUTERS
+from api.shared_reads import is_shared
 
 METHODS = ("get", "put", "post", "delete", "patch")
 HEADERS = {
@@ -39,14 +41,22 @@ HEADERS = {
         "without it they act as a resident.",
         "schema": {"type": "string", "format": "uuid"},
     },
+    "minyi-after": {
+        "name": "Minyi-After",
+        "in": "header",
+        "required": False,
+        "description": "The X-Request-Id of the client's last command: the answer is not older.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
 }
 COMPONENT = {
     "accept-language": "AcceptLanguage",
     "idempotency-key": "IdempotencyKey",
     "minyi-role": "MinyiRole",
+    "minyi-after": "MinyiAfter",
 }
 
-
+ANY_ID = re.compile(r"\{\w+\}")
 PAGE = re.compile(r'\bPage_(\w+?)(?:Out)?_"')
 """How a generic model is named: ``Page_TopicOut_`` becomes ``TopicPage``."""
 
@@ -87,7 +97,7 @@ def _edited(document: dict[str, Any]) -> dict[str, Any]:
         for status, text in STATUS_TEXTS.items()
     }
     security = dict(_security())
-    for _, _, operation in operations(document):
+    for method, path, operation in operations(document):
         for status in STATUS_TEXTS:
             operation["responses"][str(status)] = {
                 "$ref": f"#/components/responses/Problem{status}"
@@ -101,6 +111,8 @@ def _edited(document: dict[str, Any]) -> dict[str, Any]:
             for parameter in operation.get("parameters", ())
             if parameter["name"] != "authorization"
         ]
+        if method == "get" and is_shared(ANY_ID.sub(str(UUID(int=0)), path)):
+            parameters.append({"$ref": f"#/components/parameters/{COMPONENT['minyi-after']}"})
         if parameters:
             operation["parameters"] = parameters
     return document
