@@ -117,27 +117,24 @@ async def read_community(tx: Transaction, community_id: UUID) -> CommunityAt:
     place: Any = sa_select(Node, *head_columns(community_stream(community_id))).join(
         chain, chain.c.id == col(Node.id)
     )
-    actor, held = tx.actor, None
+    actor = tx.actor
     if actor.assignment_id is not None:
-        held, belongs = RoleAssignment, _held_now(tx)
+        place = place.add_columns(RoleAssignment).outerjoin(RoleAssignment, _held_now(tx))
     elif actor.person_id is not None:
-        held = Residence
-        belongs = and_(
+        at_home = and_(
             col(Residence.person_id) == actor.person_id, col(Residence.community_id) == community_id
         )
-    if held is not None:
-        place = place.add_columns(held).outerjoin(held, belongs)
+        place = place.add_columns(Residence).outerjoin(Residence, at_home)
     rows = sorted((await tx.session.exec(place)).all(), key=lambda row: len(row[0].path))
     if not rows or rows[-1][0].kind not in COMMUNITIES:
         raise NotFound(what="community")
-    *above, last = rows
-    node, mine = last[0], None if held is None else last[3]
-    if held is RoleAssignment and mine is None:
+    *above, (node, epoch, seq, *mine) = rows
+    assignment = next((one for one in mine if isinstance(one, RoleAssignment)), None)
+    if actor.assignment_id is not None and assignment is None:
         raise RoleNotHeld()
-    assignment = mine if isinstance(mine, RoleAssignment) else None
-    homes = {community_id: mine} if isinstance(mine, Residence) else {}
+    homes = {community_id: one for one in mine if isinstance(one, Residence)}
     tx.standing = _standings_of(actor, assignment, homes)(community_id, node.path)
-    return CommunityAt(node, [row[0] for row in above], head_of(last[1], last[2]))
+    return CommunityAt(node, [row[0] for row in above], head_of(epoch, seq))
 
 
 async def communities_among(tx: Transaction, node_ids: Collection[UUID]) -> list[UUID]:
