@@ -132,7 +132,7 @@ async def read_community(tx: Transaction, community_id: UUID) -> CommunityAt:
     assignment = next((one for one in mine if isinstance(one, RoleAssignment)), None)
     if actor.assignment_id is not None and assignment is None:
         raise RoleNotHeld()
-    homes = {community_id: one for one in mine if isinstance(one, Residence)}
+    homes = {one.community_id: one for one in mine if isinstance(one, Residence)}
     tx.standing = _standings_of(actor, assignment, homes)(community_id, node.path)
     return CommunityAt(node, [row[0] for row in above], head_of(epoch, seq))
 
