@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from api import content_checks, idempotency, openapi, problems, scenes, wechat_pushes
 from api.body_limit import BodyLimit
 from api.casting_lane import WithLane
-from api.deliveries import build_sender
+from api.deliveries import build_sender, sms
 from api.dependencies import Services
 from api.ended_sessions import EndedSessions
 from api.errands import Errand, Errands, Means
@@ -102,6 +102,7 @@ def build_services(
     hub = Hub(keep_events=settings.replay_events, keep_bytes=settings.replay_bytes)
     bus_url = settings.bus_url.get_secret_value()
     bus = RedisBus(bus_url) if bus_url else NoBus()
+    texting = sms(settings, clock)
     shelf = Shelf(settings.shared_read_seconds)
     shelf.join(bus)
     db.on_events.append(shelf.changed)
@@ -122,7 +123,8 @@ def build_services(
         shelf=shelf,
         casts=Express(db),
         ended=EndedSessions(db, token_seconds=settings.access_token_seconds),
-        sender=build_sender(settings, db, wechat, clock),
+        sender=build_sender(settings, db, wechat, texting),
+        sms=texting,
     )
 
 

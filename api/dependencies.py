@@ -20,6 +20,7 @@ from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from consultation.polls.commands.express import Express
 from notifications.bus import Bus
+from notifications.channels import Port
 from notifications.relay import Relay
 from notifications.sender import Sender
 from notifications.wechat.client import Wechat
@@ -47,6 +48,7 @@ class Services:
     casts: Express
     ended: "EndedSessions"
     sender: Sender
+    sms: Port
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.

@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     sms_templates: dict[str, str] = Field(default_factory=dict)
     """The provider's template id by our words (``poll_opened``); ``*`` for all others."""
     sms_file: Path = Path("var/sms.jsonl")
+    sms_codes_per_phone: int = 5
+    """Codes a day to one phone, for logging in and binding without WeChat."""
+    sms_codes_per_address: int = 100
+    """Codes a day for one address (IPv6: one /64); a mobile network shares one among many."""
+    sms_codes_per_day: int = 2000
     production: bool = False
     """Real people log in here: the real WeChat only, and no fake beside it."""
 
