@@ -16,6 +16,7 @@ from api.errands import Errand, Errands, Means
 from api.live.house import LiveSockets
 from api.logs import RequestLog
 from api.pages import routes as pages
+from api.photos import PhotoFiles
 from api.problems import PROBLEMS
 from api.routes import ROUTERS
 from api.settings import Settings
@@ -125,6 +126,7 @@ def build_services(
         ended=EndedSessions(db, token_seconds=settings.access_token_seconds),
         sender=build_sender(settings, db, wechat, texting),
         sms=texting,
+        photos=PhotoFiles(settings.photos_dir),
     )
 
 

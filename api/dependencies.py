@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Request
 
 from api.errands import Errands
 from api.live.house import LiveSockets
+from api.photos import PhotoFiles
 from api.problems import NotLoggedIn
 from api.settings import Settings
 from api.shared_reads import Shelf
@@ -49,6 +50,7 @@ class Services:
     ended: "EndedSessions"
     sender: Sender
     sms: Port
+    photos: PhotoFiles
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.
