@@ -60,6 +60,13 @@ ANY_ID = re.compile(r"\{\w+\}")
 PAGE = re.compile(r'\bPage_(\w+?)(?:Out)?_"')
 """How a generic model is named: ``Page_TopicOut_`` becomes ``TopicPage``."""
 
+FORM = re.compile(r'\bBody_(\w+)"')
+"""How the form of an operation is named: ``Body_add_photo`` becomes ``AddPhotoForm``."""
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
 
 def describe(app: FastAPI) -> None:
     """Make ``app.openapi()`` and ``/openapi.json`` answer with the edited document."""
@@ -82,7 +89,8 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def _edited(document: dict[str, Any]) -> dict[str, Any]:
-    document = json.loads(PAGE.sub(r'\1Page"', json.dumps(document)))
+    named = PAGE.sub(r'\1Page"', json.dumps(document))
+    document = json.loads(FORM.sub(lambda form: _camel(form[1]) + 'Form"', named))
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
     components["parameters"] = {COMPONENT[name]: HEADERS[name] for name in HEADERS}
