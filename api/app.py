@@ -107,13 +107,14 @@ def build_services(
     shelf = Shelf(settings.shared_read_seconds)
     shelf.join(bus)
     db.on_events.append(shelf.changed)
+    ended = EndedSessions(db, token_seconds=settings.access_token_seconds)
     return Services(
         settings=settings,
         db=db,
         tokens=tokens,
         wechat=wechat,
         h5=h5,
-        live=LiveSockets(settings, db, tokens, hub, bus),
+        live=LiveSockets(settings, db, tokens, hub, bus, ended),
         bus=bus,
         relay=Relay(db, hub, bus=bus, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
@@ -123,7 +124,7 @@ def build_services(
         marks=marks_of(db),
         shelf=shelf,
         casts=Express(db),
-        ended=EndedSessions(db, token_seconds=settings.access_token_seconds),
+        ended=ended,
         sender=build_sender(settings, db, wechat, texting),
         sms=texting,
         photos=PhotoFiles(settings.photos_dir),
