@@ -22,10 +22,10 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import col
 
 from api.dependencies import Services
-from api.notice_words import write
 from api.problems import TooManyRequests, Unavailable
 from api.settings import Settings
 from api.tables import PhoneCode, PhoneCodeCount
+from api.words import say
 from consultation.calendar import SHANGHAI
 from consultation.database import Transaction
 from consultation.refusals import Invalid, NotFound
@@ -81,15 +81,14 @@ async def send(app: Services, phone: str, address: str | None) -> Promise:
     if fresh is None:
         return Promise()
     facts = {"code": fresh.code, "minutes": int(LIVES.total_seconds()) // 60}
-    title, text = write(WORDS, facts)
     sent = await app.sms.send(
         Letter(
             dedupe_key=f"phone_code:{fresh.id}",
             person_id=fresh.id,
             template=WORDS,
             facts=facts,
-            title=title,
-            text=text,
+            title=say("zh-CN", f"sms.{WORDS}.title"),
+            text=say("zh-CN", f"sms.{WORDS}.text", facts),
             page="",
             phone=phone,
         )
