@@ -17,6 +17,7 @@ from sqlmodel import col, select
 
 from api.problems import TooManyRequests, Unavailable
 from api.tables import IdempotencyRecord, LoginCode, LoginSession, RefreshToken
+from consultation.community.identity import AccountJoined
 from consultation.community.tables import Person
 from consultation.database import Transaction
 from consultation.refusals import AlreadyDone, Invalid, NotPermitted, Refusal
@@ -158,6 +159,33 @@ async def _make(
     )
     tx.session.add(account)
     await tx.session.flush()
+    return account
+
+
+WITHOUT_WECHAT = "phone"
+"""In place of an app id. The openid is the person's id and not the phone: when a number goes to
+somebody else, its new holder logs in as somebody else."""
+
+
+async def admit_without_wechat(tx: Transaction, person_id: UUID) -> WechatAccount:
+    """The account through which a person who has shown their phone logs in without WeChat."""
+    openid = str(person_id)
+    account = await account_of_openid(tx, WITHOUT_WECHAT, openid)
+    if account is not None and account.person_id != person_id:
+        raise AccountJoined()
+    if account is None:
+        account = WechatAccount(
+            id=tx.new_id(),
+            app_id=WITHOUT_WECHAT,
+            openid=openid,
+            kind=AccountKind.PHONE,
+            person_id=person_id,
+            created_at=tx.now,
+            last_login_at=tx.now,
+        )
+        tx.session.add(account)
+        await tx.session.flush()
+    account.last_login_at = tx.now
     return account
 
 

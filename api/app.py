@@ -9,13 +9,14 @@ from fastapi import FastAPI
 from api import content_checks, idempotency, openapi, problems, scenes, wechat_pushes
 from api.body_limit import BodyLimit
 from api.casting_lane import WithLane
-from api.deliveries import build_sender
+from api.deliveries import build_sender, sms
 from api.dependencies import Services
 from api.ended_sessions import EndedSessions
 from api.errands import Errand, Errands, Means
 from api.live.house import LiveSockets
 from api.logs import RequestLog
 from api.pages import routes as pages
+from api.photos import PhotoFiles
 from api.problems import PROBLEMS
 from api.routes import ROUTERS
 from api.settings import Settings
@@ -102,15 +103,18 @@ def build_services(
     hub = Hub(keep_events=settings.replay_events, keep_bytes=settings.replay_bytes)
     bus_url = settings.bus_url.get_secret_value()
     bus = RedisBus(bus_url) if bus_url else NoBus()
+    texting = sms(settings, clock)
     shelf = Shelf(settings.shared_read_seconds)
+    shelf.join(bus)
     db.on_events.append(shelf.changed)
+    ended = EndedSessions(db, token_seconds=settings.access_token_seconds)
     return Services(
         settings=settings,
         db=db,
         tokens=tokens,
         wechat=wechat,
         h5=h5,
-        live=LiveSockets(settings, db, tokens, hub, bus),
+        live=LiveSockets(settings, db, tokens, hub, bus, ended),
         bus=bus,
         relay=Relay(db, hub, bus=bus, poll_seconds=settings.relay_poll_seconds),
         worker=Worker(db, poll_seconds=settings.worker_poll_seconds),
@@ -120,8 +124,10 @@ def build_services(
         marks=marks_of(db),
         shelf=shelf,
         casts=Express(db),
-        ended=EndedSessions(db, token_seconds=settings.access_token_seconds),
-        sender=build_sender(settings, db, wechat, clock),
+        ended=ended,
+        sender=build_sender(settings, db, wechat, texting),
+        sms=texting,
+        photos=PhotoFiles(settings.photos_dir),
     )
 
 

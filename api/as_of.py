@@ -2,7 +2,7 @@
 
 from api.wire import WireOut
 from consultation.database import Transaction
-from consultation.journal import heads
+from consultation.journal import Head, heads
 
 
 class AsOf(WireOut):
@@ -12,7 +12,12 @@ class AsOf(WireOut):
     seq: int
 
 
+def as_of_head(head: Head | None) -> AsOf | None:
+    """None before any relay has run."""
+    return None if head is None else AsOf(epoch=head.epoch, seq=head.seq)
+
+
 async def as_of(tx: Transaction, stream: str) -> AsOf | None:
-    """In one statement, in the snapshot of the transaction; None before any relay has run."""
+    """In one statement, in the snapshot of the transaction."""
     found = await heads(tx.session, [stream])
-    return None if found is None else AsOf(epoch=found[stream].epoch, seq=found[stream].seq)
+    return None if found is None else as_of_head(found[stream])

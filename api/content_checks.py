@@ -18,7 +18,9 @@ from api.settings import Settings
 from consultation import jobs
 from consultation.database import Transaction
 from consultation.deliberation import review_queries
+from consultation.deliberation.commands.photos import show_photo
 from consultation.deliberation.commands.reviewing import note_pass, open_review
+from consultation.deliberation.photo_tables import Photo
 from consultation.deliberation.review_queries import Subject
 from consultation.deliberation.review_rules import ReviewCause, ReviewState, ReviewSubject
 from consultation.jobs import JobKind
@@ -178,22 +180,52 @@ async def _openid(tx: Transaction, person_id: UUID, app_id: str) -> str | None:
 
 
 # ---- media --------------------------------------------------------------------------------
-# No route takes uploads yet. Whoever adds one calls ask_for_media_check in its transaction.
+
+
+def check_key(tx: Transaction, photo_id: UUID) -> str:
+    """What opens a photo that waits to whoever was told its address."""
+    return tx.vault.lookup("photo_check", str(photo_id))
+
+
+async def ask_for_photo_check(tx: Transaction, settings: Settings, photo: Photo) -> None:
+    """Have a photo checked that the acting person has just sent; without a machine a person looks.
+    Nothing is shown before either let it pass."""
+    if settings.content_check == "none":
+        subject = (ReviewSubject.MEDIUM, photo.id, 1)
+        await open_review(
+            tx,
+            subject,
+            community_id=photo.community_id,
+            topic_id=photo.topic_id,
+            cause=ReviewCause.NO_MACHINE,
+        )
+        return
+    base = settings.public_url.rstrip("/")
+    await ask_for_media_check(
+        tx,
+        settings,
+        id=photo.id,
+        url=f"{base}/v1/photos/{photo.id}/check?key={check_key(tx, photo.id)}",
+        kind=MediaKind.IMAGE,
+        community_id=photo.community_id,
+        topic_id=photo.topic_id,
+    )
 
 
 async def ask_for_media_check(
     tx: Transaction,
     settings: Settings,
     *,
+    id: UUID,
     url: str,
     kind: MediaKind,
     community_id: UUID,
     topic_id: UUID | None,
 ) -> MediaCheck:
-    """Have a medium checked that the acting person has put at ``url``; show it when the state of
-    its check is ``pass``, or when a person has decided to keep it."""
+    """Have a medium checked that the acting person has put at ``url``. ``id`` is its own, and that
+    of its check."""
     check = MediaCheck(
-        id=tx.new_id(),
+        id=id,
         community_id=community_id,
         topic_id=topic_id,
         person_id=tx.person_id,
@@ -292,6 +324,7 @@ async def _apply(tx: Transaction, check: MediaCheck, verdict: MediaVerdict) -> N
     if verdict.state is CheckState.PASS:
         traces = [verdict.trace_id]
         await note_pass(tx, (ReviewSubject.MEDIUM, check.id, 1), traces=traces)
+        await show_photo(tx, check.id)
     else:
         await _review_medium(tx, check, causes.get(verdict.state, ReviewCause.CHECK_FAILED))
 

@@ -13,13 +13,10 @@ from notifications.wechat.client import Wechat
 from notifications.wechat.subscribe import send_subscription
 
 
-def build_sender(settings: Settings, db: Database, wechat: Wechat, clock: Clock) -> Sender:
+def build_sender(settings: Settings, db: Database, wechat: Wechat, sms: Port) -> Sender:
     return Sender(
         db,
-        {
-            Channel.WECHAT: WechatMessages(db, wechat, send_subscription),
-            Channel.SMS: sms(settings, clock),
-        },
+        {Channel.WECHAT: WechatMessages(db, wechat, send_subscription), Channel.SMS: sms},
         write=write,
         prove=record_proofs,
         poll_seconds=settings.worker_poll_seconds,

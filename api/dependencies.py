@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Request
 
 from api.errands import Errands
 from api.live.house import LiveSockets
+from api.photos import PhotoFiles
 from api.problems import NotLoggedIn
 from api.settings import Settings
 from api.shared_reads import Shelf
@@ -20,6 +21,7 @@ from consultation.deliberation.commands.marking import Marked, MarkRequest
 from consultation.permissions import NOBODY, Actor
 from consultation.polls.commands.express import Express
 from notifications.bus import Bus
+from notifications.channels import Port
 from notifications.relay import Relay
 from notifications.sender import Sender
 from notifications.wechat.client import Wechat
@@ -47,6 +49,8 @@ class Services:
     casts: Express
     ended: "EndedSessions"
     sender: Sender
+    sms: Port
+    photos: PhotoFiles
 
 
 # These wait for nothing; they are async because a plain function would cost a hop to a thread.

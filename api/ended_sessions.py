@@ -1,7 +1,9 @@
 """Which sessions were ended while their access tokens still live.
 
-Read at most every two seconds, by whoever asks, and never trusted longer than four: a session that
-ends, ends for who asks here within five seconds, in whichever process it was ended.
+The one place that knows, for the casting lane and for open sockets. Read by the round of the
+sockets (``api/live/rights.py``) and, where that looks more rarely, by whoever asks; never trusted
+longer than four seconds: a session that ends, ends for who asks here within five, in whichever
+process it was ended.
 """
 
 import asyncio
@@ -37,17 +39,21 @@ class EndedSessions:
         if age > LOOK_EVERY:
             if self._looking is None or self._looking.done():
                 # A context of its own: it belongs to no request in particular.
-                self._looking = asyncio.create_task(self._look(), context=Context())
+                self._looking = asyncio.create_task(self.look(), context=Context())
             if age > TRUST_FOR:
                 await asyncio.shield(self._looking)
-        if session_id in self._ended:
+        if self.holds(session_id):
             raise SessionEnded()
+
+    def holds(self, session_id: UUID) -> bool:
+        """Whether the last look found this session ended."""
+        return session_id in self._ended
 
     async def close(self) -> None:
         if self._looking is not None:
             await asyncio.gather(self._looking, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         began = self.monotonic()
         async with self._db.read() as tx:
             found = await tx.session.exec(

@@ -6,7 +6,6 @@ nothing if that has moved on. One that fails is put off, as any job.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,6 +16,7 @@ from consultation import jobs
 from consultation.database import Database
 from consultation.jobs import Job, JobKind
 from consultation.permissions import SYSTEM
+from consultation.rounds import Rounds
 from notifications.wechat.client import Wechat
 
 AT_ONCE = 4
@@ -34,32 +34,22 @@ class Means:
 Errand = Callable[[Means, UUID], Awaitable[None]]
 
 
-class Errands:
+class Errands(Rounds):
     """Several processes may share a database; each errand is run by one of them at a time."""
+
+    name = "errands"
 
     def __init__(
         self, means: Means, errands: Mapping[JobKind, Errand], *, poll_seconds: float
     ) -> None:
+        super().__init__(poll_seconds=poll_seconds)
         self._means = means
         self._errands = errands
-        self._poll = poll_seconds
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Finish what is under way."""
-        if self._task is not None:
-            self._stopping.set()
-            await self._task
-            self._task = None
 
     async def run_due(self) -> int:
         """Run all that is due now; how many succeeded."""
         done = 0
-        while not self._stopping.is_set():
+        while not self.stopping:
             async with self._means.db.begin(SYSTEM) as tx:
                 due = await jobs.claim(tx, kinds=self._errands.keys(), limit=AT_ONCE)
             if not due:
@@ -85,13 +75,3 @@ class Errands:
             if await jobs.hold(tx, job):
                 await jobs.finish(tx, job.id)
         return True
-
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await self.run_due()
-            except Exception as error:
-                log.error("errands", error_type=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll):
-                    await self._stopping.wait()

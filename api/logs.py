@@ -13,11 +13,12 @@ import time
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
+from uuid import UUID
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from consultation.database import statements
+from consultation.database import caused, statements
 
 ALLOWED_FIELDS = frozenset(
     {
@@ -75,6 +76,8 @@ def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None
     )
 
 
+MOST_EVENTS = 8
+"""Ids of events named in one answer."""
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 
 
@@ -121,7 +124,8 @@ def _text(value: str | None) -> str:
 
 
 class RequestLog:
-    """Pure ASGI middleware: a request id, one log line, and safe headers on every answer."""
+    """Pure ASGI middleware: a request id, one log line, and safe headers on every answer. A
+    command's answer names the events that it caused, so that a client knows its own again."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -133,6 +137,8 @@ class RequestLog:
         id = request_id()
         counter = scope["statements"] = [0]
         token = statements.set(counter)
+        events: list[UUID] = []
+        noting = caused.set(events)
         started = time.perf_counter()
         status = 500
 
@@ -145,12 +151,16 @@ class RequestLog:
                     (b"x-request-id", id.encode()),
                     *SAFE_HEADERS,
                 ]
+                if events:
+                    told = ",".join(map(str, events[:MOST_EVENTS]))
+                    message["headers"].append((b"minyi-events", told.encode()))
             await send(message)
 
         try:
             await self.app(scope, receive, send_on)
         finally:
             statements.reset(token)
+            caused.reset(noting)
             route = getattr(scope.get("route"), "path", "-")
             named = "person_id" in scope and route not in UNNAMED_ROUTES
             log.info(

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
@@ -13,6 +14,7 @@ from fastapi.routing import APIRoute
 from api.dependencies import actor, actor_or_nobody
 from api.problems import MEDIA_TYPE, STATUS_TEXTS, Problem
 from api.routes import ROUTERS
+from api.shared_reads import is_shared
 
 METHODS = ("get", "put", "post", "delete", "patch")
 HEADERS = {
@@ -39,16 +41,31 @@ HEADERS = {
         "without it they act as a resident.",
         "schema": {"type": "string", "format": "uuid"},
     },
+    "minyi-after": {
+        "name": "Minyi-After",
+        "in": "header",
+        "required": False,
+        "description": "The X-Request-Id of the client's last command: the answer is not older.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
 }
 COMPONENT = {
     "accept-language": "AcceptLanguage",
     "idempotency-key": "IdempotencyKey",
     "minyi-role": "MinyiRole",
+    "minyi-after": "MinyiAfter",
 }
 
-
+ANY_ID = re.compile(r"\{\w+\}")
 PAGE = re.compile(r'\bPage_(\w+?)(?:Out)?_"')
 """How a generic model is named: ``Page_TopicOut_`` becomes ``TopicPage``."""
+
+FORM = re.compile(r'\bBody_(\w+)"')
+"""How the form of an operation is named: ``Body_add_photo`` becomes ``AddPhotoForm``."""
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def describe(app: FastAPI) -> None:
@@ -72,7 +89,8 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def _edited(document: dict[str, Any]) -> dict[str, Any]:
-    document = json.loads(PAGE.sub(r'\1Page"', json.dumps(document)))
+    named = PAGE.sub(r'\1Page"', json.dumps(document))
+    document = json.loads(FORM.sub(lambda form: _camel(form[1]) + 'Form"', named))
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
     components["parameters"] = {COMPONENT[name]: HEADERS[name] for name in HEADERS}
@@ -87,7 +105,7 @@ def _edited(document: dict[str, Any]) -> dict[str, Any]:
         for status, text in STATUS_TEXTS.items()
     }
     security = dict(_security())
-    for _, _, operation in operations(document):
+    for method, path, operation in operations(document):
         for status in STATUS_TEXTS:
             operation["responses"][str(status)] = {
                 "$ref": f"#/components/responses/Problem{status}"
@@ -101,6 +119,8 @@ def _edited(document: dict[str, Any]) -> dict[str, Any]:
             for parameter in operation.get("parameters", ())
             if parameter["name"] != "authorization"
         ]
+        if method == "get" and is_shared(ANY_ID.sub(str(UUID(int=0)), path)):
+            parameters.append({"$ref": f"#/components/parameters/{COMPONENT['minyi-after']}"})
         if parameters:
             operation["parameters"] = parameters
     return document

@@ -5,6 +5,7 @@ Open sockets are told to come back (1012, with a spread) before uvicorn closes w
 
 import asyncio
 import gc
+import os
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +21,10 @@ from api.settings import Settings
 BACKLOG = 4096
 """Connections that may wait to be accepted, for when everybody comes back at once."""
 GRACE_SECONDS = 5
+UNSENT_BYTES = 64 * 1024
+"""What the kernel may hold for a connection besides what is on its way. It would take megabytes
+for a phone that does not read: out of sight of the bounds of ``api/live/wire.py``, and old by the
+time the phone reads on."""
 
 
 def collect_less() -> None:
@@ -37,6 +42,9 @@ class Server(uvicorn.Server):
             await super().startup(sockets)
         except SystemExit as exit:  # a task that raises it would tear down the caller's loop
             raise RuntimeError("the application did not start") from exit
+        for listening in self.servers:
+            for one in listening.sockets:
+                _bound_unsent(one)
         if self.alone:
             collect_less()
             gc.collect()
@@ -47,6 +55,13 @@ class Server(uvicorn.Server):
         if services is not None:  # the fake WeChat has no sockets
             await services.live.close()
         await super().shutdown(sockets)
+
+
+def _bound_unsent(listener: socket.socket) -> None:
+    """Connections have it from their listener."""
+    if listener.family in (socket.AF_INET, socket.AF_INET6):
+        with socket.socket(fileno=os.dup(listener.fileno())) as one:
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 class GuestServer(Server):

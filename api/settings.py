@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     """The longest text that one content check takes."""
     content_check: Literal["wechat", "none"] = "wechat"
     """Who checks what people write, before people: WeChat, or nobody."""
+    photos_dir: Path | None = None
+    """Folder for the photos of topics, which the database does not hold; without one there are
+    none."""
+    public_url: str = ""
+    """The https address of this server from outside: where WeChat fetches a photo to check."""
     wechat_media_minutes: int = 35
     """After so long without a verdict on a medium a person looks at it."""
     wechat_push_token: SecretStr = SecretStr("")
@@ -119,6 +124,11 @@ class Settings(BaseSettings):
     sms_templates: dict[str, str] = Field(default_factory=dict)
     """The provider's template id by our words (``poll_opened``); ``*`` for all others."""
     sms_file: Path = Path("var/sms.jsonl")
+    sms_codes_per_phone: int = 5
+    """Codes a day to one phone, for logging in and binding without WeChat."""
+    sms_codes_per_address: int = 100
+    """Codes a day for one address (IPv6: one /64); a mobile network shares one among many."""
+    sms_codes_per_day: int = 2000
     production: bool = False
     """Real people log in here: the real WeChat only, and no fake beside it."""
 
@@ -160,6 +170,14 @@ class Settings(BaseSettings):
             raise ValueError("sms_provider http needs sms_url, sms_secret and sms_templates")
         if self.production and self.sms_provider == "file":
             raise ValueError("in production nobody reads the file of sms_provider file")
+        return self
+
+    @model_validator(mode="after")
+    def _has_photos_checked(self) -> Self:
+        if self.photos_dir is not None and self.content_check == "wechat" and not self.public_url:
+            raise ValueError("photos_dir needs public_url, or content_check none")
+        if self.production and self.public_url and not self.public_url.startswith("https://"):
+            raise ValueError("production is reached at an https address")
         return self
 
     @field_validator("token_key", "board_key")

@@ -1,10 +1,15 @@
 """The shelf: answers that are the same for every visitor are made once and handed to all.
 
 What is asked without a token is the public face of a topic, a community, a board. It is kept for
-at most ``shared_read_seconds``, and no longer than until this process commits an event about it: a
-reader sees a change at once after its own write. Requests with a token pass by and are always
-answered afresh. Every answer, shared or not, has a strong ETag (RFC 9110, 8.8.3), and a phone that
-has it already is told so in 304.
+at most ``shared_read_seconds``, and no longer than until this process commits an event about it,
+or hears of one from another process. Requests with a token pass by and are always answered afresh.
+Every answer, shared or not, has a strong ETag (RFC 9110, 8.8.3), and a phone that has it already
+is told so in 304.
+
+A reader sees a change at once after its own write, in whichever process either happened: it names
+the write in ``Minyi-After`` (the ``X-Request-Id`` of the command's answer), and no answer that was
+begun before this process first heard that name is good enough. No clocks are compared, and no news
+between processes need arrive.
 
 Costs of a kept answer do not depend on what is in the database; an old one is asked for again by
 one request at a time, while the others wait for its answer.
@@ -15,15 +20,16 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.logs import log
 from api.words import pick_locale
 from consultation.events import Event
+from notifications.bus import Bus
 
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _SHARED = re.compile(
@@ -35,8 +41,18 @@ _MOST = 4096
 _LARGEST = 256 * 1024
 _ROOM = 64 * 1024 * 1024
 """Bytes of bodies kept in all."""
+_MARKS = 16384
+"""Names of writes remembered; one that is forgotten and comes again costs a reading."""
+_MARK = re.compile(rb"[0-9a-f]{32}")
+_NEWS = "changed"
 _TOLD_EVERY = 60.0
 _PERSONAL = frozenset({b"authorization", b"cookie", b"minyi-role"})
+
+
+def is_shared(path: str) -> bool:
+    """Whether a visitor's answer at this path may be kept."""
+    return _SHARED.fullmatch(path) is not None
+
 
 Key = tuple[str, bytes, str]
 Headers = list[tuple[bytes, bytes]]
@@ -44,50 +60,91 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(slots=True)
 class Kept:
-    """An answer, what it is about, and until when it may be handed out."""
+    """An answer, what it is about, when by the shelf's count it was begun, and until when it may
+    be handed out."""
 
     status: int
     headers: Headers
     body: bytes
     tag: bytes
-    stamp: int
+    began: int
     until: float
-    about: UUID | None = None
+    about: str | None = None
 
 
 @dataclass(slots=True)
 class Shelf:
-    """Kept answers. ``seconds`` of 0 keeps nothing."""
+    """Kept answers. ``seconds`` of 0 keeps nothing. ``count`` goes up by one with everything that
+    this process hears: a commit of its own, news of another process, the name of a write."""
 
     seconds: float
     kept: OrderedDict[Key, Kept] = field(default_factory=OrderedDict)
     making: dict[Key, tuple[int, asyncio.Future[Kept | None]]] = field(default_factory=dict)
-    stamps: dict[UUID, int] = field(default_factory=dict)
-    clock: int = 0
+    changes: dict[str, int] = field(default_factory=dict)
+    marks: OrderedDict[bytes, int] = field(default_factory=OrderedDict)
+    count: int = 0
+    last_change: int = 0
+    floor: int = 0
     handed_out: int = 0
     size: int = 0
+    _bus: Bus | None = None
+
+    def join(self, bus: Bus) -> None:
+        """Tell the other processes of changes, and hear of theirs."""
+        if not bus.shared:
+            return
+        self._bus = bus
+        bus.on(_NEWS, self._hear)
+        bus.on_return(self.forget_all)
 
     def changed(self, events: Sequence[Event]) -> None:
         """Called after a commit of this process: what the events are about is no longer fresh."""
-        self.clock += 1
-        for event in events:
-            for id in (event.community_id, getattr(event, "topic_id", None)):
-                if id is not None:
-                    self.stamps[id] = self.clock
-        if len(self.stamps) > 16 * _MOST:
-            self.stamps.clear()
-            self.kept.clear()
-            self.size = 0
+        ids = {
+            str(id)
+            for event in events
+            for id in (event.community_id, getattr(event, "topic_id", None))
+            if id is not None
+        }
+        self._change(ids)
+        if self._bus is not None:
+            self._bus.tell(_NEWS, ids=sorted(ids))
 
-    def stamp_of(self, about: UUID | None) -> int:
-        """The home page is about everything."""
-        return self.clock if about is None else self.stamps.get(about, 0)
+    def _hear(self, message: dict[str, Any]) -> None:
+        self._change(message["ids"])
 
-    def fresh(self, key: Key) -> Kept | None:
+    def _change(self, ids: Iterable[str]) -> None:
+        self.count += 1
+        self.last_change = self.count
+        self.changes.update(dict.fromkeys(ids, self.count))
+        if len(self.changes) > 16 * _MOST:
+            self.forget_all()
+
+    def forget_all(self) -> None:
+        """Nothing that is kept or under way is good enough any more."""
+        self.count += 1
+        self.floor = self.last_change = self.count
+        self.changes.clear()
+        self.kept.clear()
+        self.size = 0
+
+    def needed(self, about: str | None, mark: bytes | None) -> int:
+        """When an answer must have been begun at the earliest. The home page is about
+        everything."""
+        changed = self.last_change if about is None else self.changes.get(about, 0)
+        return max(self.floor, changed, 0 if mark is None else self._heard(mark))
+
+    def _heard(self, mark: bytes) -> int:
+        """When this process first heard of a write."""
+        if mark not in self.marks:
+            self.count += 1
+            self.marks[mark] = self.count
+            if len(self.marks) > _MARKS:
+                self.marks.popitem(last=False)
+        return self.marks[mark]
+
+    def fresh(self, key: Key, needed: int) -> Kept | None:
         found = self.kept.get(key)
-        if found is None or found.until <= time.monotonic():
-            return None
-        if found.stamp != self.stamp_of(found.about):
+        if found is None or found.until <= time.monotonic() or found.began < needed:
             return None
         self.handed_out += 1
         return found
@@ -119,6 +176,7 @@ class SharedReads:
             return
         language: str | None = None
         asked: bytes | None = None
+        mark: bytes | None = None
         personal = False
         for name, value in scope["headers"]:
             if name in _PERSONAL:
@@ -127,6 +185,8 @@ class SharedReads:
                 asked = value
             elif name == b"accept-language":
                 language = value.decode("latin-1")
+            elif name == b"minyi-after" and _MARK.fullmatch(value):
+                mark = value
         shelf = self._shelf_of()
         path = scope["path"]
         if personal or shelf.seconds <= 0 or (match := _SHARED.fullmatch(path)) is None:
@@ -135,34 +195,38 @@ class SharedReads:
                 await _hand_out(send, answer, asked)
             return
         key = (path, scope["query_string"], pick_locale(language))
-        found = shelf.fresh(key)
+        about = next((part for part in match.groups() if part), None)
+        found = shelf.fresh(key, shelf.needed(about, mark))
         if found is None:
-            id = next((part for part in match.groups() if part), None)
-            found = await self._make(shelf, key, None if id is None else UUID(id), scope, receive)
-            if found is None:
-                return
+            found = await self._make(shelf, key, about, mark, scope, receive)
         await _hand_out(send, found, asked)
         self._tell(shelf)
 
     async def _make(
-        self, shelf: Shelf, key: Key, about: UUID | None, scope: Scope, receive: Receive
-    ) -> Kept | None:
-        """Ask the application, or wait for a request that has asked since the last change."""
+        self,
+        shelf: Shelf,
+        key: Key,
+        about: str | None,
+        mark: bytes | None,
+        scope: Scope,
+        receive: Receive,
+    ) -> Kept:
+        """Ask the application, or wait for a request that asks late enough."""
         while True:
-            stamp = shelf.stamp_of(about)
             under_way = shelf.making.get(key)
-            if under_way is None or under_way[0] != stamp:
+            if under_way is None or under_way[0] < shelf.needed(about, mark):
                 break
             answer = await asyncio.shield(under_way[1])
             if answer is not None:
                 return answer
         future: asyncio.Future[Kept | None] = asyncio.get_running_loop().create_future()
-        shelf.making[key] = (stamp, future)
+        began = shelf.count
+        shelf.making[key] = (began, future)
         answer = None
         try:
             answer = await _ask(self.app, scope, receive, None)
             assert answer is not None
-            answer.about, answer.stamp = about, stamp
+            answer.about, answer.began = about, began
             answer.headers = [(n, v) for n, v in answer.headers if n != b"x-request-id"]
             if answer.status == 200 and len(answer.body) <= _LARGEST:
                 answer.until = time.monotonic() + shelf.seconds

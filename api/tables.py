@@ -1,6 +1,6 @@
 """Rows that belong to the surface: sessions, and answers kept for a retry."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Index
@@ -49,6 +49,27 @@ class RefreshToken(Row, table=True):
     session_id: UUID = ref("login_session.id")
     expires_at: datetime = when()
     used_at: datetime | None = maybe_when()
+
+
+class PhoneCode(Row, table=True):
+    """The code last sent to a phone by SMS. ``phone_lookup`` and ``code_hash`` are keyed hashes."""
+
+    phone_lookup: str = Field(primary_key=True, max_length=64)
+    id: UUID = Field(unique=True)
+    code_hash: str = Field(max_length=64)
+    attempts: int = 0
+    sent_at: datetime = when()
+    expires_at: datetime = Field(sa_type=UtcDateTime, nullable=False, index=True)
+    used_at: datetime | None = maybe_when()
+
+
+class PhoneCodeCount(Row, table=True):
+    """How many codes were sent on a day, in Shanghai's time: ``of`` is ``all``, or a phone or an
+    address as a keyed hash."""
+
+    of: str = Field(primary_key=True, max_length=80)
+    day: date = Field(primary_key=True, index=True)
+    sent: int
 
 
 class IdempotencyRecord(Row, table=True):

@@ -5,8 +5,6 @@ and never holds up the others. ``run_due`` is also what tests and the demo call 
 moved the clock.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
@@ -20,6 +18,7 @@ from consultation.outcomes.commands import adoption, tasks
 from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
 from consultation.polls.commands import closing, erasure, opening, recording, showing
+from consultation.rounds import Rounds
 from consultation.topics.commands import system
 from notifications.debts import owe_event
 from notifications.digests import make_digest
@@ -52,35 +51,25 @@ ERRANDS: Mapping[JobKind, Callable[[Database, UUID], Awaitable[None]]] = {
 """What must happen outside of a transaction before the handler; it may happen more than once."""
 
 
-class Worker:
+class Worker(Rounds):
     """Several workers may share a database; each job is done by one of them at a time."""
 
+    name = "worker"
+
     def __init__(self, db: Database, *, poll_seconds: float) -> None:
+        super().__init__(poll_seconds=poll_seconds)
         self._db = db
-        self._poll = poll_seconds
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Finish the job in hand; the others are left to whoever comes next."""
-        if self._task is not None:
-            self._stopping.set()
-            await self._task
-            self._task = None
 
     async def run_due(self) -> int:
         """Do all that is due now, jobs that became due on the way included; how many were done."""
         done = 0
-        while not self._stopping.is_set():
+        while not self.stopping:
             async with self._db.begin(SYSTEM) as tx:
                 due = await jobs.claim(tx, kinds=HANDLERS.keys())
             if not due:
                 break
             for job in due:
-                if self._stopping.is_set():
+                if self.stopping:
                     break
                 done += await self._handle(job)
         return done
@@ -107,13 +96,3 @@ class Worker:
                 await jobs.put_off(tx, job, error=type(error).__name__)
             return False
         return True
-
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await self.run_due()
-            except Exception as error:
-                log.error("worker", error_type=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll):
-                    await self._stopping.wait()

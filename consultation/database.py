@@ -39,6 +39,10 @@ BUSY_MILLISECONDS = 10_000
 statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
 """When set to a one-element list, counts the SQL statements of the present task."""
 
+caused: ContextVar[list[UUID] | None] = ContextVar("caused", default=None)
+"""When set to a list, takes the ids of the events that the present task has committed, but for
+those that went to other people."""
+
 
 def system_clock() -> datetime:
     return datetime.now(UTC)
@@ -70,6 +74,8 @@ class Transaction:
         self.standing: Standing = Standing(Role.SYSTEM if actor.system else Role.VISITOR)
         """The standing last checked by ``community.queries.standing``; the journal records it."""
         self._events: list[tuple[Event, Standing]] = []
+        self.told: list[UUID] = []
+        """Ids of what was journalled, but for what went to other people."""
 
     @property
     def person_id(self) -> UUID:
@@ -95,10 +101,13 @@ class Transaction:
 
     def journal(self) -> None:
         for event, standing in self._events:
+            event_id = self.new_id()
+            if getattr(event, "person_id", None) in (None, self.actor.person_id):
+                self.told.append(event_id)
             self.session.add_all(
                 journal.entries_for(
                     event,
-                    event_id=self.new_id(),
+                    event_id=event_id,
                     at=self.now,
                     actor_id=self.actor.person_id,
                     actor_role=standing.role.value,
@@ -169,6 +178,9 @@ class Database:
             tx.journal()
             await session.commit()
         if tx.events:
+            ids = caused.get()
+            if ids is not None:
+                ids += tx.told
             for tell in self.on_events:
                 tell(tx.events)
             for ring in self.on_commit:

@@ -195,6 +195,15 @@ class PostEdited(TopicDetail):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoChanged(TopicDetail):
+    """``state``: waiting, shown, hidden, or removed by its author."""
+
+    type = "photo.changed"
+    photo_id: UUID
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostHidden(TopicDetail):
     type = "post.hidden"
     thread_id: UUID

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import JSON, ColumnElement, Index, UniqueConstraint, text
+from sqlalchemy import select as sa_select
 from sqlmodel import Field, and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -131,6 +132,22 @@ async def heads(session: AsyncSession, streams: Collection[str]) -> dict[str, He
         return None
     fresh = Head(found[LOG].epoch, 0)
     return {stream: found.get(stream, fresh) for stream in streams}
+
+
+def head_columns(stream: str) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Epoch and number of a stream's head, to be read in the statement that reads what the stream
+    is about; ``head_of`` makes a head of them."""
+
+    def of(column: Any, name: str) -> Any:
+        return sa_select(column).where(col(JournalHead.stream) == name).scalar_subquery()
+
+    epoch = func.coalesce(of(JournalHead.epoch, stream), of(JournalHead.epoch, LOG))
+    return epoch, func.coalesce(of(JournalHead.seq, stream), 0)
+
+
+def head_of(epoch: str | None, seq: int) -> Head | None:
+    """None on a database whose journal no relay has opened yet."""
+    return None if epoch is None else Head(epoch, seq)
 
 
 def shard_counter(shard: int) -> str:

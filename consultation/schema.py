@@ -2,6 +2,7 @@
 
 from consultation import append_only, jobs, journal
 from consultation.community import tables as community
+from consultation.deliberation import photo_tables
 from consultation.deliberation import tables as deliberation
 from consultation.meetings import tables as meetings
 from consultation.outcomes import tables as outcomes
@@ -34,4 +35,5 @@ POLLS = (
     outside_tables,
     paper_tables,
 )
+PHOTOS = photo_tables
 GUARDS = append_only

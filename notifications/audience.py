@@ -155,6 +155,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "post.hidden": NOBODY,  # its author gets user.notified
     "post.restored": NOBODY,
     "statement.added": NOBODY,
+    "photo.changed": NOBODY,  # its author gets user.notified when it is hidden
     "statement.marked": NOBODY,  # counts
     "statement.moderated": NOBODY,
     # ---- meetings

@@ -9,7 +9,6 @@ Several senders may share a database.
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import structlog
 from consultation.database import Database, Transaction
 from consultation.permissions import SYSTEM
 from consultation.polls.serving import NoticeChannel, NoticeEvidence, Proof
+from consultation.rounds import Rounds
 from notifications import delivery_queries as queries
 from notifications.channels import Letter, Outcome, Port, Sent
 from notifications.debts import delivery
@@ -51,7 +51,9 @@ class InHand:
     letter: Letter
 
 
-class Sender:
+class Sender(Rounds):
+    name = "sender"
+
     def __init__(
         self,
         db: Database,
@@ -62,24 +64,12 @@ class Sender:
         poll_seconds: float = 1.0,
         source: random.Random | None = None,
     ) -> None:
+        super().__init__(poll_seconds=poll_seconds)
         self._db = db
         self._channels = channels
         self._write = write
         self._prove = prove
-        self._poll = poll_seconds
         self._source = source or random.Random()  # noqa: S311  jitter is no secret
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Finish the batch in hand; the rest is left to whoever comes next."""
-        if self._task is not None:
-            self._stopping.set()
-            await self._task
-            self._task = None
 
     async def close(self) -> None:
         for channel in self._channels.values():
@@ -88,7 +78,7 @@ class Sender:
     async def run_due(self) -> int:
         """Send all that is due now; how many messages went out."""
         sent = 0
-        while not self._stopping.is_set():
+        while not self.stopping:
             async with self._db.begin(SYSTEM) as tx:
                 found, in_hand = await self.claim(tx)
             if not found:
@@ -256,16 +246,6 @@ class Sender:
                 for row, _ in following
             ],
         )
-
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await self.run_due()
-            except Exception as error:
-                log.error("sender", error_type=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll):
-                    await self._stopping.wait()
 
 
 def _finish(

@@ -183,7 +183,9 @@ async def fake_wechat(clock: ManualClock) -> AsyncGenerator[FakeWechat]:
 
 
 @pytest.fixture
-def settings(request: pytest.FixtureRequest, database_url: str, box_keys_dir: Path) -> Settings:
+def settings(
+    request: pytest.FixtureRequest, database_url: str, box_keys_dir: Path, tmp_path: Path
+) -> Settings:
     fake = "fake_wechat" in request.fixturenames
     return Settings(
         database_url=database_url,
@@ -195,6 +197,8 @@ def settings(request: pytest.FixtureRequest, database_url: str, box_keys_dir: Pa
         wechat_secret=FAKE_SECRET,  # type: ignore[arg-type]
         owners_system_of_record=True,
         box_keys_dir=box_keys_dir,
+        photos_dir=tmp_path / "photos",
+        public_url="https://minyi.test",
         run_relay=False,  # tests say themselves when time moves on:
         run_worker=False,  # services.relay.drain(), services.worker.run_due()
         shared_read_seconds=0,  # rows are inserted behind the application's back

@@ -17,8 +17,9 @@ statements: dict[str, int] = {}
 class Measured(httpx.AsyncBaseTransport):
     """The application over ASGI. A request that costs more than its route may, fails its test."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, address: str = "127.0.0.1") -> None:
         self._app = app
+        self._address = address
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         scopes: list[Scope] = []
@@ -27,7 +28,7 @@ class Measured(httpx.AsyncBaseTransport):
             scopes.append(scope)
             await self._app(scope, receive, send)
 
-        inner = httpx.ASGITransport(serve, raise_app_exceptions=False)
+        inner = httpx.ASGITransport(serve, raise_app_exceptions=False, client=(self._address, 123))
         answer = await inner.handle_async_request(request)
         name = getattr(scopes[0].get("route"), "name", None)
         if name is not None:

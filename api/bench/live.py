@@ -21,6 +21,7 @@ from pathlib import Path
 
 from api.bench.report import Report
 from api.bench.setup import Bench, build
+from api.live.closing import Close
 
 PHONES_SOURCE = Path(__file__).with_name("phones.c")
 PHONES = 10_000
@@ -32,6 +33,8 @@ MISSED = 5
 SINGLES = 5
 BURSTS = 3
 BURST = 5
+FLOOD = 960
+"""Events to a reader that reads nothing: more than kernel, transport and queue hold for it."""
 TICKS = os.sysconf("SC_CLK_TCK")
 QUIET = {
     "MINYI_LIVE_RECHECK_SECONDS": "600",
@@ -168,6 +171,11 @@ def run(runs: int = 3, phones: int = PHONES) -> Report:
     report.at_most(
         "statements on reconnect inside the ring", report.figures["reconnect"]["statements"], 0
     )
+    report.at_least(
+        "a frozen reader is sent away for a new start",
+        report.figures["frozen_reader"]["close_code"],
+        Close.RESYNC,
+    )
     report.at_most("events lost by a restart", report.figures["restart"]["lost"], 0)
     return report
 
@@ -296,14 +304,17 @@ def _beside_others(report: Report, bench: Bench, program: Path, count: int) -> N
         phones.ask("go", BURST)
         free = rate()
         phones.ask("freeze")
-        for _ in range(16):
-            phones.ask("go", 60)
-        phones.ask("listen", 0.2)
         frozen = rate()
-        phones.ask("listen", 6)
+        for _ in range(FLOOD // 60):
+            phones.ask("go", 60)
+        phones.ask("thaw")
+        phones.ask("listen", 6)  # the server waits five seconds for an answer to its close
+        ended, code = phones.ask("lost")
         report.figures["frozen_reader"] = {
             "burst_per_s_without": round(free),
             "burst_per_s_with": round(frozen),
+            "sent_away": ended,
+            "close_code": code,
             "sockets_left": server.tell()["sockets"],
         }
 

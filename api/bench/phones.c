@@ -12,6 +12,7 @@
  *   await SEQ SECONDS until every phone has come to this number          -> missing seconds
  *   listen SECONDS    only answer pings                                  -> events
  *   freeze            the first phone stops reading                      -> 0
+ *   thaw              it reads on                                        -> 0
  *   lost              phones closed by the server since they came        -> count code
  *   drop              close all, keeping their places                    -> 0
  *   tally             events lost and doubled so far                     -> lost doubled
@@ -295,6 +296,11 @@ int main(int argc, char **argv) {
         } else if (!strncmp(line, "freeze", 6)) {
             epoll_ctl(loop, EPOLL_CTL_DEL, phones[0].fd, NULL);
             phones[0].frozen = 1;
+            printf("0\n");
+        } else if (!strncmp(line, "thaw", 4)) {
+            struct epoll_event e = {.events = EPOLLIN, .data.u32 = 0};
+            epoll_ctl(loop, EPOLL_CTL_ADD, phones[0].fd, &e);
+            phones[0].frozen = 0;
             printf("0\n");
         } else if (!strncmp(line, "lost", 4)) {
             printf("%d %d\n", ended, end_code);

@@ -288,6 +288,8 @@ async def _uncached(
         cursor = (await http.get(f"{listed[:-1]}{LIST}")).json()["next_cursor"]
         few, many = f"/v1/topics/{topics[0]}", f"/v1/topics/{topics[-1]}"
         far = f"{listed}&cursor={cursor}"
+        (await http.get(f"/v1/communities/{community}")).raise_for_status()
+        (await http.get(f"/v1/communities/{community}/topics?limit={LIST}")).raise_for_status()
         times: dict[str, list[float]] = {path: [] for path in (few, many, listed, far)}
         for _ in range(60):
             for path, taken in times.items():

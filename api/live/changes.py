@@ -35,6 +35,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "post.edited": THREAD,
     "post.hidden": THREAD,
     "post.restored": THREAD,
+    "photo.changed": frozenset({"list_photos"}),
     "statement.added": frozenset({"list_statements"}),
     "statement.marked": frozenset({"list_statements"}),
     "statement.moderated": frozenset({"list_statements"}),

@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from websockets.datastructures import Headers
@@ -35,6 +35,9 @@ from notifications.replay import Bounds
 from notifications.sights import Sights
 from notifications.volatile import Counters
 
+if TYPE_CHECKING:
+    from api.ended_sessions import EndedSessions
+
 PATH = "/v1/live"
 SUBPROTOCOL = "dc.live.v1"
 FAMILY = "dc.live."
@@ -51,12 +54,19 @@ class LiveSockets:
     """Make sockets with ``socket``; ``start`` before the first, ``close`` after the last."""
 
     def __init__(
-        self, settings: Settings, db: Database, tokens: Tokens, hub: Hub, bus: Bus
+        self,
+        settings: Settings,
+        db: Database,
+        tokens: Tokens,
+        hub: Hub,
+        bus: Bus,
+        ended: EndedSessions,
     ) -> None:
         self.settings = settings
         self.db = db
         self.tokens = tokens
         self.hub = hub
+        self.ended = ended
         self.bounds = bounds(settings)
         self.lines = Lines(SUBPROTOCOL, PATH)
         self.proxies = Proxies(())
@@ -140,7 +150,7 @@ class LiveSockets:
         number of connections a person loses the oldest."""
         claims = socket.claims
         assert claims is not None
-        if self.rights.ended(claims.session_id):
+        if self.ended.holds(claims.session_id):
             socket.hang_up(Close.TOKEN, "session-ended")
             return False
         if self._outdated(hello.client):

@@ -9,12 +9,9 @@ message keeps a right alive.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from api.live.closing import Close
-from api.live.queries import sessions_ended_since
 from api.logs import log
 from consultation.community.role_queries import assignments_running
 from consultation.community.rules import RoleNotHeld
@@ -25,15 +22,10 @@ if TYPE_CHECKING:
     from api.live.house import LiveSockets
     from api.live.socket import LiveSocket
 
-LATE = timedelta(seconds=60)
-"""A commit may come so much later than its time says."""
-
 
 class Rights:
     def __init__(self, house: LiveSockets) -> None:
         self._house = house
-        self._ended: dict[UUID, datetime] = {}
-        self._since: datetime | None = None
         self._in_role: set[LiveSocket] = set()
         self._hidden: set[LiveSocket] = set()
         self._public_due = 0.0
@@ -49,10 +41,6 @@ class Rights:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-
-    def ended(self, session_id: UUID) -> bool:
-        """Whether this session was ended while its access tokens still live."""
-        return session_id in self._ended
 
     def watch(self, socket: LiveSocket, hidden: set[str]) -> None:
         """The socket has begun to follow these, which not everybody may."""
@@ -89,18 +77,13 @@ class Rights:
 
     async def _look_at_sessions(self) -> None:
         house = self._house
-        life = timedelta(seconds=house.settings.access_token_seconds) + LATE
-        async with house.db.read(SYSTEM) as tx:
-            now = tx.now
-            since = now - life if self._since is None else self._since - LATE
-            self._ended |= await sessions_ended_since(tx, since)
-        self._since = now
-        self._ended = {id: at for id, at in self._ended.items() if at > now - life}
+        await house.ended.look()
+        now = house.db.clock()
         for socket in list(house.sockets):
             claims = socket.claims
             if claims is None:
                 continue
-            if claims.session_id in self._ended:
+            if house.ended.holds(claims.session_id):
                 socket.hang_up(Close.TOKEN, "session-ended")
             elif claims.expires_at <= now:
                 socket.hang_up(Close.TOKEN, "token-expired")

@@ -80,16 +80,15 @@ async def community_view(
     t: Words,
 ) -> dict[str, Any]:
     """A page of the board. ``next`` is the key of the last topic shown, or None."""
-    node = await place_queries.community(tx, community_id)
-    levels = await place_queries.levels_above(tx, node)
     wanted = reading.Filter(group=group)
-    cards = await reading.list_topics(tx, community_id, wanted=wanted, after=after, limit=20)
+    board = await reading.list_topics(tx, community_id, wanted=wanted, after=after, limit=20)
+    node, cards = board.place.node, board.cards
     shown = cards[:20]
     tabs = [None, *(each for each in StateGroup if each is not StateGroup.SCREENING)]
     return {
         "community": {
             "name": node.name,
-            "above": " · ".join(level.name for level in levels),
+            "above": " · ".join(level.name for level in board.place.levels),
             "households": node.households,
         },
         "group": group or "",

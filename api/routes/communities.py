@@ -5,13 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.as_of import AsOf, as_of
+from api.as_of import AsOf, as_of_head
 from api.dependencies import AnyActor, CurrentActor, Db
 from api.pagination import CursorParam, Limit, Page, decode_cursor, encode_cursor
 from api.wire import WireOut
 from consultation.community import place_queries as queries
+from consultation.community.queries import read_community as community_at
 from consultation.community.tables import NodeKind, OrgKind, UnitKind
-from consultation.events import community_stream
 
 router = APIRouter(prefix="/v1", tags=["communities"])
 
@@ -149,17 +149,16 @@ async def list_communities(
 async def read_community(community_id: UUID, db: Db, actor: AnyActor) -> CommunityDetailOut:
     """One community: where it lies, how large it is, and of how many places it is made."""
     async with db.read(actor) as tx:
-        node = await queries.community(tx, community_id)
-        levels = await queries.levels_above(tx, node)
+        place = await community_at(tx, community_id)
         counts = await queries.node_counts(tx, community_id)
-        at = await as_of(tx, community_stream(community_id))
+    node = place.node
     return CommunityDetailOut(
-        as_of=at,
+        as_of=as_of_head(place.head),
         id=node.id,
         code=node.code,
         kind=node.kind,
         name=node.name,
-        levels=[LevelOut.model_validate(level) for level in levels],
+        levels=[LevelOut.model_validate(level) for level in place.levels],
         homes=node.homes,
         households=node.households,
         adults=node.adults,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from api import phones, sessions
 from api.dependencies import App, CurrentActor, Db, SessionId
 from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_cursor
-from api.routes.session import Code, SessionOut, never_stored
+from api.routes.session import Code, MobilePhone, SessionOut, SmsCode, never_stored
 from api.wire import WireIn, WireOut
 from consultation.community import residence_queries as queries
 from consultation.community.identity import VerificationMethod, mask_phone
@@ -60,6 +60,13 @@ class PhoneIn(WireIn):
     """``code`` is what the phone number button gave, not the code of wx.login."""
 
     code: Code
+
+
+class PhoneByCodeIn(WireIn):
+    """``code`` is what came to the phone by SMS."""
+
+    phone: MobilePhone
+    code: SmsCode
 
 
 class PhoneOut(WireOut):
@@ -115,6 +122,16 @@ async def bind_phone(body: PhoneIn, app: App, actor: CurrentActor, session: Sess
     """Bind the phone that WeChat knows. If a register knows somebody by it, the account becomes
     that person, with their residences verified; use the tokens that come back."""
     bound = await phones.bind_phone(app, actor, session, body.code)
+    return PhoneOut.model_validate(bound)
+
+
+@router.put("/phone")
+async def bind_phone_by_code(
+    body: PhoneByCodeIn, app: App, actor: CurrentActor, session: SessionId
+) -> PhoneOut:
+    """Bind a phone with the code that came to it by SMS, for browsers. Otherwise like binding the
+    phone that WeChat knows."""
+    bound = await phones.bind_phone_by_code(app, actor, session, body.phone, body.code)
     return PhoneOut.model_validate(bound)
 
 

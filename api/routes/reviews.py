@@ -26,7 +26,8 @@ router = APIRouter(prefix="/v1", tags=["deliberation"])
 
 
 class ContentReviewOut(WireOut):
-    """``text`` is what was written, in the version that was checked; null for a medium. ``label``
+    """``text`` is what was written, in the version that was checked; for a photo
+    (``medium``, its id) the words that its author gave it. ``label``
     is WeChat's number for what it suspects; politics (20001) is no reason to hide anything."""
 
     id: UUID

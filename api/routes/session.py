@@ -6,11 +6,11 @@ import secrets
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Cookie, Depends, Response
+from fastapi import APIRouter, Cookie, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
 
-from api import sessions
+from api import phone_codes, phones, sessions
 from api.accounts import LoginStateInvalid
 from api.dependencies import App, CurrentActor, Db, SessionId
 from api.sessions import SessionEnded
@@ -41,6 +41,30 @@ class H5LoginIn(LoginIn):
     """``code`` and ``state`` are what WeChat put into the address of our page."""
 
     state: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+MobilePhone = Annotated[str, Field(pattern=r"^1[3-9][0-9]{9}$")]
+"""Of mainland China, as registers spell it."""
+SmsCode = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+
+
+class PhoneCodeIn(WireIn):
+    phone: MobilePhone
+
+
+class PhoneCodeOut(WireOut):
+    """Seconds for which the code is good, and after which another one may be asked for."""
+
+    expires_in: int
+    again_in: int
+
+
+class PhoneLoginIn(WireIn):
+    """``code`` is what came by SMS; ``device`` is how the person knows this device again."""
+
+    phone: MobilePhone
+    code: SmsCode
+    device: str = Field(default="", max_length=80)
 
 
 class RefreshIn(WireIn):
@@ -111,6 +135,23 @@ async def log_in_with_h5(
 
 def _state(nonce: str) -> str:
     return hashlib.sha256(nonce.encode()).hexdigest()
+
+
+@router.put("/phone/code")
+async def send_phone_code(body: PhoneCodeIn, request: Request, app: App) -> PhoneCodeOut:
+    """Send a code by SMS, with which to log in or to bind the phone. The answer is the same
+    whether or not anybody is known by the phone, and when a code went there a moment ago."""
+    address = None if request.client is None else request.client.host
+    return PhoneCodeOut.model_validate(await phone_codes.send(app, body.phone, address))
+
+
+@router.put("/phone")
+async def log_in_with_phone(body: PhoneLoginIn, app: App) -> SessionOut:
+    """Exchange a code for a session, in a browser without WeChat. The same code within a minute
+    answers again."""
+    return SessionOut.model_validate(
+        await phones.log_in_with_phone(app, body.phone, body.code, device=body.device)
+    )
 
 
 @router.post("/refresh")

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.as_of import AsOf, as_of
+from api.as_of import AsOf, as_of_head
 from api.content_checks import ask_for_check
 from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.idempotency import Once
@@ -24,7 +24,6 @@ from api.routes.topic_shapes import StepIn, StepOut, TopicCard, cards_page, step
 from api.wire import WireIn, WireOut
 from api.words import say
 from consultation.deliberation.review_rules import ReviewSubject
-from consultation.events import topic_stream
 from consultation.topics import reading
 from consultation.topics.commands import raising
 from consultation.topics.plan import procedure
@@ -149,6 +148,12 @@ class TopicOut(WireOut):
     rejection: RejectionOut | None
     permitted_acts: list[Act]
     created_at: datetime
+    as_of: AsOf | None = None
+
+
+class TopicBoard(Page[TopicCard]):
+    """``as_of`` is of the community's stream."""
+
     as_of: AsOf | None = None
 
 
@@ -362,15 +367,18 @@ async def list_topics(
     overdue: bool | None = None,
     cursor: CursorParam = None,
     limit: Limit = 20,
-) -> Page[TopicCard]:
+) -> TopicBoard:
     """The topics of a community, newest first: the public ones; for residents also what gathers
     co-signers; for staff all but drafts."""
     wanted = Filter(group=group, category=category, layer=layer, track=track, overdue=overdue)
     async with db.read(actor) as tx:
-        cards = await reading.list_topics(
+        board = await reading.list_topics(
             tx, community_id, wanted=wanted, after=read_time_cursor(cursor), limit=limit
         )
-    return cards_page(cards, limit, locale)
+    page = cards_page(board.cards, limit, locale)
+    return TopicBoard(
+        items=page.items, next_cursor=page.next_cursor, as_of=as_of_head(board.place.head)
+    )
 
 
 @router.get("/me/topics")
@@ -395,8 +403,7 @@ async def get_topic(topic_id: UUID, actor: AnyActor, db: Db, locale: Locale) -> 
     """One topic as the asking role sees it, with the steps that role may take now."""
     async with db.read(actor) as tx:
         detail = await reading.topic_detail(tx, topic_id)
-        at = await as_of(tx, topic_stream(topic_id))
-    return topic_out(detail, locale).model_copy(update={"as_of": at})
+    return topic_out(detail, locale).model_copy(update={"as_of": as_of_head(detail.head)})
 
 
 @router.get("/topics/{topic_id}/timeline")

@@ -47,13 +47,6 @@ async def community(tx: Transaction, community_id: UUID) -> Node:
     return node
 
 
-async def levels_above(tx: Transaction, node: Node) -> list[Node]:
-    """City, district and subdistrict or town of a node, from the top."""
-    ids = [UUID(part) for part in node.path.strip("/").split("/")][:-1]
-    rows = await tx.session.exec(select(Node).where(col(Node.id).in_(ids)))
-    return sorted(rows, key=lambda above: len(above.path))
-
-
 async def node_counts(tx: Transaction, community_id: UUID) -> dict[NodeKind, int]:
     """How many places of each kind a community has."""
     rows = await tx.session.exec(

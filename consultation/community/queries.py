@@ -1,14 +1,20 @@
 """The one place for SQL on the community, with the only roads to a person's standing."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, or_, select
+from sqlalchemy import ColumnElement
+from sqlalchemy import select as sa_select
+from sqlmodel import and_, col, or_, select
 
-from consultation.community.rules import RoleNotHeld, reaches
+from consultation.community.rules import COMMUNITIES, RoleNotHeld, reaches
 from consultation.community.tables import Node, NodeKind, Residence, ResidenceKind, RoleAssignment
 from consultation.database import Transaction
-from consultation.permissions import Deed, Role, Standing, check
+from consultation.events import community_stream
+from consultation.journal import Head, head_columns, head_of
+from consultation.permissions import Actor, Deed, Role, Standing, check
 from consultation.refusals import NotFound
 
 STAKEHOLDERS = frozenset(
@@ -45,7 +51,12 @@ async def standings(tx: Transaction) -> Callable[[UUID | None, str], Standing]:
             select(Residence).where(Residence.person_id == actor.person_id)
         )
         homes = {home.community_id: home for home in found}
+    return _standings_of(actor, assignment, homes)
 
+
+def _standings_of(
+    actor: Actor, assignment: RoleAssignment | None, homes: Mapping[UUID, Residence]
+) -> Callable[[UUID | None, str], Standing]:
     def at(community_id: UUID | None, path: str) -> Standing:
         if actor.system:
             return Standing(Role.SYSTEM)
@@ -69,18 +80,61 @@ async def standings(tx: Transaction) -> Callable[[UUID | None, str], Standing]:
 
 async def current_assignment(tx: Transaction) -> RoleAssignment:
     """The assignment the actor acts under; RoleNotHeld unless it is theirs and runs now."""
-    found = await tx.session.exec(
-        select(RoleAssignment).where(
-            RoleAssignment.id == tx.actor.assignment_id,
-            RoleAssignment.person_id == tx.actor.person_id,
-            col(RoleAssignment.valid_from) <= tx.now,
-            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
-        )
-    )
+    found = await tx.session.exec(select(RoleAssignment).where(_held_now(tx)))
     assignment = found.first()
     if assignment is None:
         raise RoleNotHeld()
     return assignment
+
+
+def _held_now(tx: Transaction) -> ColumnElement[bool]:
+    return and_(
+        col(RoleAssignment.id) == tx.actor.assignment_id,
+        col(RoleAssignment.person_id) == tx.actor.person_id,
+        col(RoleAssignment.valid_from) <= tx.now,
+        or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CommunityAt:
+    """A community or village, what lies above it from the top (city, district, subdistrict or
+    town), and how far its stream had come."""
+
+    node: Node
+    levels: list[Node]
+    head: Head | None
+
+
+async def read_community(tx: Transaction, community_id: UUID) -> CommunityAt:
+    """A community for whoever asks, with their standing there as ``standing_at`` keeps it; all in
+    one statement. Refuses with NotFound, and with RoleNotHeld like ``standing_at``."""
+    up = sa_select(col(Node.id), col(Node.parent_id)).where(col(Node.id) == community_id)
+    chain = up.cte("chain", recursive=True)
+    chain = chain.union_all(
+        sa_select(col(Node.id), col(Node.parent_id)).join(chain, col(Node.id) == chain.c.parent_id)
+    )
+    place: Any = sa_select(Node, *head_columns(community_stream(community_id))).join(
+        chain, chain.c.id == col(Node.id)
+    )
+    actor = tx.actor
+    if actor.assignment_id is not None:
+        place = place.add_columns(RoleAssignment).outerjoin(RoleAssignment, _held_now(tx))
+    elif actor.person_id is not None:
+        at_home = and_(
+            col(Residence.person_id) == actor.person_id, col(Residence.community_id) == community_id
+        )
+        place = place.add_columns(Residence).outerjoin(Residence, at_home)
+    rows = sorted((await tx.session.exec(place)).all(), key=lambda row: len(row[0].path))
+    if not rows or rows[-1][0].kind not in COMMUNITIES:
+        raise NotFound(what="community")
+    *above, (node, epoch, seq, *mine) = rows
+    assignment = next((one for one in mine if isinstance(one, RoleAssignment)), None)
+    if actor.assignment_id is not None and assignment is None:
+        raise RoleNotHeld()
+    homes = {one.community_id: one for one in mine if isinstance(one, Residence)}
+    tx.standing = _standings_of(actor, assignment, homes)(community_id, node.path)
+    return CommunityAt(node, [row[0] for row in above], head_of(epoch, seq))
 
 
 async def communities_among(tx: Transaction, node_ids: Collection[UUID]) -> list[UUID]:

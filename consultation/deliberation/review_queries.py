@@ -9,6 +9,8 @@ from sqlmodel import and_, col, or_, select
 
 from consultation.community.queries import access_node
 from consultation.database import Transaction
+from consultation.deliberation.photo_queries import captions
+from consultation.deliberation.photo_tables import Photo
 from consultation.deliberation.review_rules import ReviewState, ReviewSubject
 from consultation.deliberation.tables import ContentReview, Post, PostVersion, Statement
 from consultation.permissions import Deed
@@ -82,7 +84,8 @@ async def reviews(
 
 
 async def written(tx: Transaction, subjects: Collection[Subject]) -> Mapping[Subject, Written]:
-    """What these say, in at most one statement for each kind; a medium has no text."""
+    """What these say, in at most one statement for each kind, two for topics. Of a photo it is
+    the words that its author gave it, of a topic also those of its photos."""
     found: dict[Subject, Written] = {}
     by_kind = {kind: [s for s in subjects if s[0] is kind] for kind in ReviewSubject}
     posts = by_kind[ReviewSubject.POST]
@@ -104,9 +107,18 @@ async def written(tx: Transaction, subjects: Collection[Subject]) -> Mapping[Sub
     topics = by_kind[ReviewSubject.TOPIC]
     if topics:
         versions = {id: version for _, id, version in topics}
+        alts: dict[UUID, list[str]] = {}
+        for topic_id, alt in await captions(tx, set(versions)):
+            alts.setdefault(topic_id, []).append(alt)
         for topic in await tx.session.exec(select(Topic).where(col(Topic.id).in_(versions))):
             parts = (topic.title, topic.summary_plain, topic.problem, topic.wish, topic.place)
-            text = "\n".join(part for part in (*parts, *topic.affected) if part)
+            said = (*parts, *topic.affected, *alts.get(topic.id, ()))
+            text = "\n".join(part for part in said if part)
             people = frozenset({topic.author_id, topic.entered_by_id} - {None})
             found[ReviewSubject.TOPIC, topic.id, versions[topic.id]] = Written(text, people)
+    media = {id for kind, id, _ in subjects if kind is ReviewSubject.MEDIUM}
+    if media:
+        for photo in await tx.session.exec(select(Photo).where(col(Photo.id).in_(media))):
+            key = (ReviewSubject.MEDIUM, photo.id, 1)
+            found[key] = Written(photo.alt, frozenset({photo.author_id}))
     return {key: what for key, what in found.items() if key in subjects}

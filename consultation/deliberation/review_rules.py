@@ -27,6 +27,7 @@ class ReviewCause(StrEnum):
     NO_RECENT_VISIT = "no_recent_visit"  # WeChat checks only for who was in the app of late
     NO_ACCOUNT = "no_account"  # written in a browser, or by somebody without an account
     TIMED_OUT = "timed_out"  # the verdict on a medium never came
+    NO_MACHINE = "no_machine"  # a photo, where no machine is asked: none is shown unseen
 
 
 class ReviewState(StrEnum):

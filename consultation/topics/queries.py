@@ -1,6 +1,7 @@
 """The one place for SQL on topics. The ``access_*`` functions are the only roads to a row."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, or_, select
@@ -39,15 +40,28 @@ async def access_topic(
     if lock:
         statement = statement.with_for_update()
     topic = (await tx.session.exec(statement)).first()
+    await _let_in(tx, topic, deed)
+    assert topic is not None
+    if expected_version is not None and expected_version != topic.version:
+        raise TopicChanged(version=topic.version)
+    return topic
+
+
+async def access_topic_row(tx: Transaction, statement: Any, deed: Deed) -> Any:
+    """The row that a statement finds whose first column is the topic, as ``access_topic`` gives
+    the topic alone. For readers, who fetch at once what they show of it."""
+    row = (await tx.session.exec(statement)).first()
+    await _let_in(tx, None if row is None else row[0], deed)
+    return row
+
+
+async def _let_in(tx: Transaction, topic: Topic | None, deed: Deed) -> None:
     if topic is None:
         raise NotFound(what="topic")
     standing = await standing_at(tx, topic.community_id, topic.node_path)
     if not may_see(topic, tx, standing) and not await _concerned(tx, [(topic, standing)]):
         raise NotFound(what="topic")
     check(deed, standing.role)
-    if expected_version is not None and expected_version != topic.version:
-        raise TopicChanged(version=topic.version)
-    return topic
 
 
 async def access_own_topic(

@@ -17,15 +17,17 @@ from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, exists, false, func, literal, or_, select, tuple_
 
 from consultation.columns import UtcDateTime
-from consultation.community.queries import current_assignment, standing_at
+from consultation.community.queries import CommunityAt, current_assignment, read_community
 from consultation.community.tables import Node, Organisation, Person, RoleAssignment
 from consultation.database import Transaction
 from consultation.deliberation.tables import Thread
+from consultation.events import topic_stream
+from consultation.journal import Head, head_columns, head_of
 from consultation.permissions import Deed, Role
 from consultation.refusals import NotFound
 from consultation.topics.gates import APPEAL_BODIES
 from consultation.topics.planning import TO_AUTHOR
-from consultation.topics.queries import access_topic, is_author, is_staff
+from consultation.topics.queries import access_topic, access_topic_row, is_author, is_staff
 from consultation.topics.rules import GROUPS, duty_states
 from consultation.topics.states import (
     Category,
@@ -72,6 +74,14 @@ class Card:
     posts: int  # in all threads, hidden ones included
 
 
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A page of a community's topics, and the community as it stood when they were read."""
+
+    place: CommunityAt
+    cards: list[Card]
+
+
 def _posts() -> Any:
     """A sum of the counters that threads keep: it costs the same for ten posts and a million."""
     return (
@@ -84,13 +94,11 @@ def _posts() -> Any:
 
 async def list_topics(
     tx: Transaction, community_id: UUID, *, wanted: Filter, after: TimeKey | None, limit: int
-) -> list[Card]:
+) -> Board:
     """The topics of a community, newest first: the public ones, for residents also what gathers
-    co-signers, for staff all but drafts. Two statements, three for people who are logged in."""
-    community = await tx.session.get(Node, community_id)
-    if community is None or community.community_id != community.id:
-        raise NotFound(what="community")
-    standing = await standing_at(tx, community_id, community.path)
+    co-signers, for staff all but drafts. Two statements."""
+    place = await read_community(tx, community_id)
+    standing = tx.standing
     visible: list[Any] = [col(Topic.was_public).is_(True)]
     if is_staff(standing):
         visible.append(col(Topic.state) != State.DRAFT)
@@ -110,7 +118,7 @@ async def list_topics(
     if wanted.overdue is not None:
         late = col(Topic.overdue_since)
         conditions.append(late.is_not(None) if wanted.overdue else late.is_(None))
-    return await _cards(tx, conditions, after=after, limit=limit)
+    return Board(place, await _cards(tx, conditions, after=after, limit=limit))
 
 
 class Relation(StrEnum):
@@ -185,23 +193,32 @@ class Detail:
     transfer: Transfer | None
     receiver: str | None
     rejection: Rejection | None
+    head: Head | None  # how far the topic's stream had come
 
 
 async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
-    """Two statements for a visitor, at most four; one more for the few who see what is not
-    public."""
-    topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
-    standing = tx.standing
+    """One statement for a visitor, two for people who are logged in; one more for the few who see
+    what is not public."""
     me = tx.actor.person_id
-    by_author, staff = is_author(topic, tx), is_staff(standing)
 
     def mine(table: Any, *more: Any) -> Any:
         if me is None:
             return false()
-        return exists().where(col(table.topic_id) == topic.id, col(table.person_id) == me, *more)
+        return exists().where(col(table.topic_id) == topic_id, col(table.person_id) == me, *more)
 
-    names: Any = (
+    def last(table: Any, at: Any) -> Any:
+        return (
+            select(table.id)
+            .where(col(table.topic_id) == topic_id)
+            .order_by(col(at).desc(), col(table.id).desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+
+    state = col(Topic.state)
+    whole: Any = (
         sa_select(
+            Topic,
             col(Node.name),
             col(Person.masked_name),
             col(Convener.name),
@@ -212,6 +229,10 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
             col(TopicPlan.notice_until),
             mine(CoSignature),
             mine(Follow, col(Follow.ended).is_(False)),
+            Transfer,
+            col(Receiver.name),
+            Rejection,
+            *head_columns(topic_stream(topic_id)),
         )
         .select_from(Topic)
         .join(Node, col(Node.id) == col(Topic.node_id))
@@ -225,39 +246,38 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
                 col(TopicPlan.topic_id) == col(Topic.id), col(TopicPlan.round) == col(Topic.round)
             ),
         )
-        .where(col(Topic.id) == topic.id)
+        .outerjoin(
+            Transfer,
+            and_(state == State.TRANSFERRED, col(Transfer.id) == last(Transfer, Transfer.sent_at)),
+        )
+        .outerjoin(Receiver, col(Receiver.id) == col(Transfer.receiver_org_id))
+        .outerjoin(  # the rejection that a topic before or after screening stands under
+            Rejection,
+            and_(
+                state.in_((State.SUBMITTED, State.REJECTED)),
+                col(Rejection.id) == last(Rejection, Rejection.proposed_at),
+            ),
+        )
+        .where(col(Topic.id) == topic_id)
     )
-    transfer, receiver = None, None
-    if topic.state is State.TRANSFERRED:
-        last = (
-            select(Transfer.id)
-            .where(Transfer.topic_id == topic.id)
-            .order_by(col(Transfer.sent_at).desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        names = (
-            names.outerjoin(Transfer, col(Transfer.id) == last)
-            .outerjoin(Receiver, col(Receiver.id) == col(Transfer.receiver_org_id))
-            .add_columns(Transfer, col(Receiver.name))
-        )
-    row = (await tx.session.exec(names)).one()
-    if topic.state is State.TRANSFERRED:
-        transfer, receiver = row[-2], row[-1]
-    rejection = await _last_rejection(tx, topic) if by_author or staff else None
+    topic, *names, transfer, receiver, rejection, epoch, seq = await access_topic_row(
+        tx, whole, Deed.READ_PUBLIC
+    )
+    standing = tx.standing
+    by_author, staff = is_author(topic, tx), is_staff(standing)
     accepted_once = topic.convener_org_id is not None
     received = transfer is not None and transfer.receiver_org_id == standing.org_id
     return Detail(
         topic=topic,
-        place=row[0],
-        author=row[1],
+        place=names[0],
+        author=names[1],
         assisted=topic.entered_by_id is not None,
-        convener=row[2],
-        commissioner=row[3],
-        merged_into=None if row[4] is None else (row[4], row[5], row[6]),
-        notice_until=row[7],
-        cosigned=bool(row[8]),
-        following=bool(row[9]),
+        convener=names[2],
+        commissioner=names[3],
+        merged_into=None if names[4] is None else (names[4], names[5], names[6]),
+        notice_until=names[7],
+        cosigned=bool(names[8]),
+        following=bool(names[9]),
         by_author=by_author,
         staff=staff,
         role=standing.role,
@@ -268,21 +288,9 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
         or topic.state is not State.TRANSFERRED,
         transfer=transfer,
         receiver=receiver,
-        rejection=rejection,
+        rejection=rejection if by_author or staff else None,
+        head=head_of(epoch, seq),
     )
-
-
-async def _last_rejection(tx: Transaction, topic: Topic) -> Rejection | None:
-    """The rejection that a topic before or after screening stands under."""
-    if topic.state not in (State.SUBMITTED, State.REJECTED):
-        return None
-    rows = await tx.session.exec(
-        select(Rejection)
-        .where(Rejection.topic_id == topic.id)
-        .order_by(col(Rejection.proposed_at).desc(), col(Rejection.id).desc())
-        .limit(1)
-    )
-    return rows.first()
 
 
 @dataclass(frozen=True, slots=True)

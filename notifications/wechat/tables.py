@@ -26,6 +26,7 @@ from consultation.columns import (
 class AccountKind(StrEnum):
     MINI_PROGRAM = "mini_program"
     H5 = "h5"  # the service account's, in the browser inside WeChat
+    PHONE = "phone"  # no WeChat: a browser whose user read a code on their phone
 
 
 class WechatAccount(Row, table=True):

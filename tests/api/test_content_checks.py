@@ -457,6 +457,7 @@ async def a_picture(house: House, plan: str, name: str = "resident1") -> MediaCh
         check = await ask_for_media_check(
             tx,
             house.services.settings,
+            id=uuid4(),
             url="https://files.minyi.test/1.png",
             kind=MediaKind.IMAGE,
             community_id=house.world.community.id,

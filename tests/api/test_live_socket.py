@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import socket
 import time
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -245,6 +247,29 @@ async def test_a_slow_reader_is_sent_to_the_log_and_costs_the_others_nothing(tow
     got = [event["seq"] for event in slow.events]
     assert got == list(range(1, len(got) + 1))
     assert len(got) < total
+
+
+async def test_the_kernel_does_not_hide_a_reader_who_reads_nothing(town: Town) -> None:
+    """It would take megabytes before we noticed."""
+    me = town.world.id("resident1")
+    with socket.socket() as small:
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.connect(("127.0.0.1", urlsplit(town.url).port))
+        async with phone(town.url, sock=small, max_queue=1) as slow:
+            await slow.hello(town.token(), {"id": user_stream(me)})
+            channel = town.services.live.hub.channel(user_stream(me))
+            assert channel is not None
+            sent = 0
+            while channel.followers and sent < 4_000_000:
+                async with town.services.db.begin() as tx:
+                    for _ in range(10):
+                        tx.emit(notified(me, "x" * 15_000))
+                sent += 150_000
+                await town.services.relay.drain()
+            code, reason = await slow.closed()
+
+    assert (code, reason) == (4410, "resync")
+    assert sent < 1_500_000
 
 
 async def test_a_restart_tells_every_socket_to_come_back_and_is_prompt(start: Start) -> None:

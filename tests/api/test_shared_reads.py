@@ -7,7 +7,9 @@ import httpx
 import pytest
 from sqlmodel import select
 
+from api import contract
 from api.app import build_services
+from api.openapi import operations
 from api.settings import Settings
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
@@ -81,6 +83,87 @@ async def test_a_change_is_visible_at_once_after_its_own_write(
     assert after[1] != before[1]
     assert after[2] == before[2]
     assert sql() == handed_out + 1  # the topic that nothing happened to
+
+
+async def rename(topic: Topic, title: str) -> None:
+    """As another process would, of which this one has heard nothing."""
+    async with surface().state.services.db.begin() as tx:
+        row = await tx.session.get(Topic, topic.id)
+        assert row is not None
+        row.title = title
+
+
+async def test_whoever_names_a_write_is_not_given_an_answer_from_before_it(
+    shared: httpx.AsyncClient, world: World
+) -> None:
+    topic = await a_topic(surface().state.services.db, world, state=State.DELIBERATING)
+    page = f"/v1/topics/{topic.id}"
+
+    async def title(after: str | None = None) -> str:
+        headers = {} if after is None else {"minyi-after": after}
+        return (await shared.get(page, headers=headers)).json()["title"]
+
+    first = await title()
+    await rename(topic, "改一")
+    assert await title() == first
+    assert await title("not the name of a write") == first
+    assert await title("a" * 32) == "改一"
+
+    handed_out = sql()
+    assert await title() == await title("a" * 32) == "改一"
+    assert sql() == handed_out + 2  # everybody has the newer answer, and a name costs once
+    await rename(topic, "改二")
+    assert await title("a" * 32) == "改一"
+    assert await title("b" * 32) == "改二"
+
+
+async def test_an_answer_under_way_is_not_shared_with_whoever_names_a_later_write(
+    shared: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from api.routes import topics
+
+    topic = await a_topic(surface().state.services.db, world, state=State.DELIBERATING)
+    read, go_on = asyncio.Event(), asyncio.Event()
+    ask = topics.reading.topic_detail
+
+    async def slow(*args: object, **more: object) -> object:
+        detail = await ask(*args, **more)  # type: ignore[arg-type]
+        read.set()
+        await go_on.wait()
+        return detail
+
+    monkeypatch.setattr(topics.reading, "topic_detail", slow)
+    page = f"/v1/topics/{topic.id}"
+    early = asyncio.create_task(shared.get(page))
+    await read.wait()
+    await rename(topic, "改了")
+    late = asyncio.create_task(shared.get(page, headers={"minyi-after": "a" * 32}))
+    await asyncio.sleep(0.05)
+    go_on.set()
+
+    assert (await early).json()["title"] == topic.title
+    assert (await late).json()["title"] == "改了"
+    assert (await shared.get(page, headers={"minyi-after": "a" * 32})).json()["title"] == "改了"
+
+
+async def test_after_news_was_lost_nothing_that_was_kept_is_good_enough(
+    shared: httpx.AsyncClient, world: World
+) -> None:
+    topic = await a_topic(surface().state.services.db, world, state=State.DELIBERATING)
+    page = f"/v1/topics/{topic.id}"
+    await shared.get(page)
+    await rename(topic, "改了")
+    surface().state.services.shelf.forget_all()
+    assert (await shared.get(page)).json()["title"] == "改了"
+
+
+async def test_names_of_writes_are_forgotten_before_they_fill_the_memory(
+    shared: httpx.AsyncClient,
+) -> None:
+    shelf = surface().state.services.shelf
+    for number in range(20_000):
+        shelf.needed("a topic", b"%032x" % number)
+    assert len(shelf.marks) <= 16_384
 
 
 async def test_whoever_shows_a_token_is_answered_afresh_and_leaves_nothing_behind(
@@ -160,3 +243,12 @@ async def test_the_shelf_stays_small(shared: httpx.AsyncClient, world: World) ->
     assert shelf.size == sum(len(kept.body) for kept in shelf.kept.values())
     shelf.changed([])
     assert shelf.size <= 64 * 1024 * 1024
+
+
+def test_the_contract_offers_to_name_a_write_wherever_an_answer_may_be_kept() -> None:
+    offered = {
+        operation["operationId"]
+        for _, _, operation in operations(contract.openapi())
+        if {"$ref": "#/components/parameters/MinyiAfter"} in operation.get("parameters", ())
+    }
+    assert offered == {"get_topic", "get_topic_timeline", "read_community", "list_topics"}

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from consultation.community.tables import Residence, ResidenceKind, RoleAssignment
 from consultation.database import Database
+from consultation.deliberation.photo_tables import Photo, PhotoState
 from consultation.deliberation.review_rules import ReviewCause, ReviewState, ReviewSubject
 from consultation.deliberation.rules import Mark, Stance, StatementState
 from consultation.deliberation.tables import (
@@ -178,8 +179,23 @@ async def _residence(db: Database, world: World, topic: Topic, hidden: Topic) ->
 
 
 async def _files(db: Database, world: World, topic: Topic, hidden: Topic) -> dict[str, UUID]:
-    document, secret, rejection, transfer, request = (uuid4() for _ in range(5))
+    document, secret, rejection, transfer, request, photo = (uuid4() for _ in range(6))
     async with db.begin() as tx:
+        tx.session.add(
+            Photo(
+                id=photo,
+                community_id=topic.community_id,
+                topic_id=topic.id,
+                author_id=topic.author_id,
+                source_sha256="0" * 64,
+                sha256="0" * 64,
+                width=1,
+                height=1,
+                alt=f"{SECRET}照片",
+                state=PhotoState.WAITING,
+                created_at=tx.now,
+            )
+        )
         for id, public, body in ((document, True, "公告"), (secret, False, f"{SECRET}材料")):
             tx.session.add(
                 Document(
@@ -244,6 +260,7 @@ async def _files(db: Database, world: World, topic: Topic, hidden: Topic) -> dic
             )
         )
     return {
+        "photo_id": photo,
         "document_id": document,
         "rejection_id": rejection,
         "transfer_id": transfer,

@@ -17,6 +17,7 @@ from consultation.database import Database
 from consultation.permissions import Role
 from tests.contract.bodies import smallest
 from tests.contract.seeded import Seed, seed
+from tests.pictures import a_picture
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -27,6 +28,9 @@ FOR_EVERYBODY = {
     "refresh_session",
     "log_out",
     "bind_phone",
+    "send_phone_code",
+    "log_in_with_phone",
+    "bind_phone_by_code",
     "end_my_session",
     "claim_residence",  # how a stranger stops being one: somebody checks it
     "follow_topic",
@@ -50,6 +54,8 @@ OFFICES = (
 )
 """Roles that may write, which the neighbour holds elsewhere."""
 READERS = (Role.GRID_WORKER, Role.CLERK, Role.SUPERVISOR, Role.GOVERNMENT, Role.INSPECTOR)
+
+PICTURE = a_picture()
 
 REFUSED = {401, 403, 404}
 
@@ -89,6 +95,8 @@ def request_of(document: dict[str, Any], operation: dict[str, Any]) -> dict[str,
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if body is not None:
         request["json"] = smallest(body["schema"], document)
+    if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
+        request |= {"data": {"alt": "楼道"}, "files": {"file": ("1.png", PICTURE)}}
     query = {
         parameter["name"]: smallest(parameter["schema"], document)
         for parameter in operation.get("parameters", ())

@@ -16,6 +16,7 @@ NATURAL_KEY: Mapping[str, str] = {
     "log_in_with_wechat": "a code works once; sent again within a minute it answers again",
     "log_in_with_h5": "a code works once; sent again within a minute it answers again",
     "refresh_session": "a token works once; a second use must end the session (RFC 9700)",
+    "add_photo": "the same file again is the same photo",
     "bind_phone": "a code works once; a person has one phone, however often they bind it",
 }
 """POST operations that need no Idempotency-Key, each with the reason why a retry is harmless."""

@@ -38,6 +38,20 @@ async def bind_phone(tx: Transaction, phone: str) -> UUID:
     return person.id
 
 
+async def person_with_phone(tx: Transaction, phone: str) -> UUID:
+    """Whoever has just shown to have this phone: the person whom the register or an account knows
+    by it, with their registered residences at level 2, else a new one. PhoneInUse if another
+    request is making one at this moment."""
+    person = await queries.person_by_phone(tx, phone)
+    if person is None:
+        person = Person(id=tx.new_id(), created_at=tx.now)
+        tx.session.add(person)
+        await tx.session.flush()
+        await _keep_phone(tx, person, phone)
+    await _verify_by_phone(tx, person)
+    return person.id
+
+
 async def join(tx: Transaction, account: Person, registered: Person) -> None:
     """The provisional ``account`` turns out to be ``registered``, who takes over its claims and,
     as it was checked later, its phone. AccountNotProvisional if it holds anything more."""

@@ -7,6 +7,7 @@ from consultation.database import Transaction
 from consultation.deliberation import review_queries as queries
 from consultation.deliberation import review_rules, rules
 from consultation.deliberation.commands.moderation import hide_post
+from consultation.deliberation.commands.photos import hide_photo, show_photo
 from consultation.deliberation.commands.statements import moderate_statement
 from consultation.deliberation.review_queries import Subject
 from consultation.deliberation.review_rules import (
@@ -94,6 +95,8 @@ async def decide_review(
         rules.check_reason("" if reason_code is None else reason)
         assert reason_code is not None
         await _hide(tx, review, reason_code, reason)
+    elif review.subject_kind is ReviewSubject.MEDIUM:
+        await show_photo(tx, review.subject_id)
     review.state = STATE_AFTER[decision]
     review.decided_by_id, review.decided_at = tx.person_id, tx.now
     review.reason_code = None if reason_code is None else reason_code.value
@@ -117,3 +120,5 @@ async def _hide(
             await moderate_statement(
                 tx, review.subject_id, accept=False, reason_code=reason_code, reason=reason
             )
+    elif review.subject_kind is ReviewSubject.MEDIUM:
+        await hide_photo(tx, review.subject_id, reason=reason)
