@@ -17,6 +17,7 @@ from consultation.polls import (
     objection_tables,
     outside_tables,
     paper_tables,
+    sheet_tables,
 )
 from consultation.polls import tables as polls
 from consultation.topics import tables as topics
@@ -33,5 +34,6 @@ POLLS = (
     objection_tables,
     outside_tables,
     paper_tables,
+    sheet_tables,
 )
 GUARDS = append_only

@@ -15,7 +15,7 @@ from consultation.polls.mandates import HolderNotAllowed, MandateRelation, Manda
 from consultation.polls.objections import CorrectionKind, RollObjectionKind
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotChannel, Electorate, Proxies
+from consultation.polls.presets import BallotChannel, BallotMode, Electorate, Proxies
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, NotPermitted
@@ -250,7 +250,7 @@ def test_nobody_votes_for_another_in_a_meeting_or_among_the_chosen() -> None:
             "channels": [BallotChannel.ELECTRONIC, BallotChannel.PROXY],
         }
     )
-    rules_of.check_allowed(with_proxies)
+    rules_of.check_allowed(with_proxies, BallotMode.NAMED)
     for change in (
         {"held_in_meeting": True},
         {"proxies": Proxies()},
@@ -258,7 +258,7 @@ def test_nobody_votes_for_another_in_a_meeting_or_among_the_chosen() -> None:
         *({"electorate": electorate} for electorate in rules_of.NO_PROXIES),
     ):
         with pytest.raises(rules_of.ProxiesNotAllowed):
-            rules_of.check_allowed(with_proxies.model_copy(update=change))
+            rules_of.check_allowed(with_proxies.model_copy(update=change), BallotMode.NAMED)
     assert {Electorate.RESIDENTS_REPRESENTATIVES, Electorate.OWNERS_COMMITTEE} < rules_of.NO_PROXIES
 
 
