@@ -67,6 +67,7 @@ async def test_paper_from_the_printer_to_the_signatures(
         "state": "disputed",
         "fate": None,
         "scans": [SCAN, OTHER],
+        "to_open": None,
     }
     assert "against" not in (await client.get(f"{home}/paper-forms", headers=supervisor)).text
     third = answers("for") | {"scans": [SCAN, OTHER]}

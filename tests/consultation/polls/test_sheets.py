@@ -1,4 +1,4 @@
-"""Paper in a confidential poll: from the form that a voter signs for to a sheet that is nobody's."""
+"""Paper in a confidential poll: from a form that a voter signs for to a sheet that is nobody's."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,7 +91,7 @@ async def places(stage: Stage, poll_id: UUID) -> dict[int, UUID]:
 async def test_paper_and_phones_are_counted_from_one_box_and_verified_from_the_pack(
     stage: Stage, tmp_path: Path
 ) -> None:
-    poll, people = await stage.household_poll(8)
+    poll, _ = await stage.household_poll(8)
     voter = await places(stage, poll.id)
     await on_paper(stage, poll, [1, 2, 3])
     phones = {await stage.cast_sealed(poll.id, voter[n], "for") for n in (4, 5)}
