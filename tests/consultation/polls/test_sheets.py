@@ -5,8 +5,11 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+from consultation.append_only import APPEND_ONLY
 from consultation.journal import JournalEntry
 from consultation.permissions import Role
 from consultation.polls import paper, rules, sheets
@@ -216,6 +219,21 @@ async def test_two_people_enter_a_sheet_and_a_third_with_both_scans_on_a_mismatc
     opened = await open_box(stage, poll.id)
     assert opened.result is not None
     assert (opened.result.valid.heads, opened.result.invalid.heads) == (1, 1)
+
+
+async def test_what_was_read_stays_on_record_and_what_was_sealed_does_not(stage: Stage) -> None:
+    poll, _ = await stage.household_poll(3)
+    await on_paper(stage, poll, [1])
+    await stage.closed(poll.id)
+    await enter_twice(stage, poll.id, 1, "for")
+    for change in ("DELETE FROM sheet_entry", "UPDATE sheet_entry SET readable = NOT readable"):
+        with pytest.raises(IntegrityError, match="sheet_entry is append-only"):
+            async with stage.db.begin() as tx:
+                await tx.session.exec(text(change))
+    assert "sheet_entry" in APPEND_ONLY
+    await open_box(stage, poll.id)
+    assert len(await rows(stage.db, SheetEntry, poll.id)) == 2
+    assert await rows(stage.db, SealedSheet, poll.id) == []
 
 
 async def test_who_may_not_take_in_or_enter(stage: Stage) -> None:
