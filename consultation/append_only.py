@@ -37,6 +37,7 @@ APPEND_ONLY: Sequence[str] = (
     "paper_issue",
     "paper_entry",
     "paper_fate",
+    "sheet_entry",
     "mandate",
     "mandate_withdrawal",
     "hand_count",

@@ -18,6 +18,7 @@ from consultation.polls import (
     objection_tables,
     outside_tables,
     paper_tables,
+    sheet_tables,
 )
 from consultation.polls import tables as polls
 from consultation.topics import tables as topics
@@ -34,6 +35,7 @@ POLLS = (
     objection_tables,
     outside_tables,
     paper_tables,
+    sheet_tables,
 )
 PHOTOS = photo_tables
 GUARDS = append_only

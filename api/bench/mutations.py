@@ -769,6 +769,34 @@ def hide_a_revoked_mandate_and_certify(f: Forgery) -> None:
     f.recertify()
 
 
+@mutation("reconciliation", "sealed-paper")
+def enter_a_sheet_too_many_and_certify(f: Forgery) -> None:
+    f.report["sheets"]["entered"] += 1
+    f.recertify()
+
+
+@mutation("reconciliation", "sealed-paper")
+def forget_an_envelope_with_its_sheet_and_certify(f: Forgery) -> None:
+    f.report["sheets"]["envelopes"] -= 1
+    f.report["sheets"]["entered"] -= 1
+    f.recertify()
+
+
+@mutation("reconciliation", "sealed-paper")
+def say_that_a_sheet_came_from_a_phone_and_certify(f: Forgery) -> None:
+    phone, paper = at(f.report["channels"], 0), at(f.report["channels"], 1)
+    for line, more in ((phone, 1), (paper, -1)):
+        line["cast"] += more
+        line["counted"] += more
+    f.recertify()
+
+
+@mutation("reconciliation")
+def take_back_more_forms_than_were_issued_and_certify(f: Forgery) -> None:
+    f.report["paper"]["issued"] = f.report["paper"]["returned"] - 1
+    f.recertify()
+
+
 @mutation("reconciliation", "meeting-hands")
 def report_fewer_hands_and_certify(f: Forgery) -> None:
     f.report["by_hand"] += 1

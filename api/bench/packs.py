@@ -1,8 +1,9 @@
 """Random honest result packs of every kind, for ``minyi bench verify`` and the tests: invented
 polls whose rolls, casts, boards, counts and certificates the program's own pure code makes."""
 
+import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -112,6 +113,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="no-quorum", area=True, vote=0.3),
     Kind(name="deemed", area=True, deemed=True, rule={"silent": "deemed_majority"}),
     Kind(name="sealed", mode=SEALED),
+    Kind(name="sealed-paper", mode=SEALED, channels=(E, PAPER), invalid=0.1),
     Kind(name="sealed-election", mode=SEALED, questions=(ELECTION,), bounds=LOW, invalid=0.1),
     Kind(name="sealed-ratings", mode=SEALED, questions=(RATING,) * 3, bounds=OPEN, binding=False),
     Kind(name="sealed-revotes", mode=SEALED, again=0.5, questions=(MOTION, SINGLE), bounds=LOW),
@@ -520,10 +522,7 @@ def report_of(source: PackSource) -> dict[str, Any]:
         for cast in source.ballots
     ]
     if source.mode is SEALED:
-        casts = [
-            CastFact(place, 1, E, valid=True, set_aside=False)
-            for place in range(1, len(source.opened) + 1)
-        ]
+        casts = _sealed_casts(source)
     forms = range(1, sum(cast.channel in ON_FORMS for cast in casts) + 1)
     by_hand = source.hands["heads"] if source.hands else 0
     report = reconcile(
@@ -537,6 +536,7 @@ def report_of(source: PackSource) -> dict[str, Any]:
                 issued=frozenset(forms),
                 fates=dict.fromkeys(forms, FormFate.RETURNED),
                 entered=frozenset(forms),
+                sheets=_sheets(casts) if source.mode is SEALED else None,
             ),
             mandates=[
                 MandateFact(place, withdrawn=False)
@@ -546,6 +546,26 @@ def report_of(source: PackSource) -> dict[str, Any]:
         )
     )
     return report.model_dump(mode="json")
+
+
+def _sealed_casts(source: PackSource) -> list[CastFact]:
+    """As many as there are ballots; where the rule takes paper every third is, and the first
+    voter's own gave way to one from the phone."""
+    takes_paper = PAPER in json.loads(source.manifest)["preset"]["content"]["channels"]
+    casts = [
+        CastFact(
+            place, 1, PAPER if takes_paper and place % 3 == 0 else E, valid=True, set_aside=False
+        )
+        for place in range(1, len(source.opened) + 1)
+    ]
+    if takes_paper and casts:
+        casts.append(CastFact(1, 0, PAPER, valid=True, set_aside=False))
+    return casts
+
+
+def _sheets(casts: Sequence[CastFact]) -> dict[int, bool]:
+    stand = sum(cast.channel in ON_FORMS and cast.cast_no > 0 for cast in casts)
+    return dict.fromkeys(range(1, stand + 1), True)
 
 
 def certify(

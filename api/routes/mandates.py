@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from api.dependencies import CurrentActor, Db
 from api.pagination import CursorParam, Limit, Page, decode_cursor, encode_cursor
-from api.routes.ballots import Answers, BallotIn, ReceiptOut, given
+from api.routes.ballots import Answers, BallotIn, BallotSecret, ReceiptOut, given
 from api.routes.paper import Sha256
 from api.wire import WireIn, WireOut
 from consultation.polls.commands import mandates
@@ -24,7 +24,7 @@ RollNumber = Annotated[int, PathParam(ge=1)]
 class MandateIn(WireIn):
     """The holder is known by ``holder_id`` or, exactly one of the two, by ``holder_phone``.
     ``instruction`` is the ballot that the principal wrote down; where the preset binds the holder
-    to it, it is needed."""
+    to it, it is needed; in a confidential poll there is none."""
 
     holder_id: UUID | None = None
     holder_phone: str | None = Field(default=None, max_length=20)
@@ -70,12 +70,17 @@ async def register_mandate(
 
 @router.put("/polls/{poll_id}/roll/{number}/mandate/ballot")
 async def cast_as_proxy(
-    poll_id: UUID, number: RollNumber, body: BallotIn, actor: CurrentActor, db: Db
+    poll_id: UUID,
+    number: RollNumber,
+    body: BallotIn,
+    actor: CurrentActor,
+    db: Db,
+    once: BallotSecret = None,
 ) -> ReceiptOut:
-    """Cast the principal's ballot as the holder of the mandate, or for the holder as staff who did
-    not register it."""
+    """Cast the principal's ballot as the holder of the mandate, or, in a named poll, for the holder
+    as staff who did not register it."""
     async with db.begin(actor) as tx:
-        ballot = await mandates.cast_as_proxy(tx, poll_id, number, given(body.answers))
+        ballot = await mandates.cast_as_proxy(tx, poll_id, number, given(body.answers), once=once)
         return ReceiptOut.model_validate(ballot)
 
 

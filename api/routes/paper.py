@@ -81,13 +81,15 @@ class PaperSettlementsOut(WireOut):
 
 class PaperFormOut(WireOut):
     """``number`` is the place of the voter who has the form. ``scans`` are there when a third
-    person is needed."""
+    person is needed. ``to_open`` is for the envelopes of a confidential poll that were handed in:
+    after the close, whether this one is opened or stays shut because another ballot stands."""
 
     form: int
     number: int | None
     state: EntryState | None
     fate: FormFate | None
     scans: list[str]
+    to_open: bool | None
 
 
 @router.put("/polls/{poll_id}/paper-blocks/{first}")

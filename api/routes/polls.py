@@ -316,7 +316,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
     turnout, served = None, None
     if poll.state is not PollState.DRAFT:
-        counted, served = await queries.turnout_and_served(tx, poll.id)
+        counted, served = await queries.participation_and_served(tx, poll)
         if poll.result is not None and poll.state is PollState.PUBLISHED:
             counts = poll.result if not rounded else disclosure.without_areas(poll.result)
             turnout = counts.participating

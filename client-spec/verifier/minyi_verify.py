@@ -818,17 +818,25 @@ class Pack:
         fates = ("returned", "spoiled", "unused", "kept", "late", "missing", "unaccounted")
         need(paper["printed"] == sum(paper[fate] for fate in fates), "paper: does not add up")
         need(paper["unaccounted"] == 0, "paper: forms are gone")
+        need(paper["returned"] <= paper["issued"], "paper: more came back than were issued")
         met = proxies["used"] + proxies["revoked"] + proxies["idle"]
         need(proxies["registered"] == met, "proxies: do not add up")
         silent = report["eligible"] - report["voters"] - report["by_hand"]
         need(report["not_voted"] == max(0, silent), "not voted: another number")
-        if not self.named:  # a box does not tell by which channel an invalid ballot came
-            came = sum(line["cast"] for line in report["channels"])
-            need(came == report["voters"] == len(self.ballots_), "voters: another number")
-            return
         for line in report["channels"]:
             came = line["counted"] + line["invalid"] + line["set_aside"] + line["replaced"]
             need(line["cast"] == came, f"{line['channel']}: does not add up")
+        on_paper = [line for line in report["channels"] if line["channel"] in ON_PAPER]
+        came = sum(line["cast"] for line in on_paper)
+        need(paper["returned"] == came, "paper: more or fewer forms than ballots on paper")
+        if not self.named:  # a box does not tell by which channel an invalid ballot came
+            stand = sum(line["counted"] + line["invalid"] for line in report["channels"])
+            need(stand == report["voters"] == len(self.ballots_), "voters: another number")
+            opened = sum(line["counted"] + line["invalid"] for line in on_paper)
+            sheets = report.get("sheets") or {"envelopes": 0, "entered": 0}
+            need(sheets["envelopes"] == opened, "sheets: other envelopes than were handed in")
+            need(sheets["entered"] == opened, "sheets: not one for each envelope")
+            return
         counted = sum(line["counted"] for line in report["channels"])
         invalid = sum(line["invalid"] for line in report["channels"])
         need(report["voters"] == counted + invalid, "voters: do not add up")

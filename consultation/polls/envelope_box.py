@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from secrets import token_bytes
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import col
 
 from consultation.database import Transaction
-from consultation.polls import envelopes, rules
+from consultation.polls import envelopes, leaves, rules
 from consultation.polls.box import count_turnout
 from consultation.polls.envelope_queries import envelopes_of
 from consultation.polls.envelope_tables import Envelope
@@ -25,8 +26,8 @@ from consultation.polls.presets import BallotChannel
 from consultation.polls.rules import Choices, Precedence, precedence
 from consultation.polls.tables import Poll, RollEntry
 
-CHANNELS = frozenset({BallotChannel.ELECTRONIC, BallotChannel.ASSISTED})
-"""Paper, proxies and hands show who chose what to more people than the poll promises."""
+CHANNELS = frozenset({BallotChannel.ELECTRONIC, BallotChannel.ASSISTED, BallotChannel.PROXY})
+"""What is typed in here. Paper comes shut (``hand_in``), and hands show who chose what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,40 @@ async def put_in(
     return [
         refused.get(cast.place.id) or receipt(poll, cast, rows[cast.place.id]) for cast in casts
     ]
+
+
+async def hand_in(
+    tx: Transaction, poll: Poll, place: RollEntry, *, channel: BallotChannel, form: int
+) -> bool:
+    """A voter handed in the shut envelope of a form; the poll is held and open. Whether it stands:
+    not, if the preset lets the ballot prevail that is there.
+
+    Refuses with AlreadyVoted.
+    """
+    salt = token_bytes(leaves.SALT_BYTES)
+    leaf = leaves.envelope_leaf(poll_id=poll.id, sealed=b"", salt=salt)
+    row = Envelope(
+        poll_id=poll.id,
+        roll_entry_id=place.id,
+        community_id=poll.community_id,
+        channel=channel,
+        entered_by_id=tx.person_id,
+        sealed=b"",
+        fingerprint=envelopes.fingerprint_of_form(poll.id, form),
+        replaced=b"",
+        salt=salt,
+        leaf_hash=leaves.leaf_hash(leaf),
+    )
+    if await _insert(tx, [row]):
+        await count_turnout(tx, poll, [place])
+        return True
+    stands = (await envelopes_of(tx, poll.id, [place.id]))[place.id]
+    outcome = precedence(poll.preset, stands.channel, channel)
+    if outcome is Precedence.REFUSED:
+        raise rules.AlreadyVoted(numbers=[str(place.number)])
+    if outcome is Precedence.REPLACES:
+        await _replace(tx, stands, row)
+    return outcome is Precedence.REPLACES
 
 
 def receipt(poll: Poll, cast: SealedCast, envelope: Envelope) -> SealedReceipt:

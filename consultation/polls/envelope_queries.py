@@ -31,16 +31,23 @@ async def envelope_or_mark(
     tx: Transaction, poll: Poll, entry_id: UUID
 ) -> Envelope | Participation | None:
     """A voter's envelope, or after the opening the mark that there was one."""
-    table = Envelope if poll.box_opened_at is None else Participation
-    return await tx.session.get(table, (poll.id, entry_id))
+    return await tx.session.get(kept_of(poll), (poll.id, entry_id))
+
+
+def kept_of(poll: Poll) -> type[Envelope] | type[Participation]:
+    """Where it stands who took part: the envelopes while the box is shut, their marks later."""
+    return Envelope if poll.box_opened_at is None else Participation
 
 
 async def take_contents(tx: Transaction, poll: Poll) -> list[bytes]:
-    """Empty the box: everything sealed, without voters. Who took part is written down in the order
-    of the roll, and the envelopes are deleted. Only the opening may ask, with the poll held alone.
+    """Empty the box: everything sealed, without voters; of an envelope on paper nothing is here.
+    Who took part is written down in the order of the roll, and the envelopes are deleted. Only the
+    opening may ask, with the poll held alone.
     """
     contents = await tx.session.exec(
-        select(Envelope.sealed).where(Envelope.poll_id == poll.id).order_by(col(Envelope.sealed))
+        select(Envelope.sealed)
+        .where(Envelope.poll_id == poll.id, Envelope.sealed != b"")
+        .order_by(col(Envelope.sealed))
     )
     sealed = list(contents)
     kept = [column.name for column in Participation.__table__.columns]  # type: ignore[attr-defined]

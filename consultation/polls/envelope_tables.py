@@ -25,6 +25,7 @@ class Envelope(Row, table=True):
     recognises a retry. ``replaced`` holds fingerprint and leaf hash (32 bytes each) of every
     earlier ballot of the voter, so that a late retry of one does not undo the re-vote, and its leaf
     comes on the board as its receipt promised. ``salt`` and ``leaf_hash`` put the envelope there.
+    An envelope on paper is handed in shut: ``sealed`` is empty (``sheet_tables`` has what follows).
     All rows of a poll are deleted when its box is opened."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)

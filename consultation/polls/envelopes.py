@@ -74,6 +74,12 @@ def fingerprint(once: bytes, poll_id: UUID, place: int, choices: Choices) -> byt
     return hmac.digest(once, message + canonical(choices), hashlib.sha256)
 
 
+def fingerprint_of_form(poll_id: UUID, form: int) -> bytes:
+    """32 bytes for the envelope of a form. They hide nothing: which form is whose is on record."""
+    message = b"minyi form v1\0" + poll_id.bytes + form.to_bytes(4, "big")
+    return hashlib.sha256(message).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class SealedBallot:
     """What is stored of a ballot, and the tracker, which only the voter gets."""
@@ -109,8 +115,27 @@ def seal_ballot(
     )
 
 
+def seal_sheet(
+    public_key: str, *, poll_id: UUID, items: Sequence[PollItem], choices: Choices | None
+) -> bytes:
+    """What a sheet of paper says, under a random tracker that nobody keeps. One that cannot be read
+    (None) opens as an invalid ballot, and looks like any other until then."""
+    return seal(
+        bytes.fromhex(public_key),
+        poll_id=poll_id,
+        items=items,
+        choices=choices,
+        tracker=_base32(token_bytes(TRACKER_BYTES)),
+    )
+
+
 def seal(
-    public_key: bytes, *, poll_id: UUID, items: Sequence[PollItem], choices: Choices, tracker: str
+    public_key: bytes,
+    *,
+    poll_id: UUID,
+    items: Sequence[PollItem],
+    choices: Choices | None,
+    tracker: str,
 ) -> bytes:
     content = _content(choices, tracker)
     padded = content.ljust(padded_length(items), b" ")
@@ -144,7 +169,7 @@ def padded_length(items: Sequence[PollItem]) -> int:
     return -(-length // _BLOCK) * _BLOCK
 
 
-def _content(choices: Choices, tracker: str) -> bytes:
+def _content(choices: Choices | None, tracker: str) -> bytes:
     return canonical({"choices": choices, "tracker": tracker})
 
 

@@ -16,6 +16,12 @@ class HandsNotCounted(Invalid):
     code = "hands-not-counted-here"
 
 
+class HandsNotConfidential(Invalid):
+    """A raised hand shows everybody who chose what: a confidential poll never counts hands."""
+
+    code = "hands-not-confidential"
+
+
 class WitnessesNeeded(Invalid):
     """Two people who are present count along with the teller."""
 

@@ -1,5 +1,6 @@
 """SQL on mandates."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,9 +10,10 @@ from sqlmodel import and_, col, or_, select
 
 from consultation.community.tables import Person
 from consultation.database import Transaction
+from consultation.polls.envelope_queries import envelope_or_mark, kept_of
 from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
 from consultation.polls.mandates import MandateState, state_of
-from consultation.polls.presets import BallotChannel
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import on_roll
 from consultation.polls.tables import Ballot, Poll, RollEntry
 
@@ -69,6 +71,9 @@ async def gave_mandate(tx: Transaction, poll: Poll, person_id: UUID) -> bool:
 
 async def standing_channel(tx: Transaction, poll: Poll, place: RollEntry) -> BallotChannel | None:
     """The channel of the ballot that stands for a place."""
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        sealed = await envelope_or_mark(tx, poll, place.id)
+        return None if sealed is None else sealed.channel
     rows = await tx.session.exec(
         select(Ballot.channel)
         .where(
@@ -81,6 +86,28 @@ async def standing_channel(tx: Transaction, poll: Poll, place: RollEntry) -> Bal
     )
     channel = rows.first()
     return None if channel is None else BallotChannel(channel)
+
+
+async def _channels(
+    tx: Transaction, poll: Poll, entry_ids: Collection[UUID]
+) -> dict[UUID, BallotChannel]:
+    """The channel of the ballot that stands for each of these places."""
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        kept = kept_of(poll)
+        casts = select(kept.roll_entry_id, kept.channel).where(
+            kept.poll_id == poll.id, col(kept.roll_entry_id).in_(entry_ids)
+        )
+    else:
+        casts = (
+            select(Ballot.roll_entry_id, Ballot.channel)
+            .where(
+                Ballot.poll_id == poll.id,
+                col(Ballot.roll_entry_id).in_(entry_ids),
+                col(Ballot.set_aside).is_(False),
+            )
+            .order_by(col(Ballot.cast_no))
+        )
+    return {place: BallotChannel(channel) for place, channel in await tx.session.exec(casts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +146,7 @@ async def mandates_of(
             or_(RollEntry.person_id == of_person, Mandate.holder_id == of_person)
         )
     found = (await tx.session.exec(statement)).all()
-    casts = await tx.session.exec(
-        select(Ballot.roll_entry_id, Ballot.channel)
-        .where(
-            Ballot.poll_id == poll.id,
-            col(Ballot.roll_entry_id).in_({place.id for _, _, place, _ in found}),
-            col(Ballot.set_aside).is_(False),
-        )
-        .order_by(col(Ballot.cast_no))
-    )
-    stands = {place: BallotChannel(channel) for place, channel in casts}
+    stands = await _channels(tx, poll, {place.id for _, _, place, _ in found})
     return [
         (
             mandate.mandate_no,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from consultation.polls.presets import BallotChannel, Electorate, RulePreset
+from consultation.polls.presets import BallotChannel, BallotMode, Electorate, RulePreset
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 
 
@@ -48,6 +48,12 @@ class InstructionNeeded(Invalid):
     code = "mandate-instruction-needed"
 
 
+class InstructionReveals(Invalid):
+    """In a confidential poll a mandate holds no instruction: it would say how its voter votes."""
+
+    code = "mandate-instruction-reveals"
+
+
 class InstructionBinds(Invalid):
     """The holder votes as the principal wrote, or not at all."""
 
@@ -90,9 +96,14 @@ NO_PROXIES = frozenset(
 """Who was chosen votes in person."""
 
 
-def check_allowed(preset: RulePreset) -> None:
+def check_allowed(preset: RulePreset, mode: BallotMode) -> None:
+    """A holder who is bound to an instruction must have it in writing, with the voter's name above
+    it: such proxies have no place in a confidential poll. Its preset says whether there are
+    others."""
+    binds = preset.proxies.instructions_binding
     if (
-        not preset.proxies.max_principals
+        (mode is not BallotMode.NAMED and binds)
+        or not preset.proxies.max_principals
         or BallotChannel.PROXY not in preset.channels
         or preset.held_in_meeting
         or preset.electorate in NO_PROXIES

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from sqlmodel import and_, col, func, select
 
 from consultation.database import Transaction
+from consultation.polls.envelope_queries import kept_of
 from consultation.polls.paper import Entry, EntryState, FormFate, state_of
 from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
-from consultation.polls.tables import Poll
+from consultation.polls.presets import BallotMode
+from consultation.polls.rules import ON_PAPER
+from consultation.polls.tables import Poll, RollEntry
 
 
 async def last_printed(tx: Transaction, poll: Poll) -> int:
@@ -90,22 +93,27 @@ async def forms_between(
 
 @dataclass(frozen=True, slots=True)
 class FormRow:
-    """A printed form as staff see it. ``scans`` is empty unless a third person is needed."""
+    """A printed form as staff see it. ``scans`` is empty unless a third person is needed.
+    ``to_open`` says of an envelope of a confidential poll, after the close, whether it is to be
+    opened."""
 
     form: int
     number: int | None
     state: EntryState | None
     fate: FormFate | None
     scans: tuple[str, ...]
+    to_open: bool | None = None
 
 
 async def forms_page(tx: Transaction, poll: Poll, *, after: int, limit: int) -> list[FormRow]:
-    """Printed forms after a number; four statements however many there are."""
+    """Printed forms after a number; five statements however many there are."""
     last = min(after + limit, await last_printed(tx, poll))
     if last <= after:
         return []
     issues, _, fates = await forms_between(tx, poll, after + 1, last)
     entries = await _entries_between(tx, poll, after + 1, last)
+    over = poll.mode is BallotMode.CONFIDENTIAL and poll.closed_at is not None
+    on_paper = await _on_paper(tx, poll, [one.number for one in issues.values()]) if over else None
     rows = []
     for form in range(after + 1, last + 1):
         issue, fate, made = issues.get(form), fates.get(form), entries.get(form, [])
@@ -119,9 +127,27 @@ async def forms_page(tx: Transaction, poll: Poll, *, after: int, limit: int) -> 
                 state=state,
                 fate=None if fate is None else fate.fate,
                 scans=tuple(scans),
+                to_open=None
+                if on_paper is None or fate is None or fate.fate is not FormFate.RETURNED
+                else issue is not None and issue.number in on_paper,
             )
         )
     return rows
+
+
+async def _on_paper(tx: Transaction, poll: Poll, numbers: Sequence[int]) -> set[int]:
+    """Of these places, those whose ballot is an envelope on paper."""
+    kept = kept_of(poll)
+    rows = await tx.session.exec(
+        select(RollEntry.number)
+        .join(kept, col(kept.roll_entry_id) == col(RollEntry.id))
+        .where(
+            kept.poll_id == poll.id,
+            col(kept.channel).in_(ON_PAPER),
+            col(RollEntry.number).in_(numbers),
+        )
+    )
+    return set(rows)
 
 
 async def _entries_between(

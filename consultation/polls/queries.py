@@ -20,6 +20,7 @@ from consultation.meetings.tables import Attendance
 from consultation.permissions import Deed, check, grant_of
 from consultation.polls.counting import Count, Vote
 from consultation.polls.disclosure import in_steps
+from consultation.polls.presets import InvalidBallots
 from consultation.polls.rolls import Place
 from consultation.polls.rules import NotImpartial, PollState
 from consultation.polls.tables import (
@@ -102,27 +103,66 @@ async def live_poll(tx: Transaction, topic: Topic) -> Poll | None:
 
 
 async def turnout(tx: Transaction, poll_id: UUID) -> Count:
-    """How many took part so far: a sum of sixteen counters, never a scan of ballots."""
-    return (await turnout_and_served(tx, poll_id))[0]
+    """How many cast a ballot so far, valid or not: a sum of sixteen counters, never a scan of
+    ballots."""
+    row = (
+        await tx.session.exec(
+            select(func.sum(PollTurnout.heads), func.sum(PollTurnout.area_dm2)).where(
+                PollTurnout.poll_id == poll_id
+            )
+        )
+    ).one()
+    return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0))
 
 
-async def turnout_and_served(tx: Transaction, poll_id: UUID) -> tuple[Count, int]:
-    """How many took part so far, and how many of the roll were told of the poll."""
+async def participation(tx: Transaction, poll: Poll) -> Count:
+    """How many take part so far, as the preset means it: with invalid ballots or without them."""
+    return (await participation_and_served(tx, poll))[0]
+
+
+async def participation_and_served(tx: Transaction, poll: Poll) -> tuple[Count, int]:
+    """How many take part so far, and how many of the roll were told of the poll. Of a confidential
+    poll nobody knows before the opening which ballots are invalid: all of them count here."""
+    left_out = _left_out([poll]).subquery()
     row = (
         await tx.session.exec(
             select(
                 func.sum(PollTurnout.heads),
                 func.sum(PollTurnout.area_dm2),
                 func.sum(PollTurnout.served),
-            ).where(PollTurnout.poll_id == poll_id)
+                select(func.sum(left_out.c.heads)).scalar_subquery(),
+                select(func.sum(left_out.c.area_dm2)).scalar_subquery(),
+            ).where(PollTurnout.poll_id == poll.id)  # type: ignore[call-overload]
         )
     ).one()
-    return Count(heads=int(row[0] or 0), area_dm2=int(row[1] or 0)), int(row[2] or 0)
+    heads, area, served, less_heads, less_area = (int(one or 0) for one in row)
+    return Count(heads=heads - less_heads, area_dm2=area - less_area), served
+
+
+def _left_out(polls: Collection[Poll]) -> Any:
+    """(poll_id, heads, area_dm2) of the invalid ballots that stand in those of these polls whose
+    preset does not count them as taking part. The index on invalid ballots holds few rows."""
+    without = [poll.id for poll in polls if poll.preset.invalid is InvalidBallots.NOT_PARTICIPATING]
+    return (
+        sa_select(
+            col(Ballot.poll_id).label("poll_id"),
+            func.count().label("heads"),
+            func.sum(RollEntry.area_dm2).label("area_dm2"),
+        )
+        .join(RollEntry, col(RollEntry.id) == col(Ballot.roll_entry_id))
+        .where(
+            col(Ballot.poll_id).in_(without),
+            col(Ballot.choices).is_(None),
+            col(Ballot.set_aside).is_(False),
+            ~_later_cast_stands(),
+        )
+        .group_by(col(Ballot.poll_id))
+    )
 
 
 async def turnouts_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID, Count]:
-    """How many took part so far in those of these polls that are open and whose preset shows it
-    before the close, exactly or in steps; in at most three statements."""
+    """How many take part so far in those of these polls that are open and whose preset shows it
+    before the close, exactly or in steps; in at most four statements."""
     rows = await tx.session.exec(
         select(Poll).where(col(Poll.id).in_(poll_ids), Poll.state == PollState.OPEN)
     )
@@ -138,6 +178,9 @@ async def turnouts_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UU
         .group_by(col(PollTurnout.poll_id))
     )
     found = {id: Count(heads=int(heads), area_dm2=int(area)) for id, heads, area in sums}
+    invalid: Any = await tx.session.exec(_left_out([poll for poll in polls if poll.id in shown]))
+    for id, heads, area in invalid:
+        found[id] = Count(heads=found[id].heads - heads, area_dm2=found[id].area_dm2 - int(area))
     return steps | {id: found.get(id, Count(heads=0, area_dm2=0)) for id in shown}
 
 

@@ -40,12 +40,15 @@ class CastFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperFacts:
-    """``issued`` and ``fates`` by form number; ``entered`` are forms with two people's entries."""
+    """``issued`` and ``fates`` by form number; ``entered`` are forms with two people's entries.
+    ``sheets`` are what two people entered alike of a confidential poll, where forms are envelopes:
+    number of the sheet and whether it could be read; None of a named poll."""
 
     printed: int = 0
     issued: frozenset[int] = frozenset()
     fates: Mapping[int, FormFate] = field(default_factory=dict)
     entered: frozenset[int] = frozenset()
+    sheets: Mapping[int, bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,9 @@ class MandateFact:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFacts:
     """All that is compared. ``by_hand`` are hands counted without names at a meeting; ``counted``
-    and ``invalid`` are what the stored result holds, None before the count."""
+    and ``invalid`` are what the stored result holds, None before the count. Of a confidential poll
+    ``counted`` holds the invalid ones too, because nobody knows whose they are; ``came_invalid``
+    says how many came out of the box."""
 
     eligible: int
     casts: Sequence[CastFact]
@@ -71,6 +76,7 @@ class LedgerFacts:
     present: int | None = None
     counted: int | None = None
     invalid: int | None = None
+    came_invalid: int | None = None
 
 
 # ---- the report ---------------------------------------------------------------------------------
@@ -104,6 +110,15 @@ class PaperLine(Frozen):
     unaccounted: int
 
 
+class SheetLine(Frozen):
+    """Paper of a confidential poll: ``envelopes`` stood at the close, and ``entered`` sheets came
+    out of them and were entered by two people alike. How many could not be read is not said: it is
+    part of how those few voted."""
+
+    envelopes: int
+    entered: int
+
+
 class ProxyLine(Frozen):
     """Of ``registered`` mandates: ``used`` ones stand, ``revoked`` gave way to the principal's own
     vote or were taken back, ``idle`` were not used."""
@@ -131,6 +146,7 @@ class Reconciliation(Frozen):
     by_hand: int
     channels: list[ChannelLine]
     paper: PaperLine
+    sheets: SheetLine | None = None
     proxies: ProxyLine
     differences: list[Difference]
     reconciles: bool
@@ -159,11 +175,19 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
         ("forms_accounted", paper.printed, paper.printed - paper.unaccounted),
         ("forms_in_ledger", paper.returned, on_forms),
         ("forms_issued", len(returned), len(returned & facts.paper.issued)),
-        ("forms_entered_twice", len(returned), len(returned & facts.paper.entered)),
         ("forms_unused", paper.unused, _unissued(facts.paper, FormFate.UNUSED)),
         ("assistance", assisted, facts.assisted),
         ("mandates", len(by_proxy), len(by_proxy & {one.place for one in facts.mandates})),
     ]
+    sheets = None
+    if facts.paper.sheets is None:
+        twice = len(returned & facts.paper.entered)
+        wanted.append(("forms_entered_twice", len(returned), twice))
+    else:
+        stand = sum(cast.channel in ON_FORMS for cast in standing.values())
+        sheets = SheetLine(envelopes=stand, entered=len(facts.paper.sheets))
+        if facts.counted is not None:
+            wanted.append(("sheets", stand, len(facts.paper.sheets)))
     if facts.counted is not None:
         wanted.append(("counted", facts.counted, valid + facts.by_hand))
     if facts.invalid is not None:
@@ -173,6 +197,11 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
         for code, expected, found in wanted
         if expected != found
     ]
+    unread = sum(not readable for readable in (facts.paper.sheets or {}).values())
+    if facts.came_invalid is not None and unread > facts.came_invalid:
+        differences.append(
+            Difference(code="sheets_invalid", expected=unread, found=facts.came_invalid)
+        )
     most = facts.eligible if facts.present is None else facts.present
     taking_part = voters + facts.by_hand
     if taking_part > most:
@@ -184,6 +213,7 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
         by_hand=facts.by_hand,
         channels=channels,
         paper=paper,
+        sheets=sheets,
         proxies=proxies,
         differences=differences,
         reconciles=not differences,

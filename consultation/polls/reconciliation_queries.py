@@ -1,13 +1,14 @@
 """SQL that collects what a reconciliation compares; numbers and places, never a choice."""
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import String, literal, type_coerce, union_all
+from sqlalchemy import String, and_, literal, type_coerce, union_all
 from sqlmodel import col, func, select
 
 from consultation.database import Transaction
 from consultation.polls.assistance_tables import BallotAssistance
-from consultation.polls.envelope_tables import Envelope, Participation
+from consultation.polls.envelope_queries import kept_of
 from consultation.polls.hand_queries import hands_counted
 from consultation.polls.mandate_queries import with_withdrawal
 from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
@@ -16,6 +17,7 @@ from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, P
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import members_present
 from consultation.polls.reconciliation import (
+    ON_FORMS,
     CastFact,
     LedgerFacts,
     MandateFact,
@@ -23,17 +25,20 @@ from consultation.polls.reconciliation import (
     Reconciliation,
     reconcile,
 )
+from consultation.polls.sheet_queries import sheets_entered
 from consultation.polls.tables import Ballot, Poll, PollTurnout, RollEntry
 
 
 async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
-    """The report on a poll as its registers stand; at most six statements.
+    """The report on a poll as its registers stand; at most eight statements.
 
     Of a confidential poll nobody knows whose ballot was invalid: who took part is compared with
     all ballots that came out of the box."""
     sealed = poll.mode is BallotMode.CONFIDENTIAL
-    casts = await (_sealed_casts if sealed else _named_casts)(tx, poll)
     assisted, taking_part, printed = await _numbers(tx, poll)
+    casts = await (_sealed_casts if sealed else _named_casts)(tx, poll)
+    if sealed and printed:
+        casts += await _shut_envelopes(tx, poll, casts)
     hands = await hands_counted(tx, poll)
     in_meeting = poll.preset.held_in_meeting and poll.present is None
     return reconcile(
@@ -50,6 +55,7 @@ async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
             if poll.result is None
             else poll.result.valid.heads + (poll.result.invalid.heads if sealed else 0),
             invalid=None if poll.result is None or sealed else poll.result.invalid.heads,
+            came_invalid=poll.result.invalid.heads if poll.result and sealed else None,
         )
     )
 
@@ -71,27 +77,51 @@ async def _named_casts(tx: Transaction, poll: Poll) -> list[CastFact]:
 
 async def _sealed_casts(tx: Transaction, poll: Poll) -> list[CastFact]:
     """Envelopes while the box is shut, and the record of who took part from its opening on."""
-    kept = _kept(poll)
+    kept = kept_of(poll)
     rows = await tx.session.exec(
         select(RollEntry.number, kept.channel)
         .join(RollEntry, col(RollEntry.id) == col(kept.roll_entry_id))
         .where(kept.poll_id == poll.id)
     )
     return [
-        CastFact(place, 1, BallotChannel(channel), valid=True, set_aside=False)
+        CastFact(place, STANDING, BallotChannel(channel), valid=True, set_aside=False)
         for place, channel in rows
     ]
 
 
-def _kept(poll: Poll) -> type[Envelope] | type[Participation]:
-    return Envelope if poll.box_opened_at is None else Participation
+async def _shut_envelopes(
+    tx: Transaction, poll: Poll, standing: Collection[CastFact]
+) -> list[CastFact]:
+    """Envelopes on paper that were handed in and stay shut, because another ballot of the voter
+    stands: set aside when they came, or replaced later."""
+    by = {cast.place: cast.channel for cast in standing}
+    rows = await tx.session.exec(
+        select(PaperIssue.number, PaperIssue.channel, PaperFate.cast_no)
+        .join(
+            PaperFate,
+            and_(
+                col(PaperFate.poll_id) == col(PaperIssue.poll_id),
+                col(PaperFate.form) == col(PaperIssue.form),
+            ),
+        )
+        .where(PaperIssue.poll_id == poll.id, PaperFate.fate == FormFate.RETURNED)
+    )
+    return [
+        CastFact(place, EARLIER, BallotChannel(channel), valid=True, set_aside=cast_no is None)
+        for place, channel, cast_no in rows
+        if place in by and by[place] not in ON_FORMS
+    ]
+
+
+EARLIER, STANDING = 0, 1
+"""Of a voter's sealed ballots only the order of these two is known."""
 
 
 async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int]:
     """Records of help, heads in the turnout counters, and the highest form printed."""
     help_ = select(func.count()).where(BallotAssistance.poll_id == poll.id)
     if poll.mode is BallotMode.CONFIDENTIAL:  # of a replaced envelope nothing is left but its help
-        kept = _kept(poll)
+        kept = kept_of(poll)
         help_ = help_.where(
             kept.poll_id == poll.id,
             kept.roll_entry_id == BallotAssistance.roll_entry_id,
@@ -107,8 +137,11 @@ async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int]:
 
 
 async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
+    sheets = None
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        sheets = await sheets_entered(tx, poll) if printed else {}
     if not printed:
-        return PaperFacts()
+        return PaperFacts(sheets=sheets)
     issued = select(PaperIssue.form, literal("issued")).where(PaperIssue.poll_id == poll.id)
     twice = (
         select(PaperEntry.form, literal("entered"))
@@ -128,6 +161,7 @@ async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
         issued=frozenset(met.get("issued", ())),
         fates={form: fate for fate in FormFate for form in met.get(fate.value, ())},
         entered=frozenset(met.get("entered", ())),
+        sheets=sheets,
     )
 
 

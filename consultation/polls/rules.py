@@ -312,7 +312,8 @@ class Precedence(StrEnum):
     SET_ASIDE = "set_aside"  # recorded, reconciled, not counted
 
 
-_ON_PAPER = frozenset({BallotChannel.PAPER, BallotChannel.HOME_VISIT})
+ON_PAPER = frozenset({BallotChannel.PAPER, BallotChannel.HOME_VISIT})
+"""Channels in which a voter's ballot is a numbered form."""
 
 
 def precedence(preset: RulePreset, stands: BallotChannel, comes: BallotChannel) -> Precedence:
@@ -326,10 +327,10 @@ def precedence(preset: RulePreset, stands: BallotChannel, comes: BallotChannel) 
         return Precedence.REPLACES
     if comes is BallotChannel.PROXY and stands is not BallotChannel.PROXY:
         return Precedence.SET_ASIDE
-    if (stands in _ON_PAPER) != (comes in _ON_PAPER):
+    if (stands in ON_PAPER) != (comes in ON_PAPER):
         paper = preset.duplicates is Duplicates.PAPER_PREVAILS
-        return Precedence.REPLACES if (comes in _ON_PAPER) == paper else Precedence.SET_ASIDE
-    if preset.revote is Revote.LAST_VALID_BEFORE_CLOSE and comes not in _ON_PAPER:
+        return Precedence.REPLACES if (comes in ON_PAPER) == paper else Precedence.SET_ASIDE
+    if preset.revote is Revote.LAST_VALID_BEFORE_CLOSE and comes not in ON_PAPER:
         return Precedence.REPLACES
     return Precedence.REFUSED
 

@@ -130,7 +130,17 @@ class Ballot(Row, table=True):
     cast number 1; where the preset lets a later cast stand (``rules.precedence``) it is the next
     number. Of a voter's casts the last that was not set aside stands. ``choices`` is null of an
     invalid ballot. Staff who entered it are named, with how the voter agreed (``consent_note``).
-    ``leaf_hash`` and ``salt`` put it on the board (``polls/leaves.py``)."""
+    ``leaf_hash`` and ``salt`` put it on the board (``polls/leaves.py``). The index holds the few
+    invalid ones, which turnout may leave out (``queries.participation``)."""
+
+    __table_args__ = (
+        Index(
+            "ix_ballot_invalid",
+            "poll_id",
+            sqlite_where=text("choices IS NULL"),
+            postgresql_where=text("choices IS NULL"),
+        ),
+    )
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     roll_entry_id: UUID = ref("roll_entry.id", primary_key=True)
@@ -151,9 +161,9 @@ class Ballot(Row, table=True):
 
 
 class PollTurnout(Row, table=True):
-    """How many took part so far and how many were told of the poll, in sixteen counters of which
-    each ballot moves one: reading them costs the same for ten ballots and for a million, and voters
-    do not wait for one another."""
+    """How many cast a ballot so far, valid or not, and how many were told of the poll, in sixteen
+    counters of which each voter moves one: reading them costs the same for ten ballots and for a
+    million, and voters do not wait for one another."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     shard: int = Field(primary_key=True)

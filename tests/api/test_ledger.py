@@ -69,6 +69,7 @@ async def test_paper_from_the_printer_to_the_signatures(
         "state": "disputed",
         "fate": None,
         "scans": [SCAN, OTHER],
+        "to_open": None,
     }
     assert "against" not in (await client.get(f"{home}/paper-forms", headers=supervisor)).text
     third = answers("for") | {"scans": [SCAN, OTHER]}
@@ -302,3 +303,62 @@ async def test_an_outside_result_is_entered_and_confirmed(
     shown = (await client.get(path)).json()
     assert shown["system"] == "市业主决策系统"
     assert shown["confirmed_at"] is not None
+
+
+async def test_paper_in_a_confidential_poll_over_http(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    poll, _ = await stage.household_poll(4)
+    home = f"/v1/polls/{poll.id}"
+    clerk, grid = staff(world, "clerk", Role.CLERK), staff(world, "grid_worker", Role.GRID_WORKER)
+    voter = next(p.person_id for p in (await stage.roll(poll.id)).values() if p.number == 1)
+    await put(client, f"{home}/paper-blocks/1", clerk, {"last": 2})
+    for form in (1, 2):
+        body = {"number": form, "signature_sha256": SHA}
+        await put(client, f"{home}/paper-forms/{form}/issue", clerk, body, expect=204)
+    entry = answers("against") | {"scans": [SCAN]}
+    refused = await put(client, f"{home}/paper-forms/1/entry", clerk, entry, expect=422)
+    assert refused["code"] == "paper-form-stays-shut"
+    alone = await put(client, f"{home}/paper-forms/1/return", clerk, expect=403)
+    assert alone["code"] == "second-staff-needed"
+    await put(client, f"{home}/paper-forms/1/return", grid, expect=204)
+    sheet = f"{home}/paper-sheets/1/entry"
+    early = await put(client, sheet, clerk, entry, expect=409)
+    assert early["code"] == "box-not-closed"
+    assert voter is not None
+    mine = (await client.get(f"{home}/ballot", headers=bearer(world, voter))).json()
+    assert (mine["channel"], mine["answers"]) == ("paper", None)
+    kept = (await client.get(f"{home}/ballot/receipt", headers=bearer(world, voter))).json()
+    assert kept["receipt"] == mine["receipt"]
+
+    await stage.closed(poll.id)
+    one, two = (staff(world, f"teller{n}", Role.TELLER) for n in (1, 2))
+    clerk, supervisor = (
+        staff(world, "clerk", Role.CLERK),
+        staff(world, "supervisor", Role.SUPERVISOR),
+    )
+    listed = (await client.get(f"{home}/paper-forms", headers=clerk)).json()["items"]
+    assert [form["to_open"] for form in listed] == [True, None]
+    beyond = await put(client, f"{home}/paper-sheets/2/entry", one, entry, expect=404)
+    assert beyond["code"] == "paper-sheet-not-there"
+    for who in (one, two):
+        await put(client, f"{home}/box-opening", who)
+    shut = await put(client, f"{home}/box-opening", supervisor, expect=409)
+    assert (shut["code"], "0 of 1" in shut["detail"] or "0张" in shut["detail"]) == (
+        "paper-sheets-not-entered",
+        True,
+    )
+    assert await put(client, sheet, one, entry) == {"state": "waiting"}
+    seen = (await client.get(f"{home}/paper-sheets", headers=supervisor)).json()["items"]
+    assert seen == [{"sheet": 1, "state": "waiting", "scans": []}]
+    assert await put(client, sheet, two, entry) == {"state": "entered"}
+    await put(client, f"{home}/box-opening", supervisor)
+    await stage.work()
+    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept"}]}
+    await put(client, f"{home}/paper-fates", clerk, fates)
+    await stage.published(poll.id)
+    public = (await client.get(f"{home}/reconciliation")).json()
+    assert public["sheets"] == {"envelopes": 1, "entered": 1}
+    assert public["reconciles"] is True
+    opened = (await client.get(f"{home}/opened-ballots")).json()["items"]
+    assert [one["answers"] for one in opened] == [[{"item": 1, "choices": ["against"]}]]

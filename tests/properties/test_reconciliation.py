@@ -211,3 +211,81 @@ BASE = ledger(
 def test_every_comparison_finds_what_it_is_for(facts: LedgerFacts, code: str) -> None:
     assert codes(BASE) == set()
     assert code in codes(facts)
+
+
+# ---- paper of a confidential poll ---------------------------------------------------------------
+
+SEALED = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["phone", "paper", "home_visit", "set_aside", "replaced", "kept", "nothing"]
+        ),
+        st.booleans(),  # readable
+    ),
+    max_size=PLACES,
+)
+
+
+def sealed_ledger(voters: Sequence[tuple[str, bool]]) -> LedgerFacts:
+    """What becomes of each voter in turn, whose form has the number of their place."""
+    casts: list[CastFact] = []
+    fates: dict[int, FormFate] = {}
+    sheets: dict[int, bool] = {}
+    for place, (became, readable) in enumerate(voters, 1):
+        if became == "nothing":
+            fates[place] = FormFate.UNUSED
+            continue
+        fates[place] = FormFate.RETURNED
+        if became in ("phone", "kept"):
+            fates[place] = FormFate.KEPT
+        if became in ("set_aside", "replaced"):
+            aside = became == "set_aside"
+            casts.append(CastFact(place, 0, BallotChannel.PAPER, valid=True, set_aside=aside))
+        if became != "kept":
+            on_paper = became in ("paper", "home_visit")
+            channel = BallotChannel(became) if on_paper else BallotChannel.ELECTRONIC
+            casts.append(CastFact(place, 1, channel, valid=True, set_aside=False))
+            if on_paper:
+                sheets[len(sheets) + 1] = readable
+    standing = sum(cast.cast_no for cast in casts)
+    issued = frozenset(form for form, fate in fates.items() if fate is not FormFate.UNUSED)
+    return LedgerFacts(
+        eligible=PLACES,
+        casts=casts,
+        assisted=0,
+        turnout=standing,
+        paper=PaperFacts(printed=len(voters), issued=issued, fates=fates, sheets=sheets),
+        counted=standing,
+        came_invalid=sum(not readable for readable in sheets.values()),
+    )
+
+
+@given(SEALED)
+def test_envelopes_on_paper_and_their_sheets_add_up(voters: list[tuple[str, bool]]) -> None:
+    facts = sealed_ledger(voters)
+    report = reconcile(facts)
+    assert report.differences == []
+    assert report.sheets is not None
+    stand = sum(became in ("paper", "home_visit") for became, _ in voters)
+    assert (report.sheets.envelopes, report.sheets.entered) == (stand, stand)
+    given_back = ("paper", "home_visit", "set_aside", "replaced")
+    assert report.paper.returned == sum(became in given_back for became, _ in voters)
+
+
+@given(SEALED)
+def test_a_lost_sheet_form_or_envelope_is_found(voters: list[tuple[str, bool]]) -> None:
+    facts = sealed_ledger([("paper", False), *voters[1:]])
+    paper = facts.paper
+    more = {**(paper.sheets or {}), PLACES + 1: True}
+    fewer = {number: read for number, read in (paper.sheets or {}).items() if number > 1}
+    kept = {**paper.fates, 1: FormFate.KEPT}
+    assert facts.came_invalid is not None
+    for changed, code in (
+        (replace(facts, paper=replace(paper, sheets=more)), "sheets"),
+        (replace(facts, paper=replace(paper, sheets=fewer)), "sheets"),
+        (replace(facts, paper=replace(paper, fates=kept)), "forms_in_ledger"),
+        (replace(facts, paper=replace(paper, issued=paper.issued - {1})), "forms_issued"),
+        (replace(facts, came_invalid=facts.came_invalid - 1), "sheets_invalid"),
+        (replace(facts, casts=facts.casts[1:]), "forms_in_ledger"),
+    ):
+        assert code in [one.code for one in reconcile(changed).differences], code

@@ -14,7 +14,7 @@ from consultation.polls.envelope_box import SealedCast, SealedReceipt
 from consultation.polls.envelope_queries import envelopes_of
 from consultation.polls.envelopes import check_once
 from consultation.polls.hand_queries import last_hand_count
-from consultation.polls.hands import HandsOrBallots
+from consultation.polls.hands import HandsNotConfidential, HandsOrBallots
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.people_queries import STAFF, check_disinterested, find_person, holds_a_role
 from consultation.polls.presets import BallotChannel, BallotMode
@@ -150,13 +150,15 @@ async def record_meeting_votes(
     """A teller enters how members present voted, by number on the roll: all or none. Entering the
     same again changes nothing.
 
-    Refuses with NotImpartial, WrongChannel, NotOnRoll, NotAtMeeting, PollNotOpen, PollClosed,
-    BallotInvalid or AlreadyVoted.
+    Refuses with NotImpartial, WrongChannel, HandsNotConfidential, NotOnRoll, NotAtMeeting,
+    PollNotOpen, PollClosed, BallotInvalid or AlreadyVoted.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
     if not poll.preset.held_in_meeting or channel not in MEETING_CHANNELS:
         raise rules.WrongChannel(channel=channel.value)
     rules.check_channel(poll.preset, channel)
+    if poll.mode is not BallotMode.NAMED:
+        raise HandsNotConfidential()
     rules.check_open(poll.state, poll.closes_at, tx.now)
     await check_impartial(tx, topic)
     choices = {n: rules.check_ballot(poll.items, answers) for n, answers in votes.items()}

@@ -22,7 +22,7 @@ from consultation.polls.deeming_queries import check_clause
 from consultation.polls.objection_queries import write_roll
 from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode, RulePreset
-from consultation.polls.queries import Hold, access_poll, live_poll, turnout, voters_follow
+from consultation.polls.queries import Hold, access_poll, live_poll, participation, voters_follow
 from consultation.polls.registers import build_roll, place_name
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
@@ -174,7 +174,7 @@ async def extend_poll(
     if poll.extensions and poll.closes_at == closes_at:
         return poll
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
-    progress = turnout_progress(poll.preset, eligible, await turnout(tx, poll.id))
+    progress = turnout_progress(poll.preset, eligible, await participation(tx, poll))
     terms.check_extension(
         poll.preset,
         state=poll.state,

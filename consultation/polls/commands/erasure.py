@@ -19,7 +19,7 @@ from consultation.polls.queries import Hold, access_poll
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
 
-TABLES = ("envelope", "participation", "opened_ballot")
+TABLES = ("envelope", "sealed_sheet", "participation", "opened_ballot")
 
 
 async def order(tx: Transaction, poll: Poll) -> None:

@@ -32,13 +32,13 @@ async def count_hands(
     """Enter the hands that were counted at the poll's meeting; the last count stands. The same
     again changes nothing.
 
-    Refuses with HandsNotCounted, PollNotOpen, PollClosed, NotImpartial, WitnessesNeeded,
-    MoreHandsThanPeople, BallotInvalid or HandsOrBallots.
+    Refuses with HandsNotConfidential, HandsNotCounted, PollNotOpen, PollClosed, NotImpartial,
+    WitnessesNeeded, MoreHandsThanPeople, BallotInvalid or HandsOrBallots.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.TOPIC_AND_POLL)
-    hands.check_by_hand(poll.preset, poll.items)
     if poll.mode is not BallotMode.NAMED:
-        raise hands.HandsNotCounted(preset=poll.preset.key)
+        raise hands.HandsNotConfidential()
+    hands.check_by_hand(poll.preset, poll.items)
     rules.check_open(poll.state, poll.closes_at, tx.now)
     await check_impartial(tx, topic)
     absent = await absent_from_meeting(tx, poll, list(witness_ids))

@@ -7,9 +7,12 @@ from consultation.calendar import local_day
 from consultation.database import Transaction
 from consultation.events import BallotRecordedForVoter, MandateChanged
 from consultation.permissions import Deed, Role, check, grant_of
-from consultation.polls import leaves, mandates, rules
+from consultation.polls import envelope_box, leaves, mandates, rules
 from consultation.polls.box import Cast, put_in
 from consultation.polls.commands.casting import Answers
+from consultation.polls.envelope_box import SealedCast, SealedReceipt
+from consultation.polls.envelope_queries import envelopes_of
+from consultation.polls.envelopes import check_once
 from consultation.polls.mandate_queries import (
     MandateRow,
     gave_mandate,
@@ -46,13 +49,13 @@ async def register_mandate(
     phone, vote for them. The principal is told. The same again changes nothing.
 
     Refuses with ProxiesNotAllowed, PollClosed, PollNotOpen, NotImpartial, NotOnRoll, NotFound,
-    MandateExists, MandateOver, HolderNotAllowed, TooManyMandates, InstructionNeeded or
-    BallotInvalid.
+    MandateExists, MandateOver, HolderNotAllowed, TooManyMandates, InstructionNeeded,
+    InstructionReveals or BallotInvalid.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.TOPIC_AND_POLL)
-    mandates.check_allowed(poll.preset)
-    if poll.mode is not BallotMode.NAMED:
-        raise mandates.ProxiesNotAllowed(preset=poll.preset.key)
+    mandates.check_allowed(poll.preset, poll.mode)
+    if poll.mode is BallotMode.CONFIDENTIAL and instruction is not None:
+        raise mandates.InstructionReveals()
     if poll.state is not PollState.ANNOUNCED:
         rules.check_open(poll.state, poll.closes_at, tx.now)
     await check_impartial(tx, topic)
@@ -108,12 +111,15 @@ async def register_mandate(
     return mandate
 
 
-async def cast_as_proxy(tx: Transaction, poll_id: UUID, number: int, answers: Answers) -> Ballot:
+async def cast_as_proxy(
+    tx: Transaction, poll_id: UUID, number: int, answers: Answers, *, once: str | None = None
+) -> Ballot | SealedReceipt:
     """The ballot of the voter in place ``number`` by the holder of their mandate; or for the
-    holder, by staff who did not register it. The principal is told.
+    holder, by staff who did not register it. The principal is told. In a confidential poll it is
+    an envelope of the principal's, by nobody but the holder, whose client has its secret ``once``.
 
-    Refuses with NotFound, SecondStaffNeeded, NotImpartial, PollNotOpen, PollClosed, BallotInvalid,
-    NotOnRoll, MandateOver, InstructionBinds or AlreadyVoted.
+    Refuses with NotFound, SecondStaffNeeded, NotImpartial, WrongChannel, PollNotOpen, PollClosed,
+    BallotInvalid, BallotSecretNeeded, NotOnRoll, MandateOver, InstructionBinds or AlreadyVoted.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.POLL_SHARED)
     staff = grant_of(Deed.ENTER_PAPER, tx.standing.role) is not None
@@ -126,6 +132,8 @@ async def cast_as_proxy(tx: Transaction, poll_id: UUID, number: int, answers: An
         await check_impartial(tx, topic)
         if mandate.registered_by_id == tx.person_id:
             raise SecondStaffNeeded()
+        if poll.mode is BallotMode.CONFIDENTIAL:
+            raise rules.WrongChannel(mode=poll.mode.value)
     rules.check_open(poll.state, poll.closes_at, tx.now)
     choices = rules.check_ballot(poll.items, answers)
     place = await _place(tx, poll, number)
@@ -142,18 +150,27 @@ async def cast_as_proxy(tx: Transaction, poll_id: UUID, number: int, answers: An
         poll.preset, mandate.instruction, _content(tx, poll, number, choices)
     )
 
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        return await _cast_sealed(tx, poll, place, choices, check_once(once))
     cast = Cast(place=place, choices=choices, channel=BallotChannel.PROXY)
     ballot = (await put_in(tx, poll, [cast]))[0]
     if ballot.cast_at == tx.now:
-        tx.emit(
-            BallotRecordedForVoter(
-                community_id=poll.community_id,
-                person_id=_principal(place),
-                poll_id=poll.id,
-                channel=BallotChannel.PROXY.value,
-            )
-        )
+        _tell_of_ballot(tx, poll, place)
     return ballot
+
+
+async def _cast_sealed(
+    tx: Transaction, poll: Poll, place: RollEntry, choices: Choices, once: bytes
+) -> SealedReceipt:
+    before = (await envelopes_of(tx, poll.id, [place.id])).get(place.id)
+    stood = None if before is None else before.receipt
+    cast = SealedCast(place=place, choices=choices, once=once, channel=BallotChannel.PROXY)
+    (answer,) = await envelope_box.put_in(tx, poll, [cast])
+    if isinstance(answer, rules.AlreadyVoted):
+        raise answer
+    if answer.receipt != stood:
+        _tell_of_ballot(tx, poll, place)
+    return answer
 
 
 async def withdraw_mandate(
@@ -204,6 +221,17 @@ async def read_mandates(
     )
     return await mandates_of(
         tx, poll, of_person=None if works or elected else tx.person_id, after=after, limit=limit
+    )
+
+
+def _tell_of_ballot(tx: Transaction, poll: Poll, place: RollEntry) -> None:
+    tx.emit(
+        BallotRecordedForVoter(
+            community_id=poll.community_id,
+            person_id=_principal(place),
+            poll_id=poll.id,
+            channel=BallotChannel.PROXY.value,
+        )
     )
 
 

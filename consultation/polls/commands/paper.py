@@ -7,7 +7,7 @@ from uuid import UUID
 from consultation.database import Transaction
 from consultation.events import BallotRecordedForVoter, PaperFormsPrinted, PaperFormsSettled
 from consultation.permissions import Deed, Role, check
-from consultation.polls import leaves, paper, rules
+from consultation.polls import leaves, paper, rules, sheets
 from consultation.polls.box import Cast, put_in
 from consultation.polls.commands.casting import Answers, check_present
 from consultation.polls.paper import EntryState, FormFate
@@ -98,7 +98,7 @@ async def issue_form(
         raise paper.FormNotPrinted()
     if await fate_of(tx, poll, form) is not None:
         raise paper.FormSettled()
-    place = await _voter(tx, poll, number, lock=True)
+    place = await voter_in(tx, poll, number, lock=True)
     if await live_form(tx, poll, number) is not None:
         raise paper.VoterHasForm()
     if second_staff_id is not None:
@@ -128,10 +128,13 @@ async def enter_form(
     """Enter what a form says, or None if it cannot be read. Nobody learns what the other entry
     says; when two agree, the ballot goes into the ledger. The same entry again changes nothing.
 
-    Refuses with WrongChannel, PollClosed, PollNotOpen, NotImpartial, FormNotIssued, FormSettled,
-    EntryDiffers, BothScansNeeded, BallotInvalid, NotOnRoll or NotAtMeeting.
+    Refuses with FormStaysShut (``commands/sheets.py`` has the paper of a confidential poll),
+    PollClosed, PollNotOpen, NotImpartial, FormNotIssued, FormSettled, EntryDiffers,
+    BothScansNeeded, BallotInvalid, NotOnRoll or NotAtMeeting.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        raise sheets.FormStaysShut()
     choices = None if answers is None else rules.check_ballot(poll.items, answers)
     issue = await issue_of(tx, poll, form, lock=True)
     if issue is None:
@@ -154,7 +157,7 @@ async def enter_form(
     await check_impartial(tx, topic)
     if await fate_of(tx, poll, form) is not None:
         raise paper.FormSettled()
-    place = await _voter(tx, poll, issue.number)
+    place = await voter_in(tx, poll, issue.number)
     if place.person_id != issue.voter_id:  # an objection gave the place to another
         raise rules.NotOnRoll(numbers=[str(issue.number)])
     await check_present(tx, poll, [place])
@@ -292,7 +295,7 @@ def _person(place: RollEntry) -> UUID:
     return place.person_id
 
 
-async def _voter(tx: Transaction, poll: Poll, number: int, *, lock: bool = False) -> RollEntry:
+async def voter_in(tx: Transaction, poll: Poll, number: int, *, lock: bool = False) -> RollEntry:
     """The place with this number. It must have a voter, who is not the actor."""
     places = await places_numbered(tx, poll, [number], lock=lock)
     if not places or places[0].person_id is None:
@@ -303,8 +306,7 @@ async def _voter(tx: Transaction, poll: Poll, number: int, *, lock: bool = False
 
 
 def _check_paper(poll: Poll, channel: BallotChannel) -> None:
-    """A confidential poll takes no forms yet: a form leads to its voter."""
-    if channel not in poll.preset.channels or poll.mode is not BallotMode.NAMED:
+    if channel not in poll.preset.channels:
         raise rules.WrongChannel(channel=channel.value)
 
 

@@ -8,7 +8,7 @@ from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed
 from consultation.polls import disclosure
 from consultation.polls.counting import Count
-from consultation.polls.queries import access_poll, turnout
+from consultation.polls.queries import access_poll, participation
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll, ShownTurnout
 
@@ -39,7 +39,7 @@ async def show_turnout(tx: Transaction, poll_id: UUID) -> None:
         return
     row = await tx.session.get(ShownTurnout, poll.id, with_for_update=True)
     shown = Count() if row is None else Count(heads=row.heads, area_dm2=row.area_dm2)
-    after = disclosure.step(shown, await turnout(tx, poll.id))
+    after = disclosure.step(shown, await participation(tx, poll))
     if row is None:
         row = ShownTurnout(poll_id=poll.id, community_id=poll.community_id)
     row.heads, row.area_dm2 = after.heads, after.area_dm2

@@ -11,7 +11,7 @@ from consultation.box_keys import BoxKeyLost, public_key
 from consultation.database import Transaction
 from consultation.events import PollBoxOpened, PollOpenerCame
 from consultation.permissions import Deed, Role, check
-from consultation.polls import envelope_queries, envelopes, rules
+from consultation.polls import envelope_queries, envelopes, rules, sheet_queries, sheets
 from consultation.polls.commands import erasure
 from consultation.polls.commands.closing import store_count
 from consultation.polls.commands.recording import finish_board
@@ -30,8 +30,8 @@ async def confirm_opening(tx: Transaction, poll_id: UUID) -> Poll:
     """A teller or a supervisor confirms that the box is to be opened; the third one needed opens
     it. Confirming again changes nothing.
 
-    Refuses with NoBox, BoxNotClosed, NotImpartial, BoxKeyUnusable, or AlreadyDone for a second
-    confirmation of one person in another role.
+    Refuses with NoBox, BoxNotClosed, NotImpartial, SheetsNotEntered, BoxKeyUnusable, or AlreadyDone
+    for a second confirmation of one person in another role.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
     witness = tx.standing.role is Role.SUPERVISOR
@@ -74,6 +74,10 @@ async def _open(tx: Transaction, poll: Poll) -> None:
     roll = await frozen_roll(tx, poll)
     if roll_digest(list(roll.values())) != poll.roll_digest:
         raise RuntimeError("the roll is not the one that was announced")
+    sheets.check_entered(
+        await sheet_queries.sealed_sheets(tx, poll.id),
+        envelopes=await sheet_queries.envelopes_on_paper(tx, poll),
+    )
     try:
         private_key = await tx.box_keys.open(poll.id)
     except BoxKeyLost:
@@ -82,6 +86,7 @@ async def _open(tx: Transaction, poll: Poll) -> None:
         raise rules.BoxKeyUnusable()
     await finish_board(tx, poll)  # the envelopes are on it before they are destroyed
     contents = await envelope_queries.take_contents(tx, poll)
+    contents += await sheet_queries.take_sheets(tx, poll.id)
     found = [
         envelopes.unseal(private_key, poll_id=poll.id, items=poll.items, sealed=sealed)
         for sealed in contents

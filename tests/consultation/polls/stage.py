@@ -362,11 +362,13 @@ class Stage:
         name: str = "梧桐新村",
         mode: BallotMode = BallotMode.CONFIDENTIAL,
         rule: dict[str, Any] | None = None,
+        **change: Any,
     ) -> tuple[Poll, list[UUID]]:
-        """An open poll among ``count`` households, and the voters; ``rule`` changes the preset."""
+        """An open poll among ``count`` households, and the voters; ``rule`` changes the preset and
+        ``change`` the draft."""
         estate, people = await self.households(count, name=name)
         topic = await self.topic("household_poll", estate)
-        poll = await self.drafted("household_poll", topic, estate, mode=mode)
+        poll = await self.drafted("household_poll", topic, estate, mode=mode, **change)
         async with self.db.begin() as tx:
             row = await tx.session.get(Poll, poll.id)
             assert row is not None

@@ -7,6 +7,7 @@ guess is right. The same attacks on ordinary storage find everybody, so that the
 
 import asyncio
 import base64
+import itertools
 import random
 import re
 import shutil
@@ -25,13 +26,15 @@ from consultation.box_keys import FileBoxKeys
 from consultation.database import Database, metadata
 from consultation.permissions import Actor
 from consultation.polls import envelopes, rules
-from consultation.polls.commands import casting, unsealing
+from consultation.polls.commands import casting, sheets, unsealing
 from consultation.polls.envelope_tables import Envelope, OpenedBallot
 from consultation.polls.envelopes import tracker
 from consultation.polls.rules import PollItem
+from consultation.polls.sheet_tables import SealedSheet
 from consultation.vault import Vault
 from tests.conftest import BOARD_KEY, SECRET
 from tests.consultation.polls.stage import OPENERS, Stage
+from tests.consultation.polls.test_paper import GRID, ONE, TWO, issue, print_forms
 
 VOTERS = 48
 LUCK = 7
@@ -353,6 +356,102 @@ async def test_no_table_and_no_statement_holds_a_voter_and_a_choice(stage: Stage
     put = [parameters for statement, parameters in seen if "into opened_ballot" in statement]
     assert put
     assert not any(id_of in repr(put) for e in played.entries for id_of in (e.hex, str(e)))
+
+
+# ---- paper --------------------------------------------------------------------------------------
+
+
+@dataclass
+class OnPaper(Played):
+    """``entries`` and ``trackers`` in the order in which envelopes were handed in; ``by_sheet`` are
+    the trackers in the order in which sheets came out of the mixed envelopes."""
+
+    by_sheet: list[str] = field(default_factory=list)
+    entered: list[tuple[str, Any]] = field(default_factory=list)
+
+
+async def play_on_paper(stage: Stage) -> OnPaper:
+    """Every ballot on paper says something else, so that the test alone knows whose is whose."""
+    items = [PollItem(number=number, text=f"第{number}项") for number in (1, 2, 3, 4)]
+    poll, people = await stage.household_poll(VOTERS, items=items)
+    roll = {
+        place.person_id: (id, place.number) for id, place in (await stage.roll(poll.id)).items()
+    }
+    luck = random.Random(5)
+    ballots = list(itertools.product(("for", "against", "abstain"), repeat=len(items)))
+    says = dict(zip(people, luck.sample(ballots, VOTERS), strict=True))
+    played = OnPaper(poll.id)
+    luck.shuffle(people)
+    await print_forms(stage, poll.id, 1, VOTERS)
+    for form, person in enumerate(people, 1):
+        await issue(stage, poll.id, form, roll[person][1])
+        async with stage.db.begin(stage.world.as_(*GRID)) as tx:
+            await sheets.take_envelope(tx, poll.id, form)
+        played.entries.append(roll[person][0])
+    await stage.closed(poll.id)
+
+    mixed = luck.sample(people, VOTERS)
+    listen: Callable[..., None] = lambda *a: played.entered.append((a[2].lower(), a[3]))  # noqa: E731
+    event.listen(stage.db.writer.sync_engine, "before_cursor_execute", listen)
+    for who in (ONE, TWO):
+        for sheet, person in enumerate(mixed, 1):
+            answers = [(n, [code]) for n, code in enumerate(says[person], 1)]
+            async with stage.db.begin(stage.world.as_(*who)) as tx:
+                await sheets.enter_sheet(tx, poll.id, sheet, answers, scans=["a" * 64])
+    async with stage.db.read() as tx:
+        played.sealed = list(await tx.session.exec(select(SealedSheet.sealed)))
+    for name, role in OPENERS:
+        await stage.confirm_opening(poll.id, name, role)
+    event.remove(stage.db.writer.sync_engine, "before_cursor_execute", listen)
+    async with stage.db.read() as tx:
+        opened = list(await tx.session.exec(select(OpenedBallot)))
+    said = {tuple(codes[0] for codes in (one.choices or {}).values()): one for one in opened}
+    assert len(said) == VOTERS
+    played.trackers = [said[says[person]].tracker for person in people]
+    played.by_sheet = [said[says[person]].tracker for person in mixed]
+    return played
+
+
+async def test_of_paper_remains_neither_the_order_of_envelopes_nor_that_of_sheets(
+    stage: Stage,
+) -> None:
+    played = await play_on_paper(stage)
+    before = await raw_bytes(stage.db)
+    assert any(sealed in before for sealed in played.sealed)
+    await stage.work()
+    after = await raw_bytes(stage.db, log=stage.db.is_sqlite)
+    assert [sealed for sealed in played.sealed if sealed in after] == []
+
+    for truth in (played.trackers, played.by_sheet):
+        found = in_order_of_place(after, truth)
+        assert guessed_right(found, truth) <= LUCK
+        assert abs(agreement(found, truth)) < UNLIKELY
+        log = await raw_bytes(stage.db)
+        assert guessed_right(in_order_of_place(log, truth), truth) <= LUCK
+    nearest = [neighbour(stage.db, after, one, played.entries) for one in played.trackers]
+    assert sum(a == b for a, b in zip(nearest, played.entries, strict=True)) <= LUCK
+
+    columns = ["rowid"] if stage.db.is_sqlite else ["ctid", "xmin::text::bigint", "cmin::text"]
+    async with stage.db.read() as tx:
+        for by in columns:
+            rows = await tx.session.exec(text(f"SELECT tracker FROM opened_ballot ORDER BY {by}"))
+            order = [row[0] for row in rows]
+            for truth in (played.trackers, played.by_sheet):
+                assert guessed_right(order, truth) <= LUCK
+
+
+async def test_no_statement_on_sheets_asks_for_a_voter_or_a_form(stage: Stage) -> None:
+    for name in ("sheet_entry", "sealed_sheet"):
+        columns = metadata.tables[name].columns.keys()
+        assert not {"form", "number", "voter_id", "roll_entry_id", "choices"} & set(columns)
+    played = await play_on_paper(stage)
+    on_sheets = [(s, p) for s, p in played.entered if "sheet_entry" in s or "sealed_sheet" in s]
+    assert len(on_sheets) > VOTERS
+    people = ("roll_entry", "paper_", "participation", " envelope", "opened_ballot")
+    assert [s for s, _ in on_sheets if any(table in s for table in people)] == []
+    put = repr([parameters for s, parameters in on_sheets if s.startswith("insert")])
+    assert not any(one in put for e in played.entries for one in (e.hex, str(e)))
+    assert [s for s, _ in played.entered if "roll_entry" in s and "sheet" in s] == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

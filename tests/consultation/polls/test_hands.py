@@ -10,7 +10,7 @@ from consultation.permissions import Actor, Role
 from consultation.polls import hands as rules_of
 from consultation.polls import rules
 from consultation.polls.commands import casting, hands
-from consultation.polls.presets import BallotChannel
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rules import PollItem, PollState, Verdict
 from consultation.polls.tables import Poll
@@ -22,7 +22,7 @@ from tests.world import World
 TELLER = ("teller1", Role.TELLER)
 
 
-async def meeting_poll(stage: Stage, present: int = 60) -> tuple[Poll, list[UUID]]:
+async def meeting_poll(stage: Stage, present: int = 60, **change: Any) -> tuple[Poll, list[UUID]]:
     members = await stage.assembly(stage.world.community, 73, OrgKind.RESIDENTS_COMMITTEE)
     topic = await stage.topic("urban_reps_2026", stage.world.community)
     meeting = await stage.meeting(topic, members[:present])
@@ -32,6 +32,7 @@ async def meeting_poll(stage: Stage, present: int = 60) -> tuple[Poll, list[UUID
         stage.world.community,
         meeting_id=meeting.id,
         items=[PollItem(number=1, text="甲事项"), PollItem(number=2, text="乙事项")],
+        **change,
     )
     return poll, members
 
@@ -145,3 +146,14 @@ async def test_hands_are_for_meetings(stage: Stage) -> None:
     poll, owners = await stage.lift_poll()
     with pytest.raises(rules_of.HandsNotCounted):
         await count(stage, poll, 1, totals((1, 0, 0)), owners[:2])
+
+
+async def test_a_confidential_poll_counts_no_hands_by_total_or_by_name(stage: Stage) -> None:
+    poll, members = await meeting_poll(stage, mode=BallotMode.CONFIDENTIAL)
+    with pytest.raises(rules_of.HandsNotConfidential):
+        await count(stage, poll, 55, totals((30, 20, 5), (20, 30, 5)), members[:2])
+    async with stage.db.begin(stage.world.as_(*TELLER)) as tx:
+        with pytest.raises(rules_of.HandsNotConfidential):
+            await casting.record_meeting_votes(
+                tx, poll.id, {1: [(1, ["for"]), (2, ["for"])]}, channel=BallotChannel.SHOW_OF_HANDS
+            )

@@ -1,21 +1,27 @@
 """Mandates: written, checked, capped, bound to their instruction, and over when the voter votes."""
 
 from datetime import date, timedelta
+from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlmodel import select
 
 from consultation.community.tables import Person, RoleAssignment
+from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
 from consultation.polls import mandates as rules_of
 from consultation.polls import rules
 from consultation.polls.commands import mandates
+from consultation.polls.envelope_box import SealedReceipt
+from consultation.polls.envelope_tables import OpenedBallot
+from consultation.polls.envelopes import BallotSecretNeeded
 from consultation.polls.mandates import HolderNotAllowed, MandateRelation, MandateState
 from consultation.polls.objections import CorrectionKind, RollObjectionKind
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotChannel, Electorate, Proxies
+from consultation.polls.presets import BallotChannel, BallotMode, Electorate, Proxies
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, NotPermitted
@@ -51,7 +57,9 @@ async def register(
 
 async def vote(stage: Stage, poll: Poll, number: int, actor: Actor, choice: str = "for") -> Ballot:
     async with stage.db.begin(actor) as tx:
-        return await mandates.cast_as_proxy(tx, poll.id, number, [(1, [choice])])
+        ballot = await mandates.cast_as_proxy(tx, poll.id, number, [(1, [choice])])
+    assert isinstance(ballot, Ballot)
+    return ballot
 
 
 async def withdraw(stage: Stage, poll: Poll, number: int, actor: Actor, **more: Any) -> None:
@@ -250,7 +258,7 @@ def test_nobody_votes_for_another_in_a_meeting_or_among_the_chosen() -> None:
             "channels": [BallotChannel.ELECTRONIC, BallotChannel.PROXY],
         }
     )
-    rules_of.check_allowed(with_proxies)
+    rules_of.check_allowed(with_proxies, BallotMode.NAMED)
     for change in (
         {"held_in_meeting": True},
         {"proxies": Proxies()},
@@ -258,7 +266,7 @@ def test_nobody_votes_for_another_in_a_meeting_or_among_the_chosen() -> None:
         *({"electorate": electorate} for electorate in rules_of.NO_PROXIES),
     ):
         with pytest.raises(rules_of.ProxiesNotAllowed):
-            rules_of.check_allowed(with_proxies.model_copy(update=change))
+            rules_of.check_allowed(with_proxies.model_copy(update=change), BallotMode.NAMED)
     assert {Electorate.RESIDENTS_REPRESENTATIVES, Electorate.OWNERS_COMMITTEE} < rules_of.NO_PROXIES
 
 
@@ -277,3 +285,96 @@ def test_where_relatives_alone_may_others_may_not() -> None:
     rules_of.check_holder(lift, relation=MandateRelation.CHILD, **fine)
     with pytest.raises(HolderNotAllowed):
         rules_of.check_holder(lift, relation=MandateRelation.OTHER, **fine)
+
+
+# ---- in a confidential poll ----------------------------------------------------------------------
+
+CHANNELS = [BallotChannel.ELECTRONIC, BallotChannel.PAPER, BallotChannel.PROXY]
+FREE = {"channels": CHANNELS, "proxies": Proxies(max_principals=3, instructions_binding=False)}
+BOUND = {"channels": CHANNELS, "proxies": Proxies(max_principals=3)}
+
+
+async def seal(
+    stage: Stage, poll: Poll, number: int, actor: Actor, choice: str, once: str | None
+) -> SealedReceipt:
+    async with stage.db.begin(actor) as tx:
+        receipt = await mandates.cast_as_proxy(tx, poll.id, number, [(1, [choice])], once=once)
+    assert isinstance(receipt, SealedReceipt)
+    return receipt
+
+
+async def test_the_preset_says_whether_there_are_proxies_in_a_confidential_poll(
+    stage: Stage,
+) -> None:
+    (holder,) = await stage.people(1, stage.world.community.id)
+    bound, _ = await stage.household_poll(2, rule=BOUND)
+    with pytest.raises(rules_of.ProxiesNotAllowed):  # an instruction would be a vote with a name
+        await register(stage, bound, 1, holder)
+    poll, _ = await stage.household_poll(2, name="别苑", rule=FREE)
+    with pytest.raises(rules_of.InstructionReveals):
+        await register(stage, poll, 1, holder)
+    await register(stage, poll, 1, holder, instruction=None)
+    taking = [
+        one
+        for one in presets().values()
+        if one.modes == [BallotMode.CONFIDENTIAL] and BallotChannel.PROXY in one.channels
+    ]
+    assert len(taking) == 4  # elections: the law gives them to relatives, and no instruction
+    for one in taking:
+        rules_of.check_allowed(one, BallotMode.CONFIDENTIAL)
+
+
+async def test_a_holder_seals_the_principals_ballot_and_the_principals_own_replaces_it(
+    stage: Stage,
+) -> None:
+    poll, _ = await stage.household_poll(5, rule=FREE)
+    voter = {place.number: place.person_id for place in (await stage.roll(poll.id)).values()}
+    holder, stranger = await stage.people(2, poll.community_id)
+    agent, once = Actor(person_id=holder), token_urlsafe(24)
+    for number in (1, 2, 3):
+        await register(stage, poll, number, holder, instruction=None)
+    with pytest.raises(BallotSecretNeeded):
+        await seal(stage, poll, 1, agent, "for", None)
+    first = await seal(stage, poll, 1, agent, "for", once)
+    assert await seal(stage, poll, 1, agent, "for", once) == first
+    other = await seal(stage, poll, 2, agent, "for", once)
+    assert other.tracker != first.tracker
+    with pytest.raises(rules.AlreadyVoted):
+        await seal(stage, poll, 1, agent, "against", token_urlsafe(24))
+    with pytest.raises(NotFound):
+        await seal(stage, poll, 3, Actor(person_id=stranger), "for", once)
+    with pytest.raises(rules.WrongChannel):  # the holder alone knows what the holder chose
+        await seal(stage, poll, 3, stage.world.as_(*GRID), "for", once)
+    assert voter[1] is not None
+    assert voter[3] is not None
+    own = await stage.cast_sealed(poll.id, voter[1], "against")  # after the holder
+    await stage.cast_sealed(poll.id, voter[3], "against")  # before the holder
+    for number in (1, 3):
+        with pytest.raises(rules_of.MandateOver):
+            await seal(stage, poll, number, agent, "for", token_urlsafe(24))
+    with pytest.raises(rules_of.MandateUsed):
+        await withdraw(stage, poll, 2, stage.clerk, document_sha256=PAPER)
+    async with stage.db.read() as tx:
+        told = await tx.session.exec(
+            select(JournalEntry.stream).where(JournalEntry.type == "user.ballot_recorded")
+        )
+        assert sorted(told) == sorted(f"user:{voter[number]}" for number in (1, 2))
+
+    states = [(1, MandateState.REVOKED), (2, MandateState.USED), (3, MandateState.REVOKED)]
+    assert await seen(stage, poll, stage.clerk) == states
+    opened = await stage.open_box(poll.id)
+    assert opened.result is not None
+    motion = opened.result.items[0]
+    assert (motion.votes_for.heads, motion.votes_against.heads) == (1, 2)
+    assert await seen(stage, opened, stage.clerk) == states
+    async with stage.db.read() as tx:
+        report = await reconciliation_of(tx, opened)
+        listed = set(
+            await tx.session.exec(
+                select(OpenedBallot.tracker).where(OpenedBallot.poll_id == poll.id)
+            )
+        )
+    assert {other.tracker, own.tracker} < listed
+    assert first.tracker not in listed
+    assert (report.proxies.registered, report.proxies.revoked, report.proxies.used) == (3, 2, 1)
+    assert report.reconciles
