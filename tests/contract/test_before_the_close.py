@@ -1,0 +1,299 @@
+"""Nobody sees a choice before the close: no role, screen, log, frame or error (issue 3, trust V02).
+
+One world with five open polls is played twice; the same people vote in the same ways and choose
+differently. Whatever anybody can read, hear or provoke while the polls are open must be the same.
+"""
+
+import io
+import logging
+import shutil
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+import structlog
+
+from api import contract, logs
+from api.app import build_services
+from api.dependencies import Services
+from api.openapi import operations
+from api.server import serving
+from api.settings import Settings
+from consultation.database import Database
+from consultation.ids import seeded_ids
+from consultation.permissions import Role
+from notifications.volatile import Counters
+from tests.conftest import ManualClock, surface
+from tests.consultation.polls.stage import OPENERS, Stage
+from tests.contract.noticing import Noticed, differences
+from tests.contract.test_access_matrix import fill, request_of
+from tests.contract.two_plays import Mind, Play, Script, prepare
+from tests.live import Phone, phone
+from tests.measuring import Measured
+from tests.world import World
+
+PAGES = ("/", "/c/{community_id}", "/t/{topic_id}", "/grids/{grid_id}/sheet")
+"""The public pages, which are not in the contract, and the one for printing."""
+ABOUT_A_POLL = ("{poll_id}", "{topic_id}", "{stream_id}")
+
+
+@dataclass
+class House:
+    """One play's copy of everything."""
+
+    services: Services
+    client: httpx.AsyncClient
+    url: str
+    clock: ManualClock
+    log: io.StringIO
+
+
+# ---- two copies of one world --------------------------------------------------------------------
+
+
+async def copies(db: Database, folder: Path, request: pytest.FixtureRequest) -> list[str]:
+    """The addresses of two copies of the database."""
+    await db.dispose()
+    if db.is_sqlite:
+        path = Path(db.url.split("///")[1])
+        made = folder / "databases"
+        made.mkdir()
+        for name in ("one", "other"):
+            shutil.copy(path, made / name)
+        return [f"sqlite+aiosqlite:///{made}/{name}" for name in ("one", "other")]
+    address: str = request.getfixturevalue("postgres_cluster")
+    source, names = db.url.rsplit("/", 1)[1], [f"play_{uuid4().hex}" for _ in range(2)]
+    admin = await asyncpg.connect(f"postgresql://{address}/postgres")
+    for name in names:
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
+    await admin.close()
+    return [f"postgresql+asyncpg://{address}/{name}" for name in names]
+
+
+@asynccontextmanager
+async def house_of(
+    settings: Settings, url: str, folder: Path, script: Script
+) -> AsyncGenerator[House]:
+    """The application over a copy, on a port for the sockets and in process for the rest."""
+    keys = folder / "keys" / url.rsplit("/", 1)[1]
+    assert settings.box_keys_dir is not None
+    shutil.copytree(settings.box_keys_dir, keys)
+    own = settings.model_copy(update={"database_url": url, "box_keys_dir": keys})
+    clock = ManualClock(script.opens)
+    app = surface()
+    app.state.services = services = build_services(own, clock=clock, new_id=seeded_ids(3))
+    services.live.counters = Counters(services.live.hub, every_seconds=0.02)
+    script.world.tokens = services.tokens
+    before, stream = structlog.get_config(), io.StringIO()
+    logs.configure(stream)
+    try:
+        async with serving(app) as address, http(app) as client:
+            yield House(services, client, address, clock, stream)
+    finally:
+        structlog.configure(**before)
+
+
+def http(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=Measured(app), base_url="http://minyi.test")
+
+
+# ---- who looks, and at what ---------------------------------------------------------------------
+
+
+def readers(play: Play, name: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Everybody: who is not logged in, voters of the poll who voted and who did not, residents,
+    strangers, and every office that there is, here and elsewhere."""
+    world, staged = play.script.world, play.script.polls[name]
+    yield "nobody", {}
+    yield "voted", play.person(staged.voters[0])
+    yield "not voted", play.person(staged.voters[-1])
+    for person in ("resident1", "resident6", "tenant", "visitor", "neighbour"):
+        yield person, world.headers(person)
+    for person, role in world.assignments:
+        if person != "neighbour" or role in (Role.TELLER, Role.SUPERVISOR):
+            yield f"{person} as {role}", world.headers(person, role)
+
+
+def addresses_of(play: Play, name: str) -> dict[str, str]:
+    staged = play.script.polls[name]
+    return play.script.addresses | {
+        "poll_id": str(staged.poll_id),
+        "topic_id": str(staged.topic_id),
+        "stream_id": f"poll:{staged.poll_id}",
+    }
+
+
+def questions(play: Play, name: str, *, all: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(operation, path, request) of every read; without ``all`` those about the poll."""
+    document, addresses = contract.openapi(), addresses_of(play, name)
+    for method, path, operation in operations(document):
+        if method != "get" or not (all or any(one in path for one in ABOUT_A_POLL)):
+            continue
+        request = request_of(document, operation)
+        if operation["operationId"] == "prove_inclusion":
+            request["params"]["leaf"] = play.leaves[name]
+        if operation["operationId"] == "prove_consistency":
+            request["params"] |= {"from": 1, "to": 2}
+        yield operation["operationId"], fill(path, addresses), request
+        if "{stream_id}" in path:
+            for stream in (f"topic:{addresses['topic_id']}", *play_streams(play)):
+                more = addresses | {"stream_id": stream}
+                yield operation["operationId"], fill(path, more), request
+    for page in PAGES:
+        if all or any(one in page for one in ABOUT_A_POLL):
+            yield "page", fill(page, addresses), {}
+
+
+def play_streams(play: Play) -> list[str]:
+    voter = play.script.polls["lift"].voters[0]
+    return [f"community:{play.script.world.community.id}", f"user:{voter}"]
+
+
+async def everybody_looks(house: House, play: Play, noticed: Noticed, *names: str) -> None:
+    for name in names:
+        for reader, headers in readers(play, name):
+            for operation, path, request in questions(play, name, all=name == "lift"):
+                answer = await house.client.get(path, headers=headers, **request)
+                own = reader == "voted"
+                noticed.answer((operation, reader, path), answer, own=own)
+
+
+# ---- the live stream ----------------------------------------------------------------------------
+
+
+async def listeners(
+    house: House, play: Play, stack: AsyncExitStack
+) -> list[tuple[str, Phone, list[str]]]:
+    """A phone of everybody who can log in, on every stream that there is."""
+    script = play.script
+    streams = [f"community:{script.world.community.id}"]
+    for staged in script.polls.values():
+        streams += [f"poll:{staged.poll_id}", f"topic:{staged.topic_id}"]
+    found = []
+    for reader, headers in readers(play, "lift"):
+        if not headers:
+            continue
+        one = await stack.enter_async_context(phone(house.url))
+        token = headers["authorization"].removeprefix("Bearer ")
+        await one.hello(token, *({"id": stream} for stream in streams))
+        found.append((reader, one, streams))
+    return found
+
+
+async def hear(house: House, play: Play, noticed: Noticed, phones: Any) -> None:
+    """Every event up to the present heads, and the last values of what is not in the log."""
+    heads, shown = {}, {}
+    for name, staged in play.script.polls.items():
+        for stream in (f"poll:{staged.poll_id}", f"topic:{staged.topic_id}"):
+            heads[stream] = (await house.client.get(f"/v1/streams/{stream}")).json()["head_seq"]
+        answer = (await house.client.get(staged.home)).json()
+        if name in ("lift", "choice"):
+            shown[f"poll:{staged.poll_id}"] = answer["turnout"]
+    for reader, one, streams in phones:
+        del streams
+        last = {event["stream"]: event["seq"] for event in one.events}
+        while any(last.get(stream, seq) < seq for stream, seq in heads.items() if stream in last):
+            frame = await one.frame()
+            last[frame.get("stream", "")] = frame.get("seq", 0)
+        while any(one.volatile.get((stream, "turnout")) != count for stream, count in shown.items()):
+            await one.frame()
+        for event in sorted(one.events, key=lambda event: (event["stream"], event["seq"])):
+            noticed.frame(reader, event)
+        for (stream, key), data in sorted(one.volatile.items()):
+            if key == "turnout":
+                noticed.frame(reader, {"type": key, "stream": stream, "data": data})
+
+
+# ---- the play -----------------------------------------------------------------------------------
+
+
+async def played(house: House, script: Script, mind: Mind) -> tuple[Noticed, dict[str, Any]]:
+    """What was noticed while the polls were open, and the results that the tellers see after."""
+    noticed = Noticed()
+
+    async def ask(what: str, method: str, path: str, **request: Any) -> httpx.Response:
+        answer = await house.client.request(method, path, **request)
+        noticed.answer((what, method, path), answer)
+        return answer
+
+    async def at(moment: Any) -> None:
+        house.clock.now = moment
+        await house.services.worker.run_due()
+        await house.services.relay.drain()
+
+    play = Play(script, mind, ask)
+    await at(script.opens)
+    async with AsyncExitStack() as stack:
+        phones = await listeners(house, play, stack)
+        await play.everybody_votes()
+        await at(script.opens + timedelta(hours=4))  # the board has its batch, turnout its step
+        await play.paper_of_who_voted_by_phone()
+        await play.refused()
+        await house.services.relay.drain()
+        await everybody_looks(house, play, noticed, *script.polls)
+        await hear(house, play, noticed, phones)
+    for closes, names in ((script.a_day, script.of_a_day()), (script.a_week, script.of_a_week())):
+        house.clock.now = closes
+        await play.late(*names)
+        for name in names:
+            for headers in ({}, play.staff("teller1", Role.TELLER)):
+                for operation, path, request in questions(play, name, all=False):
+                    answer = await house.client.get(path, headers=headers, **request)
+                    noticed.answer((operation, "at the close", path), answer)
+        noticed.lines(house.log.getvalue())
+        await at(closes)
+        house.log.seek(0)
+        house.log.truncate()
+    return noticed, await results(house, script)
+
+
+async def results(house: House, script: Script) -> dict[str, Any]:
+    stage = Stage(db=house.services.db, world=script.world, clock=house.clock)
+    for name in ("sealed", "election"):
+        for person, role in OPENERS:
+            await stage.confirm_opening(script.polls[name].poll_id, person, role)
+        await house.services.worker.run_due()
+    teller = script.world.headers("teller1", Role.TELLER)
+    found = {}
+    for name, staged in script.polls.items():
+        found[name] = (await house.client.get(staged.home, headers=teller)).json()["result"]
+    return found
+
+
+async def both(
+    db: Database, world: World, clock: ManualClock, settings: Settings, request: Any, tmp_path: Path
+) -> list[tuple[Noticed, dict[str, Any]]]:
+    script = await prepare(Stage(db=db, world=world, clock=clock))
+    seen = []
+    for url, other in zip(await copies(db, tmp_path, request), (False, True), strict=True):
+        async with house_of(settings, url, tmp_path, script) as house:
+            seen.append(await played(house, script, Mind(other)))
+    return seen
+
+
+async def test_nobody_notices_a_choice_before_the_close(
+    db: Database,
+    world: World,
+    clock: ManualClock,
+    settings: Settings,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    (one, results), (other, other_results) = await both(
+        db, world, clock, settings, request, tmp_path
+    )
+
+    assert list(differences(one, other)) == []
+    assert [record.getMessage() for record in caplog.records] == []
+    for name in results:
+        assert results[name] is not None, name
+        assert results[name] != other_results[name], name
