@@ -16,7 +16,8 @@ import httpx
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 SIGNATURE = re.compile(r"[0-9a-f]{128}")
-PLACE = re.compile(r"[0-7]")
+PLACE = re.compile(r"\d{1,2}")
+SHORT_ROOT = re.compile(r"(?<=校验码 )[0-9a-f]{16}\b")
 
 BLIND: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     # A receipt is the hash of a leaf that holds the choice and 16 random bytes.
@@ -30,20 +31,29 @@ BLIND: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "get_board": {
         "leaves": DIGEST,
         "head.root": DIGEST,
+        "head.prev": DIGEST,
         "head.signature": SIGNATURE,
     },
-    "list_tree_heads": {"items.root": DIGEST, "items.signature": SIGNATURE},
+    "list_tree_heads": {
+        "items.root": DIGEST,
+        "items.prev": DIGEST,
+        "items.signature": SIGNATURE,
+    },
     "prove_inclusion": {
         "leaf": DIGEST,
         "index": PLACE,
         "path": DIGEST,
         "head.root": DIGEST,
+        "head.prev": DIGEST,
         "head.signature": SIGNATURE,
     },
     "prove_consistency": {"from_root": DIGEST, "to_root": DIGEST, "proof": DIGEST},
 }
 """By operation, the fields that are commitments made with randomness of their own. Each must look
 like one, whole, or it counts as it is."""
+PATHS = frozenset({"prove_inclusion"})
+"""Operations whose answer is as long as the way from a leaf to the root, and a leaf's place comes
+from its hash; the board's size is compared elsewhere."""
 OWN: Mapping[str, str] = {
     "my_ballot": "answers",  # of a named ballot, to the voter whose it is
 }
@@ -77,8 +87,11 @@ class Noticed:
         length = len(answer.content)
         if answer.content and "json" in headers.get("content-type", ""):
             body = blinded(what[0], answer.json(), own=own)
-            if own and what[0] in OWN:
-                length = headers.pop("content-length", "") and 0
+            if what[0] in PATHS or (own and what[0] in OWN):
+                del headers["content-length"]
+                length = 0
+        elif what[0] == "page":  # which shows the beginning of the board's root
+            body = SHORT_ROOT.sub("#", answer.text)
         self.seen.append(Seen(what, (answer.status_code, headers, length, body)))
 
     def frame(self, reader: str, frame: Mapping[str, Any]) -> None:
@@ -104,7 +117,8 @@ def blinded(operation: str, content: Any, *, own: bool) -> Any:
         if isinstance(value, dict):
             return {n: walk(v, f"{at}.{n}".lstrip(".")) for n, v in value.items()}
         if isinstance(value, list):
-            return [walk(one, at) for one in value]
+            seen = [walk(one, at) for one in value]
+            return ["#"] if at == "path" and set(seen) == {"#"} else seen
         if at in blind and blind[at].fullmatch(str(value)):
             return "#"
         return value
@@ -130,5 +144,9 @@ def _first(a: object, b: object, at: str = "") -> str:
     elif isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
         pairs = [(str(n), x, y) for n, (x, y) in enumerate(zip(a, b, strict=True))]
     else:
-        return f"{at}: {str(a)[:200]} | {str(b)[:200]}"
+        one, other = str(a), str(b)
+        pairs_of = enumerate(zip(one, other, strict=False))
+        where = next((n for n, (x, y) in pairs_of if x != y), min(len(one), len(other)))
+        start = max(0, where - 40)
+        return f"{at}: {one[start : where + 60]!r} | {other[start : where + 60]!r}"
     return "; ".join(_first(x, y, f"{at}.{name}") for name, x, y in pairs if x != y)

@@ -28,8 +28,6 @@ from tests.contract.seeded import seed
 from tests.world import LONG_AGO, World
 
 SHA, SCAN, OTHER = "a" * 64, "b" * 64, "c" * 64
-VOTED = 8
-"""Of the owners: as many leaves as make a tree in which every path has one length."""
 OPTIONS = [Option(code="on_the_north_side", text="北侧"), Option(code="b", text="南侧")]
 RUNNING = [*OPTIONS, Option(code="c", text="丙")]
 
