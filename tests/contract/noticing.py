@@ -34,11 +34,7 @@ BLIND: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         "head.prev": DIGEST,
         "head.signature": SIGNATURE,
     },
-    "list_tree_heads": {
-        "items.root": DIGEST,
-        "items.prev": DIGEST,
-        "items.signature": SIGNATURE,
-    },
+    "list_tree_heads": {"items.root": DIGEST, "items.prev": DIGEST, "items.signature": SIGNATURE},
     "prove_inclusion": {
         "leaf": DIGEST,
         "index": PLACE,
@@ -55,7 +51,7 @@ PATHS = frozenset({"prove_inclusion"})
 """Operations whose answer is as long as the way from a leaf to the root, and a leaf's place comes
 from its hash; the board's size is compared elsewhere."""
 OWN: Mapping[str, str] = {
-    "my_ballot": "answers",  # of a named ballot, to the voter whose it is
+    "my_ballot": "answers"  # of a named ballot, to the voter whose it is
 }
 """By operation, the field that shows voters their own ballot, and nobody else's."""
 RANDOM_HEADERS = frozenset({"x-request-id", "date"})

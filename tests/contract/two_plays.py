@@ -89,9 +89,7 @@ async def prepare(stage: Stage) -> Script:
     estate, people = await stage.households(9, name="西里")
     items = [
         PollItem(number=1, text="何处", kind=QuestionKind.SINGLE_CHOICE, options=OPTIONS),
-        PollItem(
-            number=2, text="何物", kind=QuestionKind.MULTIPLE_CHOICE, options=RUNNING, most=2
-        ),
+        PollItem(number=2, text="何物", kind=QuestionKind.MULTIPLE_CHOICE, options=RUNNING, most=2),
         PollItem(number=3, text="是否"),
     ]
     await _announce(stage, script, "choice", "household_poll", estate, people, items=items)
@@ -102,12 +100,7 @@ async def prepare(stage: Stage) -> Script:
     residents = [world.id(f"resident{n}") for n in range(1, 6)]
     items = [
         PollItem(
-            number=1,
-            text="委员",
-            kind=QuestionKind.ELECTION,
-            options=RUNNING,
-            most=2,
-            seats=2,
+            number=1, text="委员", kind=QuestionKind.ELECTION, options=RUNNING, most=2, seats=2
         )
     ]
     election = {"items": items, "mode": sealed}
@@ -139,7 +132,13 @@ async def _officer(stage: Stage) -> None:
 
 
 async def _announce(
-    stage: Stage, script: Script, name: str, preset: str, scope: Any, voters: list[UUID], **more: Any
+    stage: Stage,
+    script: Script,
+    name: str,
+    preset: str,
+    scope: Any,
+    voters: list[UUID],
+    **more: Any,
 ) -> None:
     topic = await stage.topic(preset, scope)
     if name == "fund":
@@ -351,9 +350,7 @@ class Play:
             given = body.get(name, (self.mind.motion(),))
             if name == "fund":
                 given = tuple(self.projects())
-            await self.put(
-                "cast_ballot", f"{staged.home}/ballot", who, answers(*given), expect=409
-            )
+            await self.put("cast_ballot", f"{staged.home}/ballot", who, answers(*given), expect=409)
 
 
 def once(name: str, index: int) -> str:
