@@ -93,18 +93,23 @@ class Transaction:
     def events(self) -> list[Event]:
         return [event for event, _ in self._events]
 
-    def journal(self) -> None:
-        for event, standing in self._events:
-            self.session.add_all(
-                journal.entries_for(
-                    event,
-                    event_id=self.new_id(),
-                    at=self.now,
-                    actor_id=self.actor.person_id,
-                    actor_role=standing.role.value,
-                    actor_org_id=standing.org_id,
-                )
+    async def journal(self) -> None:
+        """Write the entries of all events in one statement, in their order."""
+        entries = [
+            entry
+            for event, standing in self._events
+            for entry in journal.entries_for(
+                event,
+                event_id=self.new_id(),
+                at=self.now,
+                actor_id=self.actor.person_id,
+                actor_role=standing.role.value,
+                actor_org_id=standing.org_id,
             )
+        ]
+        if entries:
+            await self.session.flush()
+            await journal.append(self.session, entries)
 
 
 class Database:
@@ -166,7 +171,7 @@ class Database:
             await session.connection()  # the lock first, so that ``now`` is not older than our turn
             tx = self._transaction(session, actor)
             yield tx
-            tx.journal()
+            await tx.journal()
             await session.commit()
         if tx.events:
             for tell in self.on_events:

@@ -41,6 +41,7 @@ from consultation.polls.express.judging import OwnCast
 from consultation.polls.tables import Ballot
 from notifications import volatile
 from notifications.volatile import Counters
+from tests import measuring
 from tests.conftest import ManualClock, surface
 from tests.consultation.polls.stage import OPENERS, Stage
 from tests.contract.noticing import Noticed, differences
@@ -203,13 +204,21 @@ async def everybody_looks(
 # ---- the live stream ----------------------------------------------------------------------------
 
 
-async def listeners(
-    house: House, play: Play, stack: AsyncExitStack
-) -> list[tuple[str, Phone, list[str]]]:
-    """A phone of everybody who can log in, on every stream that there is."""
-    script = play.script
-    streams = [f"community:{script.world.community.id}"]
-    for staged in script.polls.values():
+@dataclass
+class Listener:
+    """``heads``: where each stream stood when the phone came."""
+
+    reader: str
+    headers: dict[str, str]
+    person_id: UUID
+    phone: Phone
+    heads: dict[str, int]
+
+
+async def listeners(house: House, play: Play, stack: AsyncExitStack) -> list[Listener]:
+    """A phone of everybody who can log in, on their own stream and every other that there is."""
+    streams = [f"community:{play.script.world.community.id}"]
+    for staged in play.script.polls.values():
         streams += [f"poll:{staged.poll_id}", f"topic:{staged.topic_id}"]
     found = []
     for reader, headers in readers(play, "lift"):
@@ -217,36 +226,42 @@ async def listeners(
             continue
         one = await stack.enter_async_context(phone(house.url, ping_interval=None))
         token = headers["authorization"].removeprefix("Bearer ")
-        await one.hello(token, *({"id": stream} for stream in streams))
-        found.append((reader, one, streams))
+        person_id = house.services.tokens.read(token).person_id
+        own = [*streams, f"user:{person_id}"]
+        welcome = await one.hello(token, *({"id": stream} for stream in own))
+        heads = {state["id"]: state["head_seq"] for state in welcome["streams"]}
+        assert heads.keys() == set(own)
+        found.append(Listener(reader, headers, person_id, one, heads))
     return found
 
 
-async def hear(house: House, play: Play, noticed: Noticed, phones: Any) -> None:
+async def hear(house: House, play: Play, noticed: Noticed, phones: list[Listener]) -> None:
     """Every event up to the present heads, and the last values of what is not in the log."""
-    heads, shown = {}, {}
+    shown: dict[tuple[str, str], dict[str, int]] = {}
     for staged in play.script.polls.values():
-        for stream in (f"poll:{staged.poll_id}", f"topic:{staged.topic_id}"):
-            heads[stream] = (await house.client.get(f"/v1/streams/{stream}")).json()["head_seq"]
-        answer = (await house.client.get(staged.home)).json()
-        if answer["turnout"] is not None:
-            shown[f"poll:{staged.poll_id}"] = answer["turnout"]
-    for reader, one, streams in phones:
-        del streams
-        last = {event["stream"]: event["seq"] for event in one.events}
-        while any(last.get(stream, seq) < seq for stream, seq in heads.items() if stream in last):
-            frame = await one.frame()
-            last[frame.get("stream", "")] = frame.get("seq", 0)
-        async with asyncio.timeout(10):
-            while any(one.volatile.get((name, "turnout")) != it for name, it in shown.items()):
+        turnout = (await house.client.get(staged.home)).json()["turnout"]
+        if turnout is not None:
+            shown[f"poll:{staged.poll_id}", "turnout"] = turnout
+    here = {"count": len({listener.person_id for listener in phones})}
+    for listener in phones:
+        one, missing = listener.phone, set()
+        for stream, before in listener.heads.items():
+            path = f"/v1/streams/{stream}"
+            head = (await house.client.get(path, headers=listener.headers)).json()["head_seq"]
+            missing |= {(stream, seq) for seq in range(before + 1, head + 1)}
+            if not stream.startswith("user:"):
+                shown[stream, "online"] = here
+        async with asyncio.timeout(20):
+            while missing - {(event["stream"], event["seq"]) for event in one.events} or any(
+                one.volatile.get(key) != value for key, value in shown.items()
+            ):
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.05):  # values that are not events end no wait
+                    async with asyncio.timeout(0.05):  # values that are no events end no wait
                         await one.frame()
         for event in sorted(one.events, key=lambda event: (event["stream"], event["seq"])):
-            noticed.frame(reader, event)
+            noticed.frame(listener.reader, event)
         for (stream, key), data in sorted(one.volatile.items()):
-            if key == "turnout":
-                noticed.frame(reader, {"type": key, "stream": stream, "data": data})
+            noticed.frame(listener.reader, {"type": key, "stream": stream, "data": data})
 
 
 # ---- the play -----------------------------------------------------------------------------------
@@ -344,6 +359,8 @@ async def test_nobody_notices_a_choice_before_the_close(
     assert not found, "\n".join(found[:200])
     assert [record.getMessage() for record in caplog.records] == []
     kinds = {seen.what[0] for seen in one.seen}
+    frames = {seen.what[1] for seen in one.seen if seen.what[0] == "frame"}
+    assert frames >= {"turnout", "online", "poll.paper_forms_printed", "user.ballot_recorded"}
     reads = {name for method, _, one in operations(described()) if method == "get"
              for name in [one["operationId"]]}  # fmt: skip
     assert reads | {"frame", "log", "page", "cast_ballot", "cast_as_proxy"} <= kinds
@@ -376,6 +393,7 @@ async def test_a_leak_into_an_answer_a_frame_or_a_log_line_would_be_noticed(
         logs.log.info("cast", entries=len(given.answers[0][1][0]))
         return await cast(self, given)
 
+    monkeypatch.setattr(measuring, "BUDGETS", {})  # which would refuse the first one already
     monkeypatch.setattr(queries, "turnout_and_served", supporters_counted)
     monkeypatch.setattr(casting, "record_ballot", recorded_and_told)
     monkeypatch.setattr(Express, "cast", cast_and_logged)
