@@ -137,7 +137,7 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
         raise rules.NotCounted(state=poll.state.value)
     if poll.mode is BallotMode.CONFIDENTIAL and poll.box_destroyed_at is None:
         raise rules.BoxNotDestroyed()
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     if digest != poll.result_digest:
         raise rules.SignedDigestDiffers()
     report = await reconciliation_of(tx, poll)

@@ -218,7 +218,7 @@ async def _open_objection(
     objection = await load_objection(tx, objection_id)
     if objection.state is not RollObjectionState.OPEN or poll.state is not PollState.ANNOUNCED:
         raise objections.RollObjectionRuled()
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     places = await places_numbered(tx, poll, [objection.number])
     if tx.person_id in (objection.filed_by_id, *(place.person_id for place in places)):
         raise objections.RollRulingNeedsSecondPerson()
