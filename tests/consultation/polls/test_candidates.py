@@ -113,8 +113,8 @@ async def test_a_candidate_helps_nobody_to_vote(stage: Stage, world: World) -> N
         await help_to_vote(stage, poll, clerk, helper_id=standing)
     with pytest.raises(NotImpartial):  # as who enters it
         await help_to_vote(stage, poll, grid_worker, helper_id=helper)
+    alone = {"helper_id": world.id("clerk"), "witness_id": world.id("teller1")}
     with pytest.raises(NotImpartial):  # as the second member of staff
-        alone = {"helper_id": world.id("clerk"), "witness_id": world.id("teller1")}
         await help_to_vote(stage, poll, clerk, **alone)
     await help_to_vote(stage, poll, clerk, helper_id=helper)
 
