@@ -19,6 +19,7 @@ from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
 from consultation.polls.commands import closing, erasure, opening, recording, showing
 from consultation.rounds import Rounds
+from consultation.polls.commands import closing, erasure, objections, opening, recording, showing
 from consultation.topics.commands import system
 from notifications.debts import owe_event
 from notifications.digests import make_digest
@@ -35,6 +36,7 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.BOARD_BATCH: recording.put_on_board,
     JobKind.POLL_SHOW_TURNOUT: showing.show_turnout,
     JobKind.POLL_DESTROY_BOX: erasure.note_destruction,
+    JobKind.ROLL_RULING_OVERDUE: objections.note_overdue,
     JobKind.START_ADOPTION: adoption.start_adoption,
     JobKind.TASK_OVERDUE: tasks.note_overdue,
     JobKind.SURVEY_OPEN: surveys.open_survey,

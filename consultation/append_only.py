@@ -82,6 +82,7 @@ def _guards() -> list[tuple[str, str, str, str]]:
         (f"{JOURNAL}_no_renumber", JOURNAL, "UPDATE OF seq, digest", "WHEN (OLD.seq IS NOT NULL)"),
         (f"{JOURNAL}_no_delete", JOURNAL, "DELETE", ""),
         (f"{POLL}_no_rewrite", POLL, f"UPDATE OF {_TERMS}", f"WHEN ({_BEGUN})"),
+        (f"{POLL}_no_other_candidates", POLL, "UPDATE OF candidates", f"WHEN ({_BEGUN})"),
         (f"{POLL}_no_delete", POLL, "DELETE", f"WHEN ({_BEGUN})"),
     ]
 

@@ -99,21 +99,24 @@ class Transaction:
     def events(self) -> list[Event]:
         return [event for event, _ in self._events]
 
-    def journal(self) -> None:
+    async def journal(self) -> None:
+        """Write the entries of all events in one statement, in their order."""
+        entries: list[journal.JournalEntry] = []
         for event, standing in self._events:
             event_id = self.new_id()
             if getattr(event, "person_id", None) in (None, self.actor.person_id):
                 self.told.append(event_id)
-            self.session.add_all(
-                journal.entries_for(
-                    event,
-                    event_id=event_id,
-                    at=self.now,
-                    actor_id=self.actor.person_id,
-                    actor_role=standing.role.value,
-                    actor_org_id=standing.org_id,
-                )
+            entries += journal.entries_for(
+                event,
+                event_id=event_id,
+                at=self.now,
+                actor_id=self.actor.person_id,
+                actor_role=standing.role.value,
+                actor_org_id=standing.org_id,
             )
+        if entries:
+            await self.session.flush()
+            await journal.append(self.session, entries)
 
 
 class Database:
@@ -175,7 +178,7 @@ class Database:
             await session.connection()  # the lock first, so that ``now`` is not older than our turn
             tx = self._transaction(session, actor)
             yield tx
-            tx.journal()
+            await tx.journal()
             await session.commit()
         if tx.events:
             ids = caused.get()

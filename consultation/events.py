@@ -401,6 +401,14 @@ class RollObjectionMade(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollRulingOverdue(PollEvent):
+    """An objection to the roll was to be ruled by ``due_at`` and is not."""
+
+    type = "poll.roll_ruling_overdue"
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RollCorrected(PollEvent):
     """An objection was upheld: the roll has a new version."""
 

@@ -30,6 +30,7 @@ class JobKind(StrEnum):
     BOARD_BATCH = "board_batch"
     POLL_SHOW_TURNOUT = "poll_show_turnout"
     POLL_DESTROY_BOX = "poll_destroy_box"
+    ROLL_RULING_OVERDUE = "roll_ruling_overdue"
     SURVEY_OPEN = "survey_open"
     SURVEY_CLOSE = "survey_close"
     TASK_OVERDUE = "task_overdue"

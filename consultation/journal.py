@@ -11,13 +11,13 @@ its own and is not sent.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, Index, UniqueConstraint, text
+from sqlalchemy import JSON, ColumnElement, Index, UniqueConstraint, insert, text
 from sqlalchemy import select as sa_select
 from sqlmodel import Field, and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -92,6 +92,13 @@ def entries_for(
         )
         for stream in event.streams()
     ]
+
+
+async def append(session: AsyncSession, entries: Sequence[JournalEntry]) -> None:
+    """In one statement. The entries here do not learn their ids: nobody asks for them, and to get
+    them back would take a statement for each."""
+    facts = [entry.model_dump(exclude={"id", "seq", "digest"}) for entry in entries]
+    await (await session.connection()).execute(insert(JournalEntry), facts)
 
 
 def digest_of(entry: JournalEntry, *, seq: int, previous: str) -> str:

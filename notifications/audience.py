@@ -182,6 +182,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "poll.paper_forms_printed": NOBODY,
     "poll.paper_forms_settled": NOBODY,
     "poll.roll_objection_made": (_staff("roll_objection_made", Role.CLERK, Role.SUPERVISOR),),
+    "poll.roll_ruling_overdue": (_staff("roll_ruling_overdue", *_CONVENING, Role.SUPERVISOR),),
     "poll.roll_corrected": (_voters("roll_corrected"),),
     "poll.outside_result_confirmed": (_told(Who.FOLLOWERS, "outside_result"),),
     "poll.ballots_read": NOBODY,  # on record for whoever looks

@@ -60,6 +60,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "poll.paper_forms_settled": LEDGER,
     "poll.roll_corrected": POLL | ROLL | DOCUMENTS | {"get_manifest"},
     "poll.roll_objection_made": ROLL,
+    "poll.roll_ruling_overdue": frozenset({"list_roll_objections"}),
     "poll.voters_served": POLL | {"list_unserved"},
     "poll.unserved_read": frozenset(),
     "outcome.changed": frozenset({"get_outcome", "get_adoption"}),

@@ -1,10 +1,11 @@
 """Polls 表决: drafted, announced, opened, extended and read."""
 
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from api.as_of import AsOf, as_of
 from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
@@ -60,11 +61,29 @@ class PollItemIn(WireIn):
     cost_fen: int | None = Field(default=None, ge=0, le=10**13)
 
 
+class CandidateIn(WireIn):
+    """Who an option of an election stands for, known by ``person_id`` or, exactly one of the two,
+    by ``phone``. Nobody is shown it; whoever is a candidate helps nobody to vote, carries no
+    mandate and counts nothing."""
+
+    item: int = Field(ge=1)
+    code: str = Field(max_length=20)
+    person_id: UUID | None = None
+    phone: str | None = Field(default=None, max_length=20)
+
+    @model_validator(mode="after")
+    def _one_person(self) -> Self:
+        if (self.person_id is None) == (self.phone is None):
+            raise ValueError("exactly one of person_id and phone")
+        return self
+
+
 class PollIn(WireIn):
     """``preset`` is the key of a rule preset. ``meeting_id`` names the meeting for presets that
     are held in one; it may still be missing in a draft. ``opens_at`` is inclusive, ``closes_at``
     exclusive. ``silence_clause_id``: the document by which the owners adopted that silence counts
-    with the majority, for those who were served with proof."""
+    with the majority, for those who were served with proof. ``candidates``: every option of an
+    election has one before the poll is announced."""
 
     preset: str = Field(max_length=80)
     scope_node_id: UUID
@@ -76,6 +95,7 @@ class PollIn(WireIn):
     meeting_id: UUID | None = None
     mode: BallotMode | None = None
     silence_clause_id: UUID | None = None
+    candidates: list[CandidateIn] = Field(default_factory=list, max_length=200)
 
 
 class PollAnnouncementIn(WireIn):
@@ -231,8 +251,9 @@ async def draft_poll(
         PollItem(number=number, **item.model_dump()) for number, item in enumerate(body.items, 1)
     ]
     draft = PollDraft(
-        **body.model_dump(exclude={"items"}),
+        **body.model_dump(exclude={"items", "candidates"}),
         items=items,
+        candidates=[terms.Nominee(**one.model_dump()) for one in body.candidates],
         owners_system_of_record=app.settings.owners_system_of_record,
     )
     async with db.begin(actor) as tx:

@@ -19,6 +19,7 @@ from consultation.polls.objections import (
     RollDecision,
     RollObjectionKind,
     RollObjectionState,
+    is_overdue,
 )
 
 router = APIRouter(prefix="/v1", tags=["rolls"])
@@ -60,7 +61,8 @@ class RollRulingOut(WireOut):
 
 
 class RollObjectionOut(WireOut):
-    """``number`` (null: missing), ``ground`` and ``ruling`` are for who filed it and who rules."""
+    """``number`` (null: missing), ``ground`` and ``ruling`` are for who filed it and who rules.
+    ``overdue``: it is not ruled by ``due_at``, or was not."""
 
     id: UUID
     kind: RollObjectionKind
@@ -146,14 +148,13 @@ async def list_roll_objections(
 def _out(
     objection: RollObjection, ruling: RollRuling | None, *, now: datetime, whole: bool
 ) -> RollObjectionOut:
-    open_ = objection.state is RollObjectionState.OPEN
     return RollObjectionOut(
         id=objection.id,
         kind=objection.kind,
         state=objection.state,
         filed_at=objection.filed_at,
         due_at=objection.due_at,
-        overdue=open_ and now >= objection.due_at,
+        overdue=is_overdue(objection.due_at, objection.ruled_at, now=now),
         ruled_at=objection.ruled_at,
         number=(objection.number or None) if whole else None,
         ground=objection.ground if whole else None,

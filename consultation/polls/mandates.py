@@ -116,6 +116,7 @@ def check_holder(
     *,
     relation: MandateRelation,
     is_principal: bool,
+    is_candidate: bool,
     property_staff: bool,
     of_age: bool,
     gave_away: bool,
@@ -128,6 +129,8 @@ def check_holder(
     problem = None
     if is_principal:
         problem = "is_principal"
+    elif is_candidate:
+        problem = "candidate"
     elif property_staff:
         problem = "property_company"
     elif not of_age:

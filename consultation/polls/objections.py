@@ -106,6 +106,11 @@ def ruling_due(preset: RulePreset, filed_at: datetime) -> datetime:
     return add_working_days(filed_at, preset.roll_ruling_days)
 
 
+def is_overdue(due_at: datetime, ruled_at: datetime | None, *, now: datetime) -> bool:
+    """Whether the ruling came late, or has not come and is late; ``due_at`` is already too late."""
+    return (ruled_at or now) >= due_at
+
+
 # ---- corrections --------------------------------------------------------------------------------
 
 

@@ -9,7 +9,10 @@ from consultation.community.identity import phone_text
 from consultation.community.tables import Person, RoleAssignment
 from consultation.database import Transaction
 from consultation.permissions import Role
+from consultation.polls.queries import check_no_candidate
 from consultation.polls.rules import NotImpartial
+from consultation.polls.tables import Poll
+from consultation.polls.terms import Nominee
 from consultation.refusals import NotFound
 from consultation.topics.tables import InterestDeclaration, Topic
 
@@ -35,14 +38,40 @@ async def holds_a_role(
     return rows.first() is not None
 
 
-async def check_disinterested(tx: Transaction, topic: Topic, person_id: UUID) -> None:
-    """Refuses the author of the topic, whoever declared an interest in it, and the staff of the
-    property company (domain 4.4, 5)."""
+async def check_disinterested(tx: Transaction, poll: Poll, topic: Topic, person_id: UUID) -> None:
+    """Refuses the author of the topic, whoever declared an interest in it, the candidates of the
+    poll, and the staff of the property company (domain 4.4, 5)."""
+    check_no_candidate(poll, person_id)
     declared = await tx.session.get(InterestDeclaration, (topic.id, person_id))
     if person_id == topic.author_id or (declared is not None and declared.has_interest):
         raise NotImpartial()
     if await holds_a_role(tx, topic.community_id, person_id, {Role.PROPERTY_COMPANY}):
         raise NotImpartial()
+
+
+async def people_named(tx: Transaction, nominees: Collection[Nominee]) -> dict[Nominee, UUID]:
+    """Who they are; NotFound if one is nobody we know. At most two statements."""
+    lookups = {
+        one: tx.vault.lookup("phone", phone_text("86", one.phone))
+        for one in nominees
+        if one.phone is not None
+    }
+    rows = await tx.session.exec(
+        select(Person.id, Person.phone_lookup, Person.same_as_id).where(
+            or_(
+                col(Person.id).in_([one.person_id for one in nominees if one.person_id]),
+                col(Person.phone_lookup).in_(list(lookups.values())),
+            )
+        )
+    )
+    known: dict[object, UUID] = {}
+    for id, lookup, same_as in rows:
+        known[id] = known[lookup] = same_as or id
+    found = {one: known.get(lookups.get(one, one.person_id)) for one in nominees}
+    missing = [one for one, id in found.items() if id is None]
+    if missing:
+        raise NotFound(what="person")
+    return {one: id for one, id in found.items() if id is not None}
 
 
 async def find_person(

@@ -368,10 +368,18 @@ async def signatures(tx: Transaction, poll: Poll) -> list[CountSignature]:
     return list(rows)
 
 
-async def check_impartial(tx: Transaction, topic: Topic) -> None:
-    """Refuses the author of the topic and whoever declared an interest in it (domain 5)."""
+async def check_impartial(tx: Transaction, poll: Poll, topic: Topic) -> None:
+    """Refuses the author of the topic, whoever declared an interest in it, and the candidates of
+    the poll (domain 5)."""
+    check_no_candidate(poll, tx.person_id)
     declared = await tx.session.get(InterestDeclaration, (topic.id, tx.person_id))
     if tx.person_id == topic.author_id or (declared is not None and declared.has_interest):
+        raise NotImpartial()
+
+
+def check_no_candidate(poll: Poll, *people: UUID | None) -> None:
+    """Refuses if one of these stands for election in the poll."""
+    if not {one.person_id for one in poll.candidates}.isdisjoint(people):
         raise NotImpartial()
 
 

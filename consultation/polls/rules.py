@@ -197,6 +197,15 @@ class PollItem(Frozen):
         return [*(option.code for option in self.options), *none, Choice.ABSTAIN.value]
 
 
+class Candidate(Frozen):
+    """Who stands behind an option of an election. Not part of the text that is shown: it keeps
+    candidates from helping, carrying and counting (domain 4.4, 5)."""
+
+    item: int
+    code: str
+    person_id: UUID
+
+
 class RolledUnit(Frozen):
     unit_id: UUID
     code: str

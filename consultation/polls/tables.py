@@ -10,6 +10,7 @@ from sqlmodel import Field
 
 from consultation.columns import (
     Row,
+    ValueObject,
     choice,
     key,
     maybe_ref,
@@ -22,7 +23,7 @@ from consultation.columns import (
 )
 from consultation.polls.counting import Result
 from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
-from consultation.polls.rules import Choices, PollItem, PollState, RolledUnit
+from consultation.polls.rules import Candidate, Choices, PollItem, PollState, RolledUnit
 
 TURNOUT_SHARDS = 16
 SALT_BYTES = 16
@@ -33,7 +34,8 @@ def _salt() -> bytes:
 
 
 class Poll(Row, table=True):
-    """``legal_system_of_record`` is false where the law takes another system's count for the vote:
+    """``candidates`` are the people behind the options of elections; nobody is shown them.
+    ``legal_system_of_record`` is false where the law takes another system's count for the vote:
     the poll is indicative then. ``text_hash`` is SHA-256 of the announced question, items and
     preset. ``opens_at`` is inclusive, ``closes_at`` exclusive. ``manifest_hash`` is the digest of
     the manifest in force and ``roll_secret`` what pseudonyms on the roll are made with (null of a
@@ -61,6 +63,12 @@ class Poll(Row, table=True):
     meeting_id: UUID | None = maybe_ref("meeting.id")
     question: str = Field(max_length=400)
     items: list[PollItem] = value(list[PollItem])
+    candidates: list[Candidate] = Field(
+        default_factory=list,
+        sa_type=ValueObject(list[Candidate]),
+        nullable=False,
+        sa_column_kwargs={"server_default": "[]"},
+    )
     budget_fen: int | None = None
     preset: RulePreset = value(RulePreset)
     mode: BallotMode = choice(BallotMode)

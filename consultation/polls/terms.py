@@ -16,7 +16,7 @@ from consultation.polls.presets import (
     RulePreset,
     Verification,
 )
-from consultation.polls.rules import PollItem, PollState, check_open
+from consultation.polls.rules import Candidate, PollItem, PollState, check_open
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 from consultation.topics.states import Layer, State
 
@@ -137,6 +137,16 @@ class CannotExtend(NotNow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Nominee:
+    """Who an option of an election stands for, by id or by phone."""
+
+    item: int
+    code: str
+    person_id: UUID | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollDraft:
     """What a clerk proposes to put to the vote. ``preset`` is ``id@version``.
 
@@ -154,6 +164,7 @@ class PollDraft:
     meeting_id: UUID | None
     mode: BallotMode | None = None  # None: the preset's first
     owners_system_of_record: bool = True
+    candidates: Sequence[Nominee] = ()
     silence_clause_id: UUID | None = None  # the adopted clause by which silence counts (deeming)
 
 
@@ -260,6 +271,31 @@ def check_items(preset: RulePreset, items: Sequence[PollItem], budget_fen: int |
         problem = "costs_not_asked"
     if problem is not None:
         raise PollItemsInvalid(problem=problem)
+
+
+def check_nominees(items: Sequence[PollItem], nominees: Sequence[Nominee]) -> None:
+    """Each stands for an option of an election, and each option for one person."""
+    named = [(one.item, one.code) for one in nominees]
+    if len(set(named)) < len(named) or not set(named) <= _standing(items):
+        raise PollItemsInvalid(problem="candidates_unknown")
+
+
+def check_candidates(items: Sequence[PollItem], candidates: Sequence[Candidate]) -> None:
+    """It is known of every option of an election who it is, and nobody stands twice for an item:
+    who is a candidate helps nobody to vote, carries no mandate and counts nothing."""
+    named = {(one.item, one.code) for one in candidates}
+    people = {(one.item, one.person_id) for one in candidates}
+    if named != _standing(items) or len(people) < len(named):
+        raise PollItemsInvalid(problem="candidates_missing")
+
+
+def _standing(items: Sequence[PollItem]) -> set[tuple[int, str]]:
+    return {
+        (item.number, option.code)
+        for item in items
+        if item.kind is QuestionKind.ELECTION
+        for option in item.options
+    }
 
 
 def _options_fit(item: PollItem) -> bool:

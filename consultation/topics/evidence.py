@@ -261,23 +261,29 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
         .correlate(Poll)
         .scalar_subquery()
     )
+
+    def signed(role: SignerRole) -> Any:
+        return (
+            select(func.count())
+            .select_from(CountSignature)
+            .where(
+                CountSignature.poll_id == Poll.id,
+                CountSignature.result_digest == Poll.result_digest,
+                CountSignature.role == role,
+            )
+            .correlate(Poll)
+            .scalar_subquery()
+        )
+
     rows = await tx.session.exec(
-        select(Poll, objections).where(
+        select(Poll, objections, signed(SignerRole.TELLER), signed(SignerRole.SUPERVISOR)).where(
             Poll.topic_id == topic.id, Poll.round == topic.round, Poll.state != PollState.VOIDED
         )
     )
     found = rows.first()
     if found is None:
         return None
-    poll, objections_open = found
-    signed = await tx.session.exec(
-        select(CountSignature.role, func.count())
-        .where(
-            CountSignature.poll_id == poll.id, CountSignature.result_digest == poll.result_digest
-        )
-        .group_by(col(CountSignature.role))
-    )
-    signatures = dict(signed.all())
+    poll, objections_open, tellers, supervisors = found
     return PollFacts(
         state=poll.state.value,
         preset_id=poll.preset.key,
@@ -289,8 +295,8 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
             for item in poll.items
         ),
         verdict=None if poll.result is None else poll.result.verdict.value,
-        teller_signatures=signatures.get(SignerRole.TELLER, 0),
-        supervisor_signatures=signatures.get(SignerRole.SUPERVISOR, 0),
+        teller_signatures=tellers,
+        supervisor_signatures=supervisors,
         roll_objections_open=objections_open,
     )
 

@@ -388,6 +388,8 @@ async def _meeting(db: Database, world: World, topic: Topic, hidden: Topic) -> d
                 title="恳谈会",
                 place="居委会二楼",
                 starts_at=tx.now,
+                opened_at=tx.now,
+                closed_at=tx.now,
                 state=MeetingState.MINUTES_DRAFT,
                 convened_by_id=world.id("secretary"),
                 host_id=world.id("deputy"),

@@ -171,7 +171,7 @@ async def test_an_entry_whose_commit_came_late_is_numbered_late(db: Database, re
     SQLite has one writer, so that this cannot happen there."""
     async with db.begin() as late:
         late.emit(imported(1))
-        late.journal()
+        await late.journal()
         await late.session.flush()
         late._events.clear()  # journalled already; only the commit is outstanding
         await write(db, imported(2))

@@ -76,7 +76,7 @@ async def test_no_operation_in_no_office_changes_a_roll(
                     continue
                 headers["idempotency-key"] = uuid4().hex
                 answer = await client.request(method, address, headers=headers, **request)
-                if answer.status_code == 500 and "poll" in path:
+                if answer.status_code == 500:
                     wrong.append((operation["operationId"], who, answer.status_code))
     after = await rolls(db)
     changed = {id for id in before if after.get(id) != before[id]}

@@ -24,6 +24,7 @@ from consultation.polls.queries import (
     access_poll,
     casts_of,
     check_impartial,
+    check_no_candidate,
     place_of,
     places_numbered,
 )
@@ -97,7 +98,7 @@ async def record_ballot(
         raise rules.WrongChannel(channel=channel.value)
     rules.check_channel(poll.preset, channel)
     rules.check_open(poll.state, poll.closes_at, tx.now)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     choices = rules.check_ballot(poll.items, answers)
     place = (await _voters(tx, poll, [number]))[0]
     await _check_help(tx, poll, topic, place, helper_id, witness_id)
@@ -160,7 +161,7 @@ async def record_meeting_votes(
     if poll.mode is not BallotMode.NAMED:
         raise HandsNotConfidential()
     rules.check_open(poll.state, poll.closes_at, tx.now)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     choices = {n: rules.check_ballot(poll.items, answers) for n, answers in votes.items()}
     places = await _voters(tx, poll, sorted(choices))
     await check_present(tx, poll, places)
@@ -200,7 +201,8 @@ async def _check_help(
     if helper_id == place.person_id:
         raise rules.NotImpartial()
     await find_person(tx, person_id=helper_id)
-    await check_disinterested(tx, topic, helper_id)
+    await check_disinterested(tx, poll, topic, helper_id)
+    check_no_candidate(poll, witness_id)
     if helper_id != tx.person_id:
         return
     if witness_id is None or witness_id in (tx.person_id, place.person_id):

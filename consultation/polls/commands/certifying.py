@@ -1,6 +1,7 @@
 """The certificate of a count: what two tellers and a supervisor signed, with the last heads of the
 board, under the board key. A result that a recount changes gets another version."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +21,20 @@ from consultation.polls.tables import CountSignature, Poll
 
 
 async def certify(
-    tx: Transaction, poll: Poll, *, reason: str | None = None, report: Reconciliation | None = None
+    tx: Transaction,
+    poll: Poll,
+    *,
+    signed: Sequence[CountSignature] | None = None,
+    reason: str | None = None,
+    report: Reconciliation | None = None,
 ) -> PollCertificate | None:
     """Certify the count that stands in ``poll.result``, with the signatures under it.
 
     The first time it is version 1. A later count, which a recount brought about and other people
     signed, is a new version that names the one it corrects and says why; the earlier one stays.
     The same count again changes nothing. None of a poll that was announced before there were
-    manifests. ``report`` is the reconciliation of this transaction, if it is known.
+    manifests. ``signed`` are the signatures and ``report`` is the reconciliation of this
+    transaction, if they are known.
     """
     assert poll.result is not None
     assert poll.result_digest is not None
@@ -53,7 +60,7 @@ async def certify(
             for tree, head in heads.items()
         },
         reconciliation=reconciliation,
-        signatures=await _signed(tx, poll),
+        signatures=await _signed(tx, poll, signed or await signatures(tx, poll)),
         certified_at=tx.now,
     )
     row = PollCertificate(
@@ -72,9 +79,11 @@ async def certify(
     return row
 
 
-async def _signed(tx: Transaction, poll: Poll) -> list[dict[str, Any]]:
+async def _signed(
+    tx: Transaction, poll: Poll, rows: Sequence[CountSignature]
+) -> list[dict[str, Any]]:
     """Who signed: role, a pseudonym that tells people apart, the masked name and the hour."""
-    rows: list[CountSignature] = await signatures(tx, poll)
+    rows = sorted(rows, key=lambda row: (row.at, row.person_id))
     names = await _masked_names(tx, [row.person_id for row in rows])
     secret = poll.roll_secret or b""
     return [

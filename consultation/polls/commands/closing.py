@@ -137,7 +137,7 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
         raise rules.NotCounted(state=poll.state.value)
     if poll.mode is BallotMode.CONFIDENTIAL and poll.box_destroyed_at is None:
         raise rules.BoxNotDestroyed()
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     if digest != poll.result_digest:
         raise rules.SignedDigestDiffers()
     report = await reconciliation_of(tx, poll)
@@ -165,7 +165,7 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
         poll.recount_due_at = tx.now
         tx.emit(PollRecountDue(**_about(poll, topic), ordered=False))
     if poll.recount_due_at is None or recounts.recount_signed(signed):
-        await _publish(tx, poll, topic, report, write)
+        await _publish(tx, poll, topic, signed, report, write)
     return poll
 
 
@@ -232,11 +232,16 @@ async def may_inspect(tx: Transaction, poll: Poll) -> bool:
 
 
 async def _publish(
-    tx: Transaction, poll: Poll, topic: Topic, report: Reconciliation, write: Writer
+    tx: Transaction,
+    poll: Poll,
+    topic: Topic,
+    signed: Sequence[CountSignature],
+    report: Reconciliation,
+    write: Writer,
 ) -> None:
     """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
     assert poll.result is not None
-    await certify(tx, poll, report=report)
+    await certify(tx, poll, signed=signed, report=report)
     rounded = disclosure.hides_areas(poll.preset)  # the sheet is public
     document = await publish_document(
         tx,

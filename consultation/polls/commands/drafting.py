@@ -20,6 +20,7 @@ from consultation.polls.commands.showing import schedule_look
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.deeming_queries import check_clause
 from consultation.polls.objection_queries import write_roll
+from consultation.polls.people_queries import people_named
 from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.queries import Hold, access_poll, live_poll, participation, voters_follow
@@ -55,6 +56,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     scope = await _scope(tx, topic, preset, draft.scope_node_id)
     terms.check_mode(preset, draft.mode)
     terms.check_items(preset, draft.items, draft.budget_fen)
+    terms.check_nominees(draft.items, draft.candidates)
+    people = await people_named(tx, draft.candidates) if draft.candidates else {}
     check_subject(draft.question, *(item.text for item in draft.items))
     terms.check_window(preset, draft.opens_at, draft.closes_at)
     if draft.meeting_id is not None:
@@ -73,6 +76,10 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "meeting_id": draft.meeting_id,
         "question": draft.question,
         "items": draft.items,
+        "candidates": [
+            rules.Candidate(item=one.item, code=one.code, person_id=id)
+            for one, id in people.items()
+        ],
         "budget_fen": draft.budget_fen,
         "preset": terms.as_announced(preset, legal_system_of_record=of_record),
         "legal_system_of_record": of_record,
@@ -121,6 +128,7 @@ async def announce_poll(
     terms.check_effective(terms.find_preset(poll.preset.key), tx.now)
     terms.check_confirmed(poll.preset, confirmed=confirm_preset)
     terms.check_items(poll.preset, poll.items, poll.budget_fen)
+    terms.check_candidates(poll.items, poll.candidates)
     terms.check_window(poll.preset, poll.opens_at, poll.closes_at)
     terms.check_notice(poll.preset, poll.opens_at, tx.now)
     await _check_meeting(tx, topic, poll.preset, poll.meeting_id)

@@ -40,11 +40,11 @@ async def count_hands(
         raise hands.HandsNotConfidential()
     hands.check_by_hand(poll.preset, poll.items)
     rules.check_open(poll.state, poll.closes_at, tx.now)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     absent = await absent_from_meeting(tx, poll, list(witness_ids))
     hands.check_witnesses(witness_ids, counter=tx.person_id, absent=absent)
     for witness in witness_ids:
-        await check_disinterested(tx, topic, witness)
+        await check_disinterested(tx, poll, topic, witness)
     hands.check_totals(poll.items, heads, items, present=await members_present(tx, poll))
     if (await turnout(tx, poll.id)).heads:
         raise hands.HandsOrBallots()

@@ -58,7 +58,7 @@ async def register_mandate(
         raise mandates.InstructionReveals()
     if poll.state is not PollState.ANNOUNCED:
         rules.check_open(poll.state, poll.closes_at, tx.now)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     place = await _place(tx, poll, number)
     holder = await find_person(tx, person_id=holder_id, phone=holder_phone)
     choices = None if instruction is None else rules.check_ballot(poll.items, instruction)
@@ -83,6 +83,7 @@ async def register_mandate(
         poll.preset,
         relation=relation,
         is_principal=holder.id == place.person_id,
+        is_candidate=holder.id in {one.person_id for one in poll.candidates},
         property_staff=await holds_a_role(
             tx, poll.community_id, holder.id, {Role.PROPERTY_COMPANY}
         ),
@@ -129,7 +130,7 @@ async def cast_as_proxy(
         raise NotFound(what="mandate")
     mandate, withdrawal = found
     if staff:
-        await check_impartial(tx, topic)
+        await check_impartial(tx, poll, topic)
         if mandate.registered_by_id == tx.person_id:
             raise SecondStaffNeeded()
         if poll.mode is BallotMode.CONFIDENTIAL:

@@ -5,7 +5,13 @@ from uuid import UUID
 
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.events import RollCorrected, RollObjectionAnswered, RollObjectionMade
+from consultation.events import (
+    RollCorrected,
+    RollObjectionAnswered,
+    RollObjectionMade,
+    RollRulingOverdue,
+)
+from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, grant_of
 from consultation.polls import objections
 from consultation.polls.commands.drafting import Writer, publish_notice
@@ -76,6 +82,13 @@ async def file_objection(
         state=RollObjectionState.OPEN,
     )
     tx.session.add(objection)
+    await schedule(
+        tx,
+        JobKind.ROLL_RULING_OVERDUE,
+        objection.id,
+        objection.due_at,
+        community_id=poll.community_id,
+    )
     tx.emit(
         RollObjectionMade(
             community_id=poll.community_id,
@@ -85,6 +98,25 @@ async def file_objection(
         )
     )
     return objection
+
+
+async def note_overdue(tx: Transaction, objection_id: UUID) -> None:
+    """By the system when the working days for a ruling are over: whoever rules on it, the
+    convener and the supervision committee hear that it is late. Of a poll that did not open and
+    is void nothing is late any more."""
+    poll_id = await poll_of_objection(tx, objection_id)
+    poll, topic = await access_poll(tx, poll_id, Deed.RUN_SYSTEM, hold=Hold.TOPIC_AND_POLL)
+    objection = await load_objection(tx, objection_id)
+    open_ = objection.state is RollObjectionState.OPEN and poll.state is PollState.ANNOUNCED
+    if open_ and objections.is_overdue(objection.due_at, None, now=tx.now):
+        tx.emit(
+            RollRulingOverdue(
+                community_id=poll.community_id,
+                topic_id=topic.id,
+                poll_id=poll.id,
+                due_at=objection.due_at,
+            )
+        )
 
 
 async def propose_ruling(
@@ -186,7 +218,7 @@ async def _open_objection(
     objection = await load_objection(tx, objection_id)
     if objection.state is not RollObjectionState.OPEN or poll.state is not PollState.ANNOUNCED:
         raise objections.RollObjectionRuled()
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     places = await places_numbered(tx, poll, [objection.number])
     if tx.person_id in (objection.filed_by_id, *(place.person_id for place in places)):
         raise objections.RollRulingNeedsSecondPerson()

@@ -36,7 +36,7 @@ async def enter_outside_result(
         sums,
     ):
         return last
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     if await outside_confirmation(tx, poll) is not None:
         raise outside.OutsideResultDiffers()
     result = outside.outside_result(
@@ -79,7 +79,7 @@ async def confirm_outside_result(
         return entered, known
     if entered.entered_by_id == tx.person_id:
         raise terms.SecondPersonNeeded()
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
 
     said = [
         Phrase("polls.outside.source", {"system": entered.system, "hash": certificate_sha256[:16]}),

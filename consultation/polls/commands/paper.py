@@ -24,7 +24,13 @@ from consultation.polls.paper_queries import (
 from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
 from consultation.polls.people_queries import STAFF, holds_a_role
 from consultation.polls.presets import BallotChannel, BallotMode
-from consultation.polls.queries import Hold, access_poll, check_impartial, places_numbered
+from consultation.polls.queries import (
+    Hold,
+    access_poll,
+    check_impartial,
+    check_no_candidate,
+    places_numbered,
+)
 from consultation.polls.rules import Choices, PollState
 from consultation.polls.tables import Poll, RollEntry
 
@@ -44,7 +50,7 @@ async def print_forms(tx: Transaction, poll_id: UUID, *, first: int, last: int) 
     if known is not None and known.last == last:
         return known
     _check_before_close(tx, poll)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     if first != await last_printed(tx, poll) + 1 or not first <= last < first + MOST_FORMS:
         raise paper.FormsOutOfOrder()
 
@@ -93,7 +99,7 @@ async def issue_form(
             raise paper.FormIssued()
         return known
     _check_before_close(tx, poll)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     if not 1 <= form <= await last_printed(tx, poll):
         raise paper.FormNotPrinted()
     if await fate_of(tx, poll, form) is not None:
@@ -102,6 +108,7 @@ async def issue_form(
     if await live_form(tx, poll, number) is not None:
         raise paper.VoterHasForm()
     if second_staff_id is not None:
+        check_no_candidate(poll, second_staff_id)
         staff = await holds_a_role(tx, poll.community_id, second_staff_id, STAFF)
         if not staff or second_staff_id == tx.person_id:
             raise paper.SecondStaffNeeded()
@@ -154,7 +161,7 @@ async def enter_form(
         settled = await fate_of(tx, poll, form) is not None
         return EntryState.ENTERED if settled else paper.state_of(entries) or EntryState.WAITING
     rules.check_open(poll.state, poll.closes_at, tx.now)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     if await fate_of(tx, poll, form) is not None:
         raise paper.FormSettled()
     place = await voter_in(tx, poll, issue.number)
@@ -204,7 +211,7 @@ async def settle_forms(tx: Transaction, poll_id: UUID, settlements: Sequence[Set
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
     supervisor = tx.standing.role is Role.SUPERVISOR
     check(Deed.WITNESS_COUNT if supervisor else Deed.ENTER_PAPER, tx.standing.role)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     printed = await last_printed(tx, poll)
     for one in settlements:
         if one.fate is FormFate.RETURNED:

@@ -47,7 +47,7 @@ async def confirm_opening(tx: Transaction, poll_id: UUID) -> Poll:
         return poll
     if poll.state is not PollState.CLOSED or poll.box_opened_at is not None:
         raise rules.BoxNotClosed(state=poll.state.value)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     about = {"community_id": poll.community_id, "topic_id": topic.id, "poll_id": poll.id}
     if mine is None:
         mine = BoxOpener(

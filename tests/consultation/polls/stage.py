@@ -2,7 +2,7 @@
 by the commands and the worker."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from secrets import token_urlsafe
 from typing import Any
@@ -35,11 +35,11 @@ from consultation.outcomes.tables import Outcome, OutcomeItem
 from consultation.permissions import Actor, Role
 from consultation.polls.commands import casting, closing, drafting, unsealing
 from consultation.polls.envelope_box import SealedReceipt
-from consultation.polls.presets import BallotMode
+from consultation.polls.presets import BallotMode, QuestionKind
 from consultation.polls.queries import frozen_roll
 from consultation.polls.rules import PollItem
 from consultation.polls.tables import Poll
-from consultation.polls.terms import PollDraft, warnings
+from consultation.polls.terms import Nominee, PollDraft, warnings
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
 from tests.conftest import ManualClock
@@ -313,8 +313,25 @@ class Stage:
         return PollDraft(**(content | change))
 
     async def drafted(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
+        draft = self.draft(name, scope, **change)
+        if not draft.candidates:
+            draft = replace(draft, candidates=await self.candidates(draft, topic.community_id))
         async with self.db.begin(self.clerk) as tx:
-            return await drafting.draft_poll(tx, topic.id, self.draft(name, scope, **change))
+            return await drafting.draft_poll(tx, topic.id, draft)
+
+    async def candidates(self, draft: PollDraft, community_id: UUID) -> list[Nominee]:
+        """Somebody for every option of an election."""
+        options = [
+            (item.number, option.code)
+            for item in draft.items
+            if item.kind is QuestionKind.ELECTION
+            for option in item.options
+        ]
+        people = await self.people(len(options), community_id, verified=False) if options else []
+        return [
+            Nominee(item=item, code=code, person_id=person)
+            for (item, code), person in zip(options, people, strict=True)
+        ]
 
     async def announced(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
         poll = await self.drafted(name, topic, scope, **change)

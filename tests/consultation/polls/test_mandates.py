@@ -276,6 +276,7 @@ def test_where_relatives_alone_may_others_may_not() -> None:
     )
     fine: dict[str, Any] = {
         "is_principal": False,
+        "is_candidate": False,
         "property_staff": False,
         "of_age": True,
         "gave_away": False,

@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from api.phrases import write
 from consultation.calendar import add_days, add_working_days
 from consultation.community.tables import Ownership, Person
+from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
 from consultation.polls import objections as rules_of
 from consultation.polls.commands import objections, opening
@@ -29,6 +30,9 @@ from consultation.polls.tables import Poll, RollEntry
 from consultation.refusals import NotPermitted
 from consultation.topics.gates import GateNotMet
 from consultation.topics.tables import Document
+from notifications.hub import Hub
+from notifications.relay import Relay
+from notifications.tables import Notice
 from tests.consultation.polls.stage import Stage
 from tests.world import World
 
@@ -343,3 +347,59 @@ def test_a_correction_that_does_not_fit_is_refused(
     with pytest.raises(rules_of.RollCorrectionInvalid) as refused:
         corrected(ROLL, kind, **more)
     assert refused.value.facts == {"problem": problem}
+
+
+# ---- rulings that do not come
+
+
+async def overdue(stage: Stage) -> list[str]:
+    """What the journal holds of late rulings: the day by which each was due."""
+    async with stage.db.read() as tx:
+        rows = await tx.session.exec(
+            select(JournalEntry.data).where(
+                JournalEntry.type == "poll.roll_ruling_overdue",
+                col(JournalEntry.stream).startswith("poll:"),
+            )
+        )
+        return [data["due_at"] for data in rows]
+
+
+async def test_a_ruling_is_overdue_when_its_three_working_days_are_over(
+    stage: Stage, world: World
+) -> None:
+    poll, owners, _ = await announced(stage)
+    late = await file(stage, poll.id, owners[0], 2, RollObjectionKind.WRONG_AREA, "面积不对。")
+    ruled = await file(stage, poll.id, owners[1], 3, RollObjectionKind.WRONG_AREA, "面积不对。")
+    await propose(stage, late, decision=DISMISSED)  # and nobody confirms it
+    await propose(stage, ruled, decision=DISMISSED)
+    await confirm(stage, ruled)
+
+    stage.clock.now = late.due_at - timedelta(microseconds=1)
+    await stage.work()
+    assert await overdue(stage) == []
+    stage.clock.now = late.due_at
+    await stage.work()
+    await stage.work()
+    assert await overdue(stage) == [late.due_at.isoformat()]
+    await Relay(stage.db, Hub(), poll_seconds=1).drain()
+    async with stage.db.read() as tx:
+        rows = await tx.session.exec(
+            select(Notice.person_id).where(Notice.words == "roll_ruling_overdue")
+        )
+        assert set(rows) == {world.id(name) for name in ("clerk", "secretary", "supervisor")}
+
+    assert rules_of.is_overdue(late.due_at, None, now=late.due_at)
+    done = await confirm(stage, late)
+    assert rules_of.is_overdue(done.due_at, done.ruled_at, now=done.due_at + timedelta(days=9))
+    assert not rules_of.is_overdue(ruled.due_at, ruled.filed_at, now=late.due_at)
+
+
+async def test_of_a_poll_that_is_void_no_ruling_is_overdue(stage: Stage) -> None:
+    poll, owners, _ = await announced(stage)
+    objection = await file(stage, poll.id, owners[0])
+    async with stage.db.begin() as tx:
+        row = await tx.session.get_one(Poll, poll.id)
+        row.state = PollState.VOIDED
+    stage.clock.now = objection.due_at
+    await stage.work()
+    assert await overdue(stage) == []
