@@ -1,5 +1,5 @@
-"""Writes the append-only triggers into a revision, word for word, whenever a database that is at
-the newest revision has other ones than ``consultation/append_only.py`` asks for."""
+"""Writes into a revision, word for word, the append-only triggers that a database at the newest
+revision has not, or has with other words, and ``consultation/append_only.py`` asks for."""
 
 from typing import Any
 
@@ -47,15 +47,27 @@ def add_guards(context: MigrationContext, revision: Any, directives: list[Migrat
     """An Alembic ``process_revision_directives``."""
     assert context.connection is not None
     [script] = directives
-    if missing(context.connection):
+    names = missing(context.connection)
+    if names:
         assert script.upgrade_ops is not None
         assert script.downgrade_ops is not None
-        script.upgrade_ops.ops.append(RunOp({name: protect(name) for name in DIALECTS}))
-        script.downgrade_ops.ops.insert(0, RunOp({name: unprotect(name) for name in DIALECTS}))
+        put, take = (
+            {name: _of(make(name), names) for name in DIALECTS} for make in (protect, unprotect)
+        )
+        script.upgrade_ops.ops.append(RunOp(put))
+        script.downgrade_ops.ops.insert(0, RunOp(take))
+
+
+def _of(statements: list[str], names: set[str]) -> list[str]:
+    """Those on these guards, and on those against emptying the tables that come with them."""
+    emptying = {
+        f"{name.rpartition('_no_')[0]}_no_truncate" for name in names if "_no_update" in name
+    }
+    return [one for one in statements if " TRIGGER " in one and _name(one) in names | emptying]
 
 
 def _words(statement: str) -> str:
-    return statement.replace("IF NOT EXISTS ", "")
+    return statement.replace("IF NOT EXISTS ", "").replace("IF EXISTS ", "")
 
 
 def _name(statement: str) -> str:
