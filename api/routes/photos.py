@@ -62,6 +62,8 @@ async def add_photo(
     it: a JPEG, PNG or WebP of at most 10 MiB. ``alt`` says in words what is to be seen. Nobody
     else sees it before it has passed. The same file again is the same photo."""
     app.photos.check_kept()
+    async with app.db.read(actor) as tx:
+        await queries.check_own_topic(tx, topic_id)
     sent = await file.read(BYTES + 1)
     if len(sent) > BYTES:
         raise PhotoUnreadable()

@@ -9,6 +9,7 @@ from consultation.deliberation.photo_tables import Photo, PhotoState
 from consultation.permissions import Deed, Grant, grant_of
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic, is_author, is_staff
+from consultation.topics.rules import NotTheAuthor
 from consultation.topics.tables import Topic
 
 
@@ -16,6 +17,13 @@ def _sees_all(tx: Transaction, topic: Topic) -> bool:
     """Also what waits and what is hidden: the author, process staff, who moderates."""
     moderates = grant_of(Deed.MODERATE, tx.standing.role) is Grant.YES
     return moderates or is_author(topic, tx) or is_staff(tx.standing)
+
+
+async def check_own_topic(tx: Transaction, topic_id: UUID) -> None:
+    """Before any work is done for somebody: whether they may lay photos before the community with
+    this topic. NotFound, NotPermitted, NotTheAuthor."""
+    if not is_author(await access_topic(tx, topic_id, Deed.RAISE_TOPIC), tx):
+        raise NotTheAuthor()
 
 
 async def photos_of(tx: Transaction, topic_id: UUID) -> list[Photo]:

@@ -247,6 +247,18 @@ async def test_only_the_author_sends_and_only_while_the_topic_may_be_changed(hou
     assert (frozen.status_code, frozen.json()["code"]) == (409, "draft-frozen")
 
 
+async def test_nothing_is_decoded_for_whoever_may_send_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(sent: bytes) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(house.services.photos, "develop", never)
+    topic = await a_draft(house, State.ACCEPTED, was_public=True)
+    assert (await send(house, topic, name="resident2")).status_code == 403
+    assert (await send(house, topic, name="visitor")).status_code == 403
+
+
 async def test_a_topic_has_nine_photos(house: House) -> None:
     topic = await a_draft(house)
     for number in range(9):

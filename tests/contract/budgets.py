@@ -177,7 +177,7 @@ BUDGETS: Mapping[str, int] = {
     "take_over_topic": 11,
     "agree_withdrawal": 14,
     "list_documents": 5,
-    "add_photo": 12,
+    "add_photo": 14,
     "list_photos": 4,
     "get_photo": 4,
     "get_photo_for_check": 1,
