@@ -191,7 +191,8 @@ async def everybody_looks(
     house: House, play: Play, noticed: Noticed, *names: str, only: str | None = None
 ) -> None:
     for name in names:
-        everything = name == "lift" and only is None
+        # who may read what is decided before a database is asked: every office, on one of them
+        everything = name == "lift" and only is None and house.services.db.is_sqlite
         for reader, headers in readers(play, name):
             if (not everything and reader not in CLOSE) or only not in (None, reader):
                 continue
@@ -322,6 +323,12 @@ async def results(house: House, script: Script) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """As the server runs it: there are thousands of requests here."""
+    return "asyncio", {"use_uvloop": True}
+
+
 Both = Callable[..., Awaitable[list[tuple[Noticed, dict[str, Any]]]]]
 
 
@@ -350,7 +357,7 @@ def both(
 
 
 async def test_nobody_notices_a_choice_before_the_close(
-    both: Both, caplog: pytest.LogCaptureFixture
+    both: Both, db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     (one, results), (other, other_results) = await both()
@@ -363,7 +370,9 @@ async def test_nobody_notices_a_choice_before_the_close(
     assert frames >= {"turnout", "online", "poll.paper_forms_printed", "user.ballot_recorded"}
     reads = {name for method, _, one in operations(described()) if method == "get"
              for name in [one["operationId"]]}  # fmt: skip
-    assert reads | {"frame", "log", "page", "cast_ballot", "cast_as_proxy"} <= kinds
+    if db.is_sqlite:
+        assert reads <= kinds
+    assert {"frame", "log", "page", "cast_ballot", "cast_as_proxy"} <= kinds
     for name in results:
         assert results[name] is not None, name
         assert results[name] != other_results[name], name
