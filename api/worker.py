@@ -17,9 +17,8 @@ from consultation.meetings.commands import minutes
 from consultation.outcomes.commands import adoption, tasks
 from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
-from consultation.polls.commands import closing, erasure, opening, recording, showing
-from consultation.rounds import Rounds
 from consultation.polls.commands import closing, erasure, objections, opening, recording, showing
+from consultation.rounds import Rounds
 from consultation.topics.commands import system
 from notifications.debts import owe_event
 from notifications.digests import make_digest

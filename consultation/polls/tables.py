@@ -64,10 +64,7 @@ class Poll(Row, table=True):
     question: str = Field(max_length=400)
     items: list[PollItem] = value(list[PollItem])
     candidates: list[Candidate] = Field(
-        default_factory=list,
-        sa_type=ValueObject(list[Candidate]),
-        nullable=False,
-        sa_column_kwargs={"server_default": "[]"},
+        default_factory=list, sa_type=ValueObject(list[Candidate]), nullable=False
     )
     budget_fen: int | None = None
     preset: RulePreset = value(RulePreset)

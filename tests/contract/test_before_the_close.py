@@ -38,7 +38,7 @@ from consultation.polls import queries
 from consultation.polls.commands import casting
 from consultation.polls.commands.express import Express
 from consultation.polls.express.judging import OwnCast
-from consultation.polls.tables import Ballot
+from consultation.polls.tables import Ballot, Poll
 from notifications import volatile
 from notifications.volatile import Counters
 from tests import measuring
@@ -383,11 +383,11 @@ async def test_a_leak_into_an_answer_a_frame_or_a_log_line_would_be_noticed(
     both: Both, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three leaks, each as somebody could write it who means no harm."""
-    count, record, cast = queries.turnout_and_served, casting.record_ballot, Express.cast
+    count, record, cast = queries.participation_and_served, casting.record_ballot, Express.cast
 
-    async def supporters_counted(tx: Transaction, poll_id: UUID) -> Any:
-        rows = await tx.session.exec(select(Ballot.choices).where(Ballot.poll_id == poll_id))
-        turnout, served = await count(tx, poll_id)
+    async def supporters_counted(tx: Transaction, poll: Poll) -> Any:
+        rows = await tx.session.exec(select(Ballot.choices).where(Ballot.poll_id == poll.id))
+        turnout, served = await count(tx, poll)
         return turnout, served + sum("for" in (choices or {}).get("1", ()) for choices in rows)
 
     async def recorded_and_told(
@@ -403,7 +403,7 @@ async def test_a_leak_into_an_answer_a_frame_or_a_log_line_would_be_noticed(
         return await cast(self, given)
 
     monkeypatch.setattr(measuring, "BUDGETS", {})  # which would refuse the first one already
-    monkeypatch.setattr(queries, "turnout_and_served", supporters_counted)
+    monkeypatch.setattr(queries, "participation_and_served", supporters_counted)
     monkeypatch.setattr(casting, "record_ballot", recorded_and_told)
     monkeypatch.setattr(Express, "cast", cast_and_logged)
     (one, _), (other, _) = await both(only="nobody")

@@ -94,10 +94,16 @@ def upgrade() -> None:
     with op.batch_alter_table('poll', schema=None) as batch_op:
         batch_op.add_column(sa.Column('candidates', sa.JSON(), server_default='[]', nullable=False))
 
+    with op.batch_alter_table('poll', schema=None) as batch_op:
+        batch_op.alter_column('candidates', server_default=None, existing_type=sa.JSON(), existing_nullable=False)
+
     run(
         sqlite=[
             "CREATE TRIGGER IF NOT EXISTS sheet_entry_no_update BEFORE UPDATE ON sheet_entry FOR EACH ROW  BEGIN SELECT RAISE(ABORT, 'sheet_entry is append-only'); END",
             "CREATE TRIGGER IF NOT EXISTS sheet_entry_no_delete BEFORE DELETE ON sheet_entry FOR EACH ROW  BEGIN SELECT RAISE(ABORT, 'sheet_entry is append-only'); END",
+            # SQLite has made the table anew, without its guards
+            "CREATE TRIGGER IF NOT EXISTS poll_no_rewrite BEFORE UPDATE OF question, items, budget_fen, preset, mode, text_hash, roll_version, roll_digest, manifest_hash, eligible_heads, eligible_area_dm2, opens_at ON poll FOR EACH ROW WHEN (OLD.state NOT IN ('draft', 'announced')) BEGIN SELECT RAISE(ABORT, 'poll is append-only'); END",
+            "CREATE TRIGGER IF NOT EXISTS poll_no_delete BEFORE DELETE ON poll FOR EACH ROW WHEN (OLD.state NOT IN ('draft', 'announced')) BEGIN SELECT RAISE(ABORT, 'poll is append-only'); END",
             "CREATE TRIGGER IF NOT EXISTS poll_no_other_candidates BEFORE UPDATE OF candidates ON poll FOR EACH ROW WHEN (OLD.state NOT IN ('draft', 'announced')) BEGIN SELECT RAISE(ABORT, 'poll is append-only'); END",
         ],
         postgresql=[

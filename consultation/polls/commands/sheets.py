@@ -49,7 +49,7 @@ async def take_envelope(tx: Transaction, poll_id: UUID, form: int) -> PaperFate:
             raise paper.FormSettled()
         return known
     rules.check_open(poll.state, poll.closes_at, tx.now)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     if issue.issued_by_id == tx.person_id:
         raise paper.SecondStaffNeeded()
     place = await voter_in(tx, poll, issue.number)
@@ -107,7 +107,7 @@ async def enter_sheet(
         return paper.state_of(entries) or EntryState.WAITING
     if poll.state is not PollState.CLOSED or poll.box_opened_at is not None:
         raise rules.BoxNotClosed(state=poll.state.value)
-    await check_impartial(tx, topic)
+    await check_impartial(tx, poll, topic)
     sheets.check_number(sheet, envelopes=await envelopes_on_paper(tx, poll))
     if paper.state_of(entries) is EntryState.ENTERED:
         raise paper.FormSettled()
