@@ -93,7 +93,10 @@ async def _vote_until_killed(
         mine.hang_up()
 
     phones = asyncio.gather(*(phone() for _ in range(CONNECTIONS)))
-    await due.wait()
+    reached = asyncio.ensure_future(due.wait())
+    await asyncio.wait([reached, phones], return_when=asyncio.FIRST_COMPLETED)
+    if not reached.done():
+        raise Violated(f"nobody could vote: {told.refused}")
     await asyncio.sleep(draw.uniform(0, MOMENT))
     servers.kill()
     await phones
