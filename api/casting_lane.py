@@ -31,7 +31,7 @@ from api.problems import (
     answer,
 )
 from api.routes import ballots
-from api.routes.ballots import BallotIn, ReceiptOut
+from api.routes.ballots import BallotIn
 from consultation.permissions import Actor
 from consultation.polls.express.judging import Receipt
 from consultation.refusals import Refusal
@@ -44,6 +44,8 @@ ROUTE = next(
 _ID: TypeAdapter[UUID] = TypeAdapter(UUID)
 _ROLE: TypeAdapter[UUID | None] = TypeAdapter(UUID | None)
 _BODY: TypeAdapter[BallotIn] = TypeAdapter(BallotIn)
+_RECEIPT: TypeAdapter[Receipt] = TypeAdapter(Receipt)
+"""Has the fields of ``ballots.ReceiptOut``."""
 _BEFORE, _AFTER = "/v1/polls/", "/ballot"
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _NOTHING = object()
@@ -217,14 +219,7 @@ def _valid(
 
 
 async def _reply(send: Send, request_id: str, receipt: Receipt) -> None:
-    body = ReceiptOut.__pydantic_serializer__.to_json(
-        ReceiptOut(
-            poll_id=receipt.poll_id,
-            receipt=receipt.receipt,
-            tracker=receipt.tracker,
-            cast_at=receipt.cast_at,
-        )
-    )
+    body = _RECEIPT.serializer.to_json(receipt)
     await send(
         {
             "type": "http.response.start",
