@@ -204,8 +204,14 @@ class PostgresBox:
         counts = () if areas is None else (self._shard,)
         sql = _insert(ledger, counts=areas is not None)
         found = await self._fetch(sql, *columns, *same, polls, now, *counts)
-        new = {(poll, entry) for poll, entry in found if entry is not None}
-        return new, {poll for poll, entry in found if entry is None}
+        new: set[Key] = set()
+        still_open: set[UUID] = set()
+        for poll, entry in found:
+            if entry is None:
+                still_open.add(poll)
+            else:
+                new.add((poll, entry))
+        return new, still_open
 
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
         found: dict[Key, list[Known]] = {}

@@ -36,11 +36,17 @@ SELECT p.state, p.closes_at, t.was_public, p.community_id, p.meeting_id, p.roll_
        t.community_id
 FROM poll p JOIN topic t ON t.id = p.topic_id WHERE p.id = ?
 """
-VOTER = """
+VOTERS = """
 SELECT r.level, r.kind, e.id, coalesce(e.number, 0), coalesce(e.area_dm2, 0)
-FROM (SELECT ?1 AS person_id) v
-LEFT JOIN residence r ON r.person_id = v.person_id AND r.community_id = ?2
-LEFT JOIN roll_entry e ON e.poll_id = ?3 AND e.roll_version = ?4 AND e.person_id = v.person_id
+FROM (
+  SELECT key, json_extract(value, '$[0]') AS person_id, json_extract(value, '$[1]') AS place,
+         json_extract(value, '$[2]') AS poll_id, json_extract(value, '$[3]') AS roll_version
+  FROM json_each(?)
+) v
+LEFT JOIN residence r ON r.person_id = v.person_id AND r.community_id = v.place
+LEFT JOIN roll_entry e
+  ON e.poll_id = v.poll_id AND e.roll_version = v.roll_version AND e.person_id = v.person_id
+ORDER BY v.key
 """
 PRESENT = """
 SELECT 1 FROM attendance WHERE meeting_id = ? AND person_id = ? AND mode <> 'written'
@@ -86,6 +92,7 @@ def _read_time(text: str) -> datetime:
 class _Poll:
     """``place`` is where its topic lies; ids are as the database has them."""
 
+    id: str
     state: PollState
     closes_at: datetime
     topic_public: bool
@@ -167,18 +174,22 @@ class SqliteBox:
         return found
 
     async def look(self, casts: Sequence[OwnCast]) -> tuple[datetime, list[Seen | None]]:
-        polls: dict[UUID, _Poll | None] = {}
+        ids = dict.fromkeys(cast.poll_id for cast in casts)
+        polls = {id: poll for id in ids if (poll := self._poll(id)) is not None}
+        asked = [
+            (cast.person_id.hex, poll.place, poll.id, poll.roll_version)
+            for cast in casts
+            if (poll := polls.get(cast.poll_id)) is not None
+        ]
+        voters = self._rows(VOTERS, json.dumps(asked))
         seen: list[Seen | None] = []
         for cast in casts:
-            if cast.poll_id not in polls:
-                polls[cast.poll_id] = self._poll(cast.poll_id)
-            poll = polls[cast.poll_id]
+            poll = polls.get(cast.poll_id)
             if poll is None:
                 seen.append(None)
                 continue
-            person, meeting = cast.person_id.hex, poll.meeting
-            voter = self._rows(VOTER, person, poll.place, cast.poll_id.hex, poll.roll_version)
-            level, kind, entry, number, area = next(voter)
+            level, kind, entry, number, area = next(voters)
+            meeting = poll.meeting
             seen.append(
                 Seen(
                     poll.state,
@@ -190,14 +201,15 @@ class SqliteBox:
                     entry,
                     number,
                     area,
-                    meeting is not None and bool(list(self._rows(PRESENT, meeting, person))),
+                    meeting is not None
+                    and bool(list(self._rows(PRESENT, meeting, cast.person_id.hex))),
                 )
             )
         return self._clock(), seen
 
     def _poll(self, id: UUID) -> "_Poll | None":
         for state, closes_at, public, *ids in self._rows(POLL, id.hex):
-            return _Poll(PollState(state), _read_time(closes_at), bool(public), *ids)
+            return _Poll(id.hex, PollState(state), _read_time(closes_at), bool(public), *ids)
         return None
 
     async def insert(
@@ -211,7 +223,8 @@ class SqliteBox:
         connection = self._connection
         assert connection is not None
         stored = tuple(_stored(value) for value in same)
-        values = [(*(_stored(value) for value in row), *stored) for row in rows]
+        # of the columns only the first is not yet as the database has it
+        values = [(row[0].hex, *row[1:], *stored) for row in rows]
         before = connection.total_changes
         connection.executemany(_insert(ledger), values)
         went_in: Sequence[bool] = [True] * len(rows)
