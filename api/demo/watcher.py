@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -77,7 +78,8 @@ class Watcher:
 
     async def _follow(self) -> None:
         while True:
-            with contextlib.suppress(ConnectionClosed, OSError):
+            # the clock may jump past the end of a token between the log-in and its first use
+            with contextlib.suppress(ConnectionClosed, OSError, httpx.HTTPStatusError):
                 await self._connect()
             self._socket = None
             await asyncio.sleep(0.05)

@@ -23,7 +23,9 @@ TOLD = {"channel": "doorstep", "evidence": "told", "reference": "走访登记 12
 
 @pytest.fixture
 async def house(client: httpx.AsyncClient, db: Database, world: World, clock: ManualClock) -> House:
-    return House(db, clock, world)
+    house = House(db, clock, world)
+    await house.give_accounts([person.id for person in world.people.values()])
+    return house
 
 
 @pytest.fixture
