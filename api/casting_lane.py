@@ -9,6 +9,7 @@ import email.message
 import json
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +34,7 @@ from api.problems import (
 from api.routes import ballots
 from api.routes.ballots import BallotIn
 from consultation.permissions import Actor
-from consultation.polls.express.judging import Receipt
+from consultation.polls.express.judging import Answers, OwnCast, Receipt
 from consultation.refusals import Refusal
 
 ROUTE = next(
@@ -125,8 +126,8 @@ async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
         elif name == b"idempotency-key":
             once = value.decode("latin-1")
     content = await _read(receive)
-    ballot = _usual(content, kind)
-    body = None if ballot is not None else _parsed(content, kind)
+    answers = _usual(content) if kind in _JSON else None
+    body = None if answers is not None else _parsed(content, kind)
 
     services: Services = scope["app"].state.services
     problems: list[dict[str, str]] = []
@@ -143,12 +144,13 @@ async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
     poll = _valid(_ID, poll_id, ("path", "poll_id"), problems)
     if body is _NOTHING:
         problems.append({"field": "body", "problem": "missing"})
-    elif ballot is None:
+    elif answers is None:
         ballot = _valid(_BODY, body, ("body",), problems)
-    if problems or poll is None or ballot is None:
+        answers = None if ballot is None else ballots.answers_in(ballot)
+    if problems or poll is None or answers is None:
         raise MalformedRequest(fields=problems)
 
-    cast = ballots.own_cast(poll, scope["person_id"], ballot, once)
+    cast = OwnCast(poll, scope["person_id"], answers, once)
     if assignment is not None:
         actor = Actor(person_id=cast.person_id, assignment_id=assignment)
         return await services.casts.cast_alone(cast, actor)
@@ -168,13 +170,12 @@ async def _read(receive: Receive) -> bytes:
             return body
 
 
-def _usual(body: bytes, kind: bytes | None) -> BallotIn | None:
-    """The ballot in one step, if it is JSON of the right shape; what is wrong with any other is
-    found out step by step."""
-    if kind not in _JSON:
-        return None
+@lru_cache(maxsize=256)
+def _usual(body: bytes) -> Answers | None:
+    """The answers in one step, if it is JSON of the right shape; what is wrong with any other is
+    found out step by step. Many voters send the same bytes, which are read once."""
     try:
-        return _BODY.validator.validate_json(body)
+        return ballots.answers_in(_BODY.validator.validate_json(body))
     except ValidationError:
         return None
 

@@ -17,6 +17,7 @@ from consultation.permissions import Deed
 from consultation.polls import envelope_queries, queries
 from consultation.polls.commands import casting, closing
 from consultation.polls.envelope_tables import Envelope, Participation
+from consultation.polls.express.judging import Answers as Given
 from consultation.polls.express.judging import OwnCast
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.rules import NotOnRoll
@@ -152,7 +153,8 @@ async def cast_ballot(
 ) -> ReceiptOut:
     """Cast one's own ballot; it can be changed only where the rule of the poll says so."""
     # Declared here, answered by api/casting_lane.py, which stands before the routes.
-    cast = own_cast(poll_id, actor.person_id, body, once)
+    assert actor.person_id is not None
+    cast = OwnCast(poll_id, actor.person_id, answers_in(body), once)
     if actor.assignment_id is not None:
         return ReceiptOut.model_validate(await app.casts.cast_alone(cast, actor))
     return ReceiptOut.model_validate(await app.casts.cast(cast))
@@ -298,10 +300,8 @@ def _sealed(found: Envelope | Participation | None) -> MyBallotOut:
     return MyBallotOut(receipt=receipt, channel=found.channel, answers=None, cast_at=None)
 
 
-def own_cast(poll_id: UUID, person_id: UUID | None, body: BallotIn, once: str | None) -> OwnCast:
-    assert person_id is not None
-    answers = tuple((answer.item, tuple(answer.choices)) for answer in body.answers)
-    return OwnCast(poll_id, person_id, answers, once)
+def answers_in(body: BallotIn) -> Given:
+    return tuple([(answer.item, tuple(answer.choices)) for answer in body.answers])
 
 
 def given(answers: list[BallotAnswerIn]) -> list[tuple[int, list[str]]]:
