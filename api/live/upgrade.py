@@ -1,8 +1,11 @@
 """From HTTP to the live socket on the same port."""
 
+import asyncio
 from typing import Any, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import is_ssl
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
@@ -12,6 +15,15 @@ from api.live.wire import Wire
 class Http(HttpToolsProtocol):
     """uvicorn's HTTP, which gives an upgrade away as it has read it, where uvicorn would write it
     out again for another parser. ``ws`` of the configuration makes the ``Wire``."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """As uvicorn does it, which makes a socket object each time to look up two addresses."""
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = _address(transport.get_extra_info("sockname"))
+        self.client = _address(transport.get_extra_info("peername"))
+        self.scheme = "https" if is_ssl(transport) else "http"
 
     def handle_websocket_upgrade(self) -> None:
         self.connections.discard(self)
@@ -27,3 +39,7 @@ class Http(HttpToolsProtocol):
         wire.shake(Request(path, headers, method=method, protocol=protocol), self.client)
         self.transport.set_protocol(wire)
         self.parser = None  # ends the circle in which they hold each other
+
+
+def _address(name: Any) -> tuple[str, int] | None:
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
