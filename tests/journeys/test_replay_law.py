@@ -64,7 +64,15 @@ OF_AN_ITEM = {
         "list_spending": "tasks/{}/spending",
     },
 }
-BY_TIME = {"as_of", "overdue", "overdue_since", "permitted_acts", "turnout", "turnout_progress"}
+BY_TIME = {
+    "as_of",
+    "overdue",
+    "overdue_since",
+    "permitted_acts",
+    "turnout",
+    "turnout_progress",
+    "meter",  # the same as words
+}
 """Fields that time or ``volatile`` frames change, or that say only when this was read."""
 
 NOT_SHOWN = "404"
