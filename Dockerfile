@@ -16,7 +16,8 @@ COPY notifications notifications
 COPY client-spec/verifier client-spec/verifier
 RUN python -m venv .venv \
  && pip install -q -c tests/constraints.txt -e . \
- && install -d -o minyi var
+ && install -d -o minyi var photos \
+ && install -d -o minyi -m 700 box-keys
 
 USER minyi
 EXPOSE 8000

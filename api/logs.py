@@ -90,7 +90,7 @@ def request_id() -> str:
 
 
 IDS = 256
-"""Made at once: to ask for random bytes costs as much as to check a token."""
+"""Made at once: to ask for random bytes is a call to the system each time."""
 _ids: list[str] = []
 
 

@@ -135,6 +135,16 @@ def state_of(entries: Sequence[Entry]) -> EntryState | None:
     return EntryState.WAITING if len(entries) == 1 else EntryState.DISPUTED
 
 
+def repeated(entries: Sequence[Entry], entry: Entry) -> bool:
+    """Whether somebody enters again what they have entered. Refuses with EntryDiffers."""
+    mine = next((one for one in entries if one.person_id == entry.person_id), None)
+    if mine is None:
+        return False
+    if (mine.readable, mine.content) != (entry.readable, entry.content):
+        raise EntryDiffers()
+    return True
+
+
 def check_scans(earlier: Sequence[Entry], scans: Sequence[str]) -> None:
     """The first two each give the scan that they read; whoever comes after them has read both."""
     if len(earlier) < 2:

@@ -17,7 +17,7 @@ from api.app import build_services
 from api.dependencies import Services
 from api.settings import Settings
 from api.tables import PhoneCode, PhoneCodeCount
-from consultation.community.tables import Person, Residence
+from consultation.community.tables import Person, Residence, ResidenceKind
 from consultation.database import Database
 from notifications.wechat.tables import AccountKind, WechatAccount
 from tests.conftest import ManualClock, surface
@@ -113,7 +113,7 @@ async def registered(db: Database, world: World, phone: str = PHONE) -> Person:
                 id=tx.new_id(),
                 person_id=person.id,
                 community_id=world.community.id,
-                kind="owner",  # type: ignore[arg-type]
+                kind=ResidenceKind.OWNER,
                 level=1,
                 created_at=tx.now,
             )

@@ -31,6 +31,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from pydantic import SecretStr
 from sqlalchemy import update
 from sqlmodel import col, select
 from websockets.asyncio.client import ClientConnection, connect
@@ -135,7 +136,7 @@ class House:
             database_url=f"sqlite+aiosqlite:///{path}",
             field_secret=SECRET,  # type: ignore[arg-type]
             token_key="11" * 32,  # type: ignore[arg-type]
-            board_key="22" * 32,  # type: ignore[arg-type]
+            board_key=SecretStr("22" * 32),
             run_worker=False,
             replay_events=REPLAY,
             live_per_person=1000,

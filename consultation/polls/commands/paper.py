@@ -154,10 +154,7 @@ async def enter_form(
         content=_content(tx, poll, form, choices),
         scans=tuple(sorted(set(scans))),
     )
-    mine = next((one for one in entries if one.person_id == tx.person_id), None)
-    if mine is not None:
-        if (mine.readable, mine.content) != (entry.readable, entry.content):
-            raise paper.EntryDiffers()
+    if paper.repeated(entries, entry):
         settled = await fate_of(tx, poll, form) is not None
         return EntryState.ENTERED if settled else paper.state_of(entries) or EntryState.WAITING
     rules.check_open(poll.state, poll.closes_at, tx.now)

@@ -230,7 +230,10 @@ class SqliteBox:
         went_in: Sequence[bool] = [True] * len(rows)
         if connection.total_changes - before < len(rows):
             leaf = [name for name, _ in ledger.columns].index("leaf_hash")
-            mine = f"SELECT 1 FROM {ledger.table} WHERE poll_id = ? AND roll_entry_id = ? AND leaf_hash = ?"  # noqa: E501, S608  our own names
+            mine = (
+                f"SELECT 1 FROM {ledger.table} "  # noqa: S608  our own names
+                "WHERE poll_id = ? AND roll_entry_id = ? AND leaf_hash = ?"
+            )
             went_in = [bool(list(self._rows(mine, *row[:2], row[leaf]))) for row in values]
         new: set[Key] = set()
         sums: dict[str, tuple[int, int]] = {}

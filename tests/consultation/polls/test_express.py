@@ -28,9 +28,10 @@ from consultation.polls.commands.express import Express
 from consultation.polls.counting import Count
 from consultation.polls.express.judging import OwnCast, PollText, Receipt
 from consultation.polls.express.ledgers import LEDGERS, Entry
+from consultation.polls.express.postgres import PostgresBox
 from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, Revote
 from consultation.polls.queries import Hold, access_poll, places_numbered, turnout
-from consultation.polls.rules import check_ballot, check_open
+from consultation.polls.rules import PollState, check_ballot, check_open
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, Refusal
 from tests.conftest import BOARD_KEY
@@ -256,6 +257,38 @@ async def test_the_closing_instant_is_already_too_late(
     assert (await express.cast(OwnCast(poll.id, owners[1], FOR))).receipt == before.receipt
     late = await outcomes(express, [OwnCast(poll.id, owners[1], AGAINST)])
     assert late == ["already-voted" if taken else "poll-closed"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("by_the_clock", [True, False])
+async def test_a_poll_that_closes_after_the_look_takes_no_more_of_the_batch(
+    stage: Stage, express: Express, monkeypatch: pytest.MonkeyPatch, by_the_clock: bool
+) -> None:
+    """Its ballots are judged anew, and the others of the batch go in."""
+    (poll, other), owners = await two_polls(stage)
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    look = PostgresBox.look
+
+    async def look_and_close(self: PostgresBox, casts: Sequence[OwnCast]) -> Any:
+        seen = await look(self, casts)
+        async with stage.db.begin() as tx:
+            row = await tx.session.get(Poll, poll.id)
+            assert row is not None
+            if by_the_clock:
+                row.closes_at = stage.clock.now
+            else:
+                row.state = PollState.CLOSED
+        return seen
+
+    monkeypatch.setattr(PostgresBox, "look", look_and_close)
+    found = await outcomes(
+        express, [OwnCast(poll.id, owners[0], FOR), OwnCast(other.id, owners[1], FOR)]
+    )
+
+    assert found[0] == "poll-closed"
+    assert await ballots(stage, poll.id) == []
+    assert [row.receipt for row in await ballots(stage, other.id)] == found[1:]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

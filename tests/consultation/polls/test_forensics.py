@@ -391,7 +391,10 @@ async def play_on_paper(stage: Stage) -> OnPaper:
     await stage.closed(poll.id)
 
     mixed = luck.sample(people, VOTERS)
-    listen: Callable[..., None] = lambda *a: played.entered.append((a[2].lower(), a[3]))  # noqa: E731
+
+    def listen(*details: Any) -> None:
+        played.entered.append((details[2].lower(), details[3]))
+
     event.listen(stage.db.writer.sync_engine, "before_cursor_execute", listen)
     for who in (ONE, TWO):
         for sheet, person in enumerate(mixed, 1):
