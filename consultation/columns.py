@@ -97,6 +97,11 @@ def key() -> Any:
     return Field(primary_key=True, sa_type=Uuid)
 
 
+def same() -> Any:
+    """An id that another column of the row implies, which is the one that has the foreign key."""
+    return Field(sa_type=Uuid, nullable=False)
+
+
 def ref(target: str, *, primary_key: bool = False, index: bool = True) -> Any:
     """A foreign key to ``target`` ("table.column"), never null."""
     return Field(

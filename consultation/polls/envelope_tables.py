@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import JSON, LargeBinary
 from sqlmodel import Field
 
-from consultation.columns import Row, choice, maybe_ref, maybe_text, ref, when
+from consultation.columns import Row, choice, key, maybe_ref, maybe_text, ref, same, when
 from consultation.polls.presets import BallotChannel
 from consultation.polls.rules import Choices
-from consultation.polls.tables import SignerRole
+from consultation.polls.tables import SignerRole, of_the_roll
 
 HASH_BYTES = 32
 
@@ -28,9 +28,11 @@ class Envelope(Row, table=True):
     An envelope on paper is handed in shut: ``sealed`` is empty (``sheet_tables`` has what follows).
     All rows of a poll are deleted when its box is opened."""
 
-    poll_id: UUID = ref("poll.id", primary_key=True)
-    roll_entry_id: UUID = ref("roll_entry.id", primary_key=True)
-    community_id: UUID = ref("node.id", index=False)
+    __table_args__ = (of_the_roll(),)
+
+    poll_id: UUID = key()
+    roll_entry_id: UUID = key()
+    community_id: UUID = same()
     channel: BallotChannel = choice(BallotChannel)
     entered_by_id: UUID | None = maybe_ref("person.id")
     consent_note: str | None = maybe_text()

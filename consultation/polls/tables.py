@@ -5,7 +5,7 @@ from enum import StrEnum
 from secrets import token_bytes
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field
 
 from consultation.columns import (
@@ -18,6 +18,7 @@ from consultation.columns import (
     maybe_value,
     maybe_when,
     ref,
+    same,
     value,
     when,
 )
@@ -109,6 +110,7 @@ class RollEntry(Row, table=True):
     __table_args__ = (
         UniqueConstraint("poll_id", "roll_version", "number"),
         UniqueConstraint("poll_id", "roll_version", "person_id"),
+        Index("uq_roll_entry_poll_id_id", "poll_id", "id", unique=True),  # what ballots refer to
     )
 
     id: UUID = key()
@@ -130,6 +132,14 @@ class RollEntry(Row, table=True):
     )
 
 
+def of_the_roll() -> ForeignKeyConstraint:
+    """The one foreign key of a ballot: its place is on the roll of its own poll. Poll and community
+    follow from that; a key for each of them cost as much as the ballot."""
+    return ForeignKeyConstraint(
+        ["poll_id", "roll_entry_id"], ["roll_entry.poll_id", "roll_entry.id"]
+    )
+
+
 class Ballot(Row, table=True):
     """One cast of one voter in a ``named`` poll, never changed. The primary key refuses a second
     cast number 1; where the preset lets a later cast stand (``rules.precedence``) it is the next
@@ -139,6 +149,7 @@ class Ballot(Row, table=True):
     invalid ones, which turnout may leave out (``queries.participation``)."""
 
     __table_args__ = (
+        of_the_roll(),
         Index(
             "ix_ballot_invalid",
             "poll_id",
@@ -147,10 +158,10 @@ class Ballot(Row, table=True):
         ),
     )
 
-    poll_id: UUID = ref("poll.id", primary_key=True)
-    roll_entry_id: UUID = ref("roll_entry.id", primary_key=True)
+    poll_id: UUID = key()
+    roll_entry_id: UUID = key()
     cast_no: int = Field(default=1, primary_key=True)
-    community_id: UUID = ref("node.id", index=False)
+    community_id: UUID = same()
     choices: Choices | None = Field(default=None, sa_type=JSON(none_as_null=True))
     channel: BallotChannel = choice(BallotChannel)
     set_aside: bool = False
