@@ -4,12 +4,13 @@ import asyncio
 from typing import Any, cast
 
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import is_ssl
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from api.live.wire import Wire
+from api.one_write import OneWrite
 
 
 class Http(HttpToolsProtocol):
@@ -24,6 +25,10 @@ class Http(HttpToolsProtocol):
         self.server = _address(transport.get_extra_info("sockname"))
         self.client = _address(transport.get_extra_info("peername"))
         self.scheme = "https" if is_ssl(transport) else "http"
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.__class__ = OneWrite  # uvicorn makes its own by name
+        super()._start_asgi_task(cycle, app)
 
     def handle_websocket_upgrade(self) -> None:
         self.connections.discard(self)
