@@ -98,7 +98,7 @@ def key() -> Any:
 
 
 def same() -> Any:
-    """An id that another column of the row implies, which is the one that has the foreign key."""
+    """An id that another of the row implies."""
     return Field(sa_type=Uuid, nullable=False)
 
 

@@ -10,7 +10,7 @@ from sqlmodel import Field
 from consultation.columns import Row, choice, key, maybe_ref, maybe_text, ref, same, when
 from consultation.polls.presets import BallotChannel
 from consultation.polls.rules import Choices
-from consultation.polls.tables import SignerRole, of_the_roll
+from consultation.polls.tables import SignerRole
 
 HASH_BYTES = 32
 
@@ -27,8 +27,6 @@ class Envelope(Row, table=True):
     comes on the board as its receipt promised. ``salt`` and ``leaf_hash`` put the envelope there.
     An envelope on paper is handed in shut: ``sealed`` is empty (``sheet_tables`` has what follows).
     All rows of a poll are deleted when its box is opened."""
-
-    __table_args__ = (of_the_roll(),)
 
     poll_id: UUID = key()
     roll_entry_id: UUID = key()

@@ -5,7 +5,7 @@ from enum import StrEnum
 from secrets import token_bytes
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import JSON, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field
 
 from consultation.columns import (
@@ -110,7 +110,6 @@ class RollEntry(Row, table=True):
     __table_args__ = (
         UniqueConstraint("poll_id", "roll_version", "number"),
         UniqueConstraint("poll_id", "roll_version", "person_id"),
-        Index("uq_roll_entry_poll_id_id", "poll_id", "id", unique=True),  # what ballots refer to
     )
 
     id: UUID = key()
@@ -132,24 +131,16 @@ class RollEntry(Row, table=True):
     )
 
 
-def of_the_roll() -> ForeignKeyConstraint:
-    """The one foreign key of a ballot: its place is on the roll of its own poll. Poll and community
-    follow from that; a key for each of them cost as much as the ballot."""
-    return ForeignKeyConstraint(
-        ["poll_id", "roll_entry_id"], ["roll_entry.poll_id", "roll_entry.id"]
-    )
-
-
 class Ballot(Row, table=True):
     """One cast of one voter in a ``named`` poll, never changed. The primary key refuses a second
     cast number 1; where the preset lets a later cast stand (``rules.precedence``) it is the next
     number. Of a voter's casts the last that was not set aside stands. ``choices`` is null of an
     invalid ballot. Staff who entered it are named, with how the voter agreed (``consent_note``).
     ``leaf_hash`` and ``salt`` put it on the board (``polls/leaves.py``). The index holds the few
-    invalid ones, which turnout may leave out (``queries.participation``)."""
+    invalid ones, which turnout may leave out (``queries.participation``). That the place is on the
+    roll of the poll is for a guard to see (``append_only``): a foreign key locks the place."""
 
     __table_args__ = (
-        of_the_roll(),
         Index(
             "ix_ballot_invalid",
             "poll_id",

@@ -9,7 +9,7 @@ from sqlalchemy import Column, insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from consultation.append_only import APPEND_ONLY, GUARDED, JOURNAL, protect, unprotect
+from consultation.append_only import APPEND_ONLY, GUARDED, JOURNAL, ON_ROLL, protect, unprotect
 from consultation.columns import EnumText, UtcDateTime, ValueObject
 from consultation.database import Database, metadata
 from consultation.events import RegisterImported
@@ -49,6 +49,8 @@ async def run(db: Database, *statements: str) -> None:
 
 async def add_a_row(session: AsyncSession, name: str) -> None:
     """Any row at all, with its references unchecked: the guards look at nothing but the deed."""
+    if name in ON_ROLL:
+        await add_a_row(session, "roll_entry")
     table = metadata.tables[name]
     row = {column.name: sample(column) for column in table.columns if not column.nullable}
     connection = await session.connection()
@@ -102,6 +104,23 @@ async def test_what_an_unnumbered_entry_says_cannot_change_before_it_is_numbered
     with pytest.raises(IntegrityError, match="journal_entry is append-only"):
         await run(db, "UPDATE journal_entry SET stream = 'user:x'")
     assert await Relay(db, Hub()).drain() == 1
+
+
+@pytest.mark.parametrize("name", ON_ROLL)
+async def test_a_ballot_from_a_place_on_another_roll_is_refused(db: Database, name: str) -> None:
+    table = metadata.tables[name]
+    row = {column.name: sample(column) for column in table.columns if not column.nullable}
+    for of, its in (("another poll", {"poll_id": UUID(int=8)}), ("its own", {})):
+        async with AsyncSession(db.writer) as session:
+            await add_a_row(session, "roll_entry")
+            connection = await session.connection()
+            into = insert(table).values(row | its)
+            if of == "its own":
+                await connection.execute(into)
+            else:
+                with pytest.raises(IntegrityError, match="is not of the roll"):
+                    await connection.execute(into)
+            await session.rollback()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
