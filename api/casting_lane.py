@@ -141,7 +141,7 @@ async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
         claims = services.tokens.read(held)
         scope["person_id"] = claims.person_id
         await services.ended.check(claims.session_id)
-    poll = _valid(_ID, poll_id, ("path", "poll_id"), problems)
+    poll = _known_id(poll_id) or _valid(_ID, poll_id, ("path", "poll_id"), problems)
     if body is _NOTHING:
         problems.append({"field": "body", "problem": "missing"})
     elif answers is None:
@@ -168,6 +168,16 @@ async def _read(receive: Receive) -> bytes:
             raise TooLarge()
         if not message.get("more_body", False):
             return body
+
+
+@lru_cache(maxsize=4096)
+def _known_id(text: str) -> UUID | None:
+    """The id of a poll as we write it; any other way is found out step by step."""
+    try:
+        id = UUID(text)
+    except ValueError:
+        return None
+    return id if str(id) == text else None
 
 
 @lru_cache(maxsize=256)

@@ -106,14 +106,13 @@ def request_done(
 ) -> None:
     """The line of one request as ``RequestLog`` writes it, at a tenth of the cost: for the casting
     lane. Nothing here needs escaping: routes and codes are ours, the rest are digits."""
-    at = datetime.now(UTC).isoformat(timespec="microseconds")
     if not _waiting:
         asyncio.get_running_loop().call_soon(_write)
     _waiting.append(
         f'{{"request_id": "{request_id}", "method": "{method}", "route": "{route}", '
         f'"status": {status}, "ms": {seconds * 1000:.1f}, "sql": 0, '
         f'"code": {_text(code)}, "actor_id": {_text(actor_id)}, '
-        f'"event": "request", "level": "info", "timestamp": "{at[:26]}Z"}}'
+        f'"event": "request", "level": "info", "timestamp": '
     )
 
 
@@ -121,8 +120,11 @@ _waiting: list[str] = []
 
 
 def _write() -> None:
-    """The lines of one turn of the loop in one go: those of a batch are answered together."""
-    lines = "\n".join(_waiting)
+    """The lines of one turn of the loop in one go and with one time: those of a batch are answered
+    together."""
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    end = f'"{at[:26]}Z"}}'
+    lines = f"{end}\n".join(_waiting) + end
     _waiting.clear()
     structlog.get_config()["logger_factory"]().msg(lines)
 

@@ -4,36 +4,34 @@ A mode that has no ledger here is cast by ``commands/casting`` one ballot at a t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from uuid import UUID
 
 from consultation.polls import leaves
 from consultation.polls.envelopes import seal_ballot
-from consultation.polls.express.judging import CHANNEL, PollText, Receipt
+from consultation.polls.express.judging import CHANNEL, Admitted, OwnCast, PollText, Receipt, Seen
 from consultation.polls.presets import BallotMode
-from consultation.polls.rules import Choices
 
-RANDOM_BYTES = leaves.SALT_BYTES
+SALT_BYTES = leaves.SALT_BYTES
 
 
-@dataclass(slots=True)
-class Entry:
-    """A cast that was admitted; ``written`` are its choices in canonical JSON. ``entry`` and
-    ``community`` are ids as the database has them; ``random`` are fresh random bytes."""
+class Case:
+    """A cast that was admitted, and its place in the batch."""
 
-    poll_id: UUID
-    entry: Any
-    number: int
-    community: Any
-    choices: Choices
-    written: str
-    cast_no: int
-    now: datetime
-    random: bytes
-    text: PollText
-    once: bytes
+    __slots__ = ("admitted", "cast", "index", "key", "seen", "text")
+
+    def __init__(
+        self, index: int, cast: OwnCast, text: PollText, seen: Seen, admitted: Admitted
+    ) -> None:
+        self.index = index
+        self.cast = cast
+        self.text = text
+        self.seen = seen
+        self.admitted = admitted
+        self.key = (cast.poll_id, seen.entry)
+
+    def order(self) -> tuple[int, int]:
+        return (self.cast.poll_id.int, self.seen.number)
 
 
 class Ledger(Protocol):
@@ -54,8 +52,11 @@ class Ledger(Protocol):
         """The values of the shared columns."""
         ...
 
-    def row(self, cast: Entry) -> tuple[tuple[Any, ...], Receipt]:
-        """The values of the columns, and the receipt for when they are in."""
+    def row(
+        self, case: Case, cast_no: int, now: datetime, salt: bytes
+    ) -> tuple[tuple[Any, ...], Receipt]:
+        """The values of the columns, and the receipt for when they are in. ``salt`` is 16 fresh
+        random bytes."""
         ...
 
 
@@ -80,10 +81,17 @@ class Named:
     def same(self, cast_no: int, set_aside: bool, now: datetime) -> tuple[Any, ...]:
         return (cast_no, set_aside, _ELECTRONIC, now)
 
-    def row(self, cast: Entry) -> tuple[tuple[Any, ...], Receipt]:
-        leaf = leaves.leaf_hash(_leaf(cast))
-        values = (cast.poll_id, cast.entry, cast.community, cast.written, cast.random, leaf)
-        return values, Receipt(cast.poll_id, leaf.hex(), cast.now)
+    def row(
+        self, case: Case, cast_no: int, now: datetime, salt: bytes
+    ) -> tuple[tuple[Any, ...], Receipt]:
+        poll_id, seen, written = case.cast.poll_id, case.seen, case.admitted.written
+        # ``leaves.ballot_leaf``, written out: half of what a row costs otherwise
+        leaf = leaves.leaf_hash(
+            f'{{"cast":{cast_no},"channel":"{_ELECTRONIC}","choices":{written},'
+            f'"place":{seen.number},"poll":"{poll_id}","salt":"{salt.hex()}","v":1}}'.encode()
+        )
+        values = (poll_id, seen.entry, seen.community, written, salt, leaf)
+        return values, Receipt(poll_id, leaf.hex(), now)
 
 
 class Confidential:
@@ -106,34 +114,29 @@ class Confidential:
     def same(self, cast_no: int, set_aside: bool, now: datetime) -> tuple[Any, ...]:
         return (_ELECTRONIC, b"")
 
-    def row(self, cast: Entry) -> tuple[tuple[Any, ...], Receipt]:
-        assert cast.text.box_public_key is not None
+    def row(
+        self, case: Case, cast_no: int, now: datetime, salt: bytes
+    ) -> tuple[tuple[Any, ...], Receipt]:
+        cast, seen, text = case.cast, case.seen, case.text
+        assert text.box_public_key is not None
         content = seal_ballot(
-            cast.text.box_public_key,
+            text.box_public_key,
             poll_id=cast.poll_id,
-            items=cast.text.items,
-            place=cast.number,
-            choices=cast.choices,
-            once=cast.once,
+            items=text.items,
+            place=seen.number,
+            choices=case.admitted.choices,
+            once=case.admitted.once,
         )
         values = (
             cast.poll_id,
-            cast.entry,
-            cast.community,
+            seen.entry,
+            seen.community,
             content.sealed,
             content.fingerprint,
             content.salt,
             content.leaf_hash,
         )
         return values, Receipt(cast.poll_id, content.leaf_hash.hex(), None, content.tracker)
-
-
-def _leaf(cast: Entry) -> bytes:
-    """``leaves.ballot_leaf``, written out: half of what a row costs otherwise."""
-    return (
-        f'{{"cast":{cast.cast_no},"channel":"{_ELECTRONIC}","choices":{cast.written},'
-        f'"place":{cast.number},"poll":"{cast.poll_id}","salt":"{cast.random.hex()}","v":1}}'
-    ).encode()
 
 
 _ELECTRONIC = CHANNEL.value

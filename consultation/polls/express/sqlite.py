@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from itertools import repeat
+from itertools import compress
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from consultation.polls.rules import PollItem, PollState
 
 Result = TypeVar("Result")
 ITEMS = TypeAdapter(list[PollItem])
+_KINDS = {kind.value: kind for kind in ResidenceKind}
 
 TEXT = "SELECT state, items, preset, mode, box_public_key FROM poll WHERE id = ?"
 
@@ -174,17 +175,17 @@ class SqliteBox:
         return found
 
     async def look(self, casts: Sequence[OwnCast]) -> tuple[datetime, list[Seen | None]]:
-        ids = dict.fromkeys(cast.poll_id for cast in casts)
-        polls = {id: poll for id in ids if (poll := self._poll(id)) is not None}
+        ids = {cast.poll_id.int: cast.poll_id for cast in casts}
+        polls = {n: poll for n, id in ids.items() if (poll := self._poll(id)) is not None}
         asked = [
             (cast.person_id.hex, poll.place, poll.id, poll.roll_version)
             for cast in casts
-            if (poll := polls.get(cast.poll_id)) is not None
+            if (poll := polls.get(cast.poll_id.int)) is not None
         ]
         voters = self._rows(VOTERS, json.dumps(asked))
         seen: list[Seen | None] = []
         for cast in casts:
-            poll = polls.get(cast.poll_id)
+            poll = polls.get(cast.poll_id.int)
             if poll is None:
                 seen.append(None)
                 continue
@@ -197,7 +198,7 @@ class SqliteBox:
                     poll.topic_public,
                     poll.community,
                     level,
-                    None if kind is None else ResidenceKind(kind),
+                    _KINDS.get(kind),
                     entry,
                     number,
                     area,
@@ -218,16 +219,18 @@ class SqliteBox:
         rows: Sequence[tuple[Any, ...]],
         same: tuple[Any, ...],
         areas: Sequence[int] | None,
-    ) -> tuple[set[Key], set[UUID]]:
+    ) -> tuple[set[Key] | None, set[UUID]]:
         """All polls are still as they were: there is one writer."""
         connection = self._connection
         assert connection is not None
         stored = tuple(_stored(value) for value in same)
+        ids = {row[0].int: row[0] for row in rows}
+        as_stored = {number: id.hex for number, id in ids.items()}
         # of the columns only the first is not yet as the database has it
-        values = [(row[0].hex, *row[1:], *stored) for row in rows]
+        values = [(as_stored[row[0].int], *row[1:], *stored) for row in rows]
         before = connection.total_changes
         connection.executemany(_insert(ledger), values)
-        went_in: Sequence[bool] = [True] * len(rows)
+        new: set[Key] | None = None
         if connection.total_changes - before < len(rows):
             leaf = [name for name, _ in ledger.columns].index("leaf_hash")
             mine = (
@@ -235,19 +238,17 @@ class SqliteBox:
                 "WHERE poll_id = ? AND roll_entry_id = ? AND leaf_hash = ?"
             )
             went_in = [bool(list(self._rows(mine, *row[:2], row[leaf]))) for row in values]
-        new: set[Key] = set()
-        sums: dict[str, tuple[int, int]] = {}
-        for row, is_new, (poll, *_), area in zip(
-            rows, went_in, values, areas or repeat(0), strict=False
-        ):
-            if is_new:
-                new.add((row[0], row[1]))
-                heads, total = sums.get(poll, (0, 0))
-                sums[poll] = (heads + 1, total + area)
+            new = {(row[0], row[1]) for row in compress(rows, went_in)}
+            values = list(compress(values, went_in))
+            areas = None if areas is None else list(compress(areas, went_in))
         if areas is not None:
-            counts = [(heads, area, poll, self._shard) for poll, (heads, area) in sums.items()]
-            connection.executemany(COUNT, counts)
-        return new, {row[0] for row in rows}
+            sums: dict[str, list[int]] = {}
+            for (poll, *_), area in zip(values, areas, strict=True):
+                counter = sums.setdefault(poll, [0, 0])
+                counter[0] += 1
+                counter[1] += area
+            connection.executemany(COUNT, [(*sum, poll, self._shard) for poll, sum in sums.items()])
+        return new, set(ids.values())
 
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
         return {

@@ -32,7 +32,7 @@ from consultation.polls.express.judging import (
     Receipt,
     Seen,
 )
-from consultation.polls.express.ledgers import LEDGERS, RANDOM_BYTES, Entry, Ledger
+from consultation.polls.express.ledgers import LEDGERS, SALT_BYTES, Case, Ledger
 from consultation.polls.presets import BallotMode
 from consultation.polls.rules import PollState
 from consultation.refusals import Refusal
@@ -64,10 +64,10 @@ class Store(Protocol):
         rows: Sequence[tuple[Any, ...]],
         same: tuple[Any, ...],
         areas: Sequence[int] | None,
-    ) -> tuple[Collection[Key], Collection[UUID]]:
-        """Which rows went in, in one durable transaction, and which polls still take ballots. Only
-        their rows could. With ``areas``, one for each row, each that went in counts as a head with
-        its area."""
+    ) -> tuple[Collection[Key] | None, Collection[UUID]]:
+        """Which rows went in, in one durable transaction (None: all of them), and which polls still
+        take ballots. Only their rows could. With ``areas``, one for each row, each that went in
+        counts as a head with its area."""
         ...
 
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
@@ -76,22 +76,23 @@ class Store(Protocol):
 
 
 class Texts:
-    """What is frozen is read once."""
+    """What is frozen is read once. By the number of a poll's id, which is cheaper to look up."""
 
     def __init__(self) -> None:
-        self._texts: OrderedDict[UUID, PollText] = OrderedDict()
+        self._texts: OrderedDict[int, PollText] = OrderedDict()
 
-    async def of(self, store: Store, poll_ids: Sequence[UUID]) -> dict[UUID, PollText]:
+    async def of(self, store: Store, polls: Mapping[int, UUID]) -> Mapping[int, PollText]:
         known = self._texts
-        found = {id: known[id] for id in poll_ids if id in known}
-        missing = [id for id in poll_ids if id not in found]
-        if missing:
-            for id, (state, text) in (await store.texts(missing)).items():
-                found[id] = text
-                if state is not PollState.DRAFT:
-                    known[id] = text
-            while len(known) > TEXTS:
-                known.popitem(last=False)
+        missing = [id for number, id in polls.items() if number not in known]
+        if not missing:
+            return known
+        found = {number: known[number] for number in polls if number in known}
+        for id, (state, text) in (await store.texts(missing)).items():
+            found[id.int] = text
+            if state is not PollState.DRAFT:
+                known[id.int] = text
+        while len(known) > TEXTS:
+            known.popitem(last=False)
         return found
 
 
@@ -108,25 +109,24 @@ async def put_in_together(store: Store, texts: Texts, casts: Sequence[OwnCast]) 
 async def _once(store: Store, texts: Texts, waiting: Sequence[tuple[int, OwnCast]]) -> Answers:
     """Without those whose poll was not as it had looked."""
     casts = [cast for _, cast in waiting]
-    poll_ids = sorted({cast.poll_id.int: cast.poll_id for cast in casts}.values())
-    text_of = await texts.of(store, poll_ids)
+    text_of = await texts.of(store, {cast.poll_id.int: cast.poll_id for cast in casts})
     now, seen = await store.look(casts)
 
     answers: Answers = {}
-    admitted: dict[BallotMode, list[_Case]] = defaultdict(list)
-    late: list[_Case] = []
+    admitted: dict[BallotMode, list[Case]] = defaultdict(list)
+    late: list[Case] = []
     for (index, cast), place in zip(waiting, seen, strict=True):
-        text = text_of.get(cast.poll_id)
+        text = text_of.get(cast.poll_id.int)
         judged = judging.judge(cast, text, place, now, modes=_MODES)
         if not isinstance(judged, Admitted):
             answers[index] = judged
             continue
         assert text is not None
         assert place is not None
-        case = _Case(index, cast, text, place, judged)
+        case = Case(index, cast, text, place, judged)
         (late if judged.late else admitted[text.mode]).append(case)
 
-    taken: list[_Case] = []
+    taken: list[Case] = []
     for mode, cases in admitted.items():
         new, refused = await _insert(store, LEDGERS[mode], cases, now)
         answers |= new
@@ -139,51 +139,20 @@ async def _once(store: Store, texts: Texts, waiting: Sequence[tuple[int, OwnCast
 _MODES = frozenset(LEDGERS)
 
 
-class _Case:
-    __slots__ = ("admitted", "cast", "index", "key", "seen", "text")
-
-    def __init__(
-        self, index: int, cast: OwnCast, text: PollText, seen: Seen, admitted: Admitted
-    ) -> None:
-        self.index = index
-        self.cast = cast
-        self.text = text
-        self.seen = seen
-        self.admitted = admitted
-        self.key: Key = (cast.poll_id, seen.entry)
-
-    def order(self) -> tuple[int, int]:
-        return (self.cast.poll_id.int, self.seen.number)
-
-    def entry(self, now: datetime, random: bytes, cast_no: int = 1) -> Entry:
-        seen = self.seen
-        return Entry(
-            self.cast.poll_id,
-            seen.entry,
-            seen.number,
-            seen.community,
-            self.admitted.choices,
-            self.admitted.written,
-            cast_no,
-            now,
-            random,
-            self.text,
-            self.admitted.once,
-        )
-
-
 async def _insert(
-    store: Store, ledger: Ledger, cases: list[_Case], now: datetime
-) -> tuple[Answers, list[_Case]]:
+    store: Store, ledger: Ledger, cases: list[Case], now: datetime
+) -> tuple[Answers, list[Case]]:
     """The receipts of what went in, and the cases whose key is taken."""
-    cases.sort(key=_Case.order)
+    cases.sort(key=Case.order)
     salts = _random(len(cases))
-    made = [ledger.row(case.entry(now, salt)) for case, salt in zip(cases, salts, strict=True)]
+    made = [ledger.row(case, 1, now, salt) for case, salt in zip(cases, salts, strict=True)]
     areas = [case.seen.area_dm2 for case in cases]
     same = ledger.same(1, False, now)
     new, open_polls = await store.insert(ledger, [row for row, _ in made], same, areas)
+    if new is None:
+        return {case.index: made[n][1] for n, case in enumerate(cases)}, []
     receipts: Answers = {}
-    taken: list[_Case] = []
+    taken: list[Case] = []
     for case, (_, receipt) in zip(cases, made, strict=True):
         if case.key in new:
             receipts[case.index] = receipt
@@ -194,11 +163,11 @@ async def _insert(
 
 def _random(count: int) -> list[bytes]:
     """Fresh random bytes for each, fetched at once."""
-    together = token_bytes(RANDOM_BYTES * count)
-    return [together[at : at + RANDOM_BYTES] for at in range(0, len(together), RANDOM_BYTES)]
+    together = token_bytes(SALT_BYTES * count)
+    return [together[at : at + SALT_BYTES] for at in range(0, len(together), SALT_BYTES)]
 
 
-async def _again(store: Store, taken: list[_Case], late: list[_Case], now: datetime) -> Answers:
+async def _again(store: Store, taken: list[Case], late: list[Case], now: datetime) -> Answers:
     """Voters of whom a cast is in, and those who come after the close."""
     answers: Answers = {}
     known = await store.known([case.key for case in (*taken, *late)])
@@ -209,7 +178,7 @@ async def _again(store: Store, taken: list[_Case], late: list[_Case], now: datet
         assert case.admitted.late is not None
         equal = judging.equal_after_close(known.get(case.key, ()), case.admitted.choices)
         answers[case.index] = case.admitted.late if equal is None else _receipt(case, equal)
-    more: list[tuple[_Case, Another]] = []
+    more: list[tuple[Case, Another]] = []
     for case in taken:
         if case.text.mode is not BallotMode.NAMED:
             answers[case.index] = ALONE
@@ -228,14 +197,14 @@ async def _again(store: Store, taken: list[_Case], late: list[_Case], now: datet
     ledger = LEDGERS[BallotMode.NAMED]
     for another in sorted({next for _, next in more}, key=astuple):
         made = [
-            (case, *ledger.row(case.entry(now, token_bytes(RANDOM_BYTES), another.cast_no)))
+            (case, *ledger.row(case, another.cast_no, now, token_bytes(SALT_BYTES)))
             for case, next in more
             if next == another
         ]
         same = ledger.same(another.cast_no, another.set_aside, now)
         new, open_polls = await store.insert(ledger, [row for _, row, _ in made], same, None)
         for case, _, receipt in made:
-            if case.key in new:
+            if new is None or case.key in new:
                 answers[case.index] = receipt
             elif case.cast.poll_id in open_polls:
                 # another cast of the same voter came just now, through another process
@@ -243,5 +212,5 @@ async def _again(store: Store, taken: list[_Case], late: list[_Case], now: datet
     return answers
 
 
-def _receipt(case: _Case, known: Known) -> Receipt:
+def _receipt(case: Case, known: Known) -> Receipt:
     return Receipt(case.cast.poll_id, known.leaf_hash.hex(), known.cast_at)

@@ -26,8 +26,8 @@ from consultation.polls.box import Cast, put_in
 from consultation.polls.commands import casting, drafting
 from consultation.polls.commands.express import Express
 from consultation.polls.counting import Count
-from consultation.polls.express.judging import OwnCast, PollText, Receipt
-from consultation.polls.express.ledgers import LEDGERS, Entry
+from consultation.polls.express.judging import Admitted, OwnCast, PollText, Receipt, Seen
+from consultation.polls.express.ledgers import LEDGERS, Case
 from consultation.polls.express.postgres import PostgresBox
 from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, Revote
 from consultation.polls.queries import Hold, access_poll, places_numbered, turnout
@@ -495,10 +495,9 @@ def test_a_row_of_a_batch_has_the_leaf_of_the_board(
     poll_id, now = uuid4(), system_clock()
     text = PollText([], preset("household_poll"), BallotMode.NAMED, None)
     written = leaves.canonical(choices).decode()
-    entry = Entry(
-        poll_id, poll_id, number, poll_id, choices, written, cast_no, now, random, text, b""
-    )
-    row, receipt = LEDGERS[BallotMode.NAMED].row(entry)
+    seen = Seen(PollState.OPEN, now, True, poll_id, None, None, poll_id, number, 0, False)
+    case = Case(0, OwnCast(poll_id, poll_id, ()), text, seen, Admitted(choices, written))
+    row, receipt = LEDGERS[BallotMode.NAMED].row(case, cast_no, now, random)
 
     leaf = leaves.ballot_leaf(
         poll_id=poll_id,
