@@ -81,7 +81,7 @@ MOST_EVENTS = 8
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 
 
-def request_id() -> str:
+def random_hex() -> str:
     """32 hex digits."""
     if not _ids:
         digits = secrets.token_hex(16 * IDS)
@@ -144,7 +144,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        id = request_id()
+        id = random_hex()
         counter = scope["statements"] = [0]
         token = statements.set(counter)
         events: list[UUID] = []

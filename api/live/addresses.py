@@ -1,7 +1,8 @@
 """Whose address a connection counts for, when proxies stand before the server."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 
@@ -32,8 +33,14 @@ class Proxies:
     def _trusts(self, address: str) -> bool:
         if self._any:
             return True
-        try:
-            ip = ip_address(address)
-        except ValueError:
-            return False
-        return any(ip in network for network in self._networks)
+        ip = _parsed(address)
+        return ip is not None and any(ip in network for network in self._networks)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """Most connections come from few addresses: those of the proxies."""
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None

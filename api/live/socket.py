@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +16,7 @@ from websockets.datastructures import Headers
 
 from api.live.closing import RESTART, Close
 from api.live.wire import Phase, Wire
-from api.logs import log
+from api.logs import log, random_hex
 from api.problems import NotLoggedIn
 from api.tokens import Claims
 from consultation.community.rules import RoleNotHeld
@@ -254,7 +253,7 @@ class LiveSocket(Wire):
         if isinstance(order, Hello):
             self._say(
                 Welcome(
-                    conn_id=token_hex(16),
+                    conn_id=random_hex(),
                     ping_s=house.settings.ping_seconds,
                     server_time=now,
                     streams=states,
