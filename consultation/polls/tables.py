@@ -109,7 +109,7 @@ class RollEntry(Row, table=True):
 
     __table_args__ = (
         UniqueConstraint("poll_id", "roll_version", "number"),
-        UniqueConstraint("poll_id", "roll_version", "person_id"),
+        UniqueConstraint("person_id", "poll_id", "roll_version"),  # also finds a person's places
     )
 
     id: UUID = key()
@@ -117,7 +117,7 @@ class RollEntry(Row, table=True):
     poll_id: UUID = ref("poll.id", index=False)
     roll_version: int = 1
     number: int
-    person_id: UUID | None = maybe_ref("person.id", index=True)
+    person_id: UUID | None = maybe_ref("person.id")
     household_id: UUID | None = maybe_ref("household.id")
     label: str = Field(max_length=60)  # masked: 3幢 王*
     grid_id: UUID | None = maybe_ref("node.id")  # whose grid worker knocks at the door

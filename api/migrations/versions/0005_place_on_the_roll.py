@@ -1,4 +1,5 @@
-"""A ballot's place is seen to be on its roll when it comes in, in place of three foreign keys."""
+"""A ballot's place is seen to be on its roll when it comes in, in place of three foreign
+keys; and one index fewer finds it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,8 +21,9 @@ def guard_again() -> None:
     run(
         postgresql=[],
         sqlite=[
-            f"CREATE TRIGGER ballot_no_{deed.lower()} BEFORE {deed} ON ballot FOR EACH ROW  "
-            "BEGIN SELECT RAISE(ABORT, 'ballot is append-only'); END"
+            f"CREATE TRIGGER {table}_no_{deed.lower()} BEFORE {deed} ON {table} FOR EACH ROW  "
+            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            for table in ('ballot', 'roll_entry')
             for deed in ('UPDATE', 'DELETE')
         ],
     )
@@ -37,6 +39,11 @@ def upgrade() -> None:
         batch_op.drop_constraint(batch_op.f('fk_envelope_poll_id_poll'), type_='foreignkey')
         batch_op.drop_constraint(batch_op.f('fk_envelope_roll_entry_id_roll_entry'), type_='foreignkey')
         batch_op.drop_constraint(batch_op.f('fk_envelope_community_id_node'), type_='foreignkey')
+
+    with op.batch_alter_table('roll_entry', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_roll_entry_person_id'))
+        batch_op.drop_constraint(batch_op.f('uq_roll_entry_poll_id_roll_version_person_id'), type_='unique')
+        batch_op.create_unique_constraint(batch_op.f('uq_roll_entry_person_id_poll_id_roll_version'), ['person_id', 'poll_id', 'roll_version'])
 
     guard_again()
     run(
@@ -64,6 +71,11 @@ def downgrade() -> None:
             'DROP FUNCTION IF EXISTS refuse_off_roll()',
         ],
     )
+    with op.batch_alter_table('roll_entry', schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f('uq_roll_entry_person_id_poll_id_roll_version'), type_='unique')
+        batch_op.create_unique_constraint(batch_op.f('uq_roll_entry_poll_id_roll_version_person_id'), ['poll_id', 'roll_version', 'person_id'])
+        batch_op.create_index(batch_op.f('ix_roll_entry_person_id'), ['person_id'], unique=False)
+
     with op.batch_alter_table('envelope', schema=None) as batch_op:
         batch_op.create_foreign_key(batch_op.f('fk_envelope_community_id_node'), 'node', ['community_id'], ['id'])
         batch_op.create_foreign_key(batch_op.f('fk_envelope_roll_entry_id_roll_entry'), 'roll_entry', ['roll_entry_id'], ['id'])
