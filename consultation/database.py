@@ -214,8 +214,11 @@ PRAGMAS = (
     "foreign_keys=ON",
     f"busy_timeout={BUSY_MILLISECONDS}",
     "secure_delete=ON",
+    "wal_autocheckpoint=4000",
 )
-"""Of every connection to SQLite."""
+"""Of every connection to SQLite. Pages that ballots touch are spread, and a checkpoint flushes
+twice: with 16 MB of log before each, four times as seldom as by default, every page is written back
+once for many batches."""
 
 
 def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
