@@ -13,6 +13,7 @@ from sqlmodel import col, func, or_, select
 
 from consultation.community.tables import Person, Residence
 from consultation.database import Transaction
+from consultation.polls.queries import on_present_roll
 from consultation.polls.serving import BEING_SERVED
 from consultation.polls.tables import Poll, RollEntry
 from notifications.policy import Channel
@@ -21,7 +22,8 @@ from notifications.tables import Delivery, DeliveryState, Notice, NoticeSettings
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery whose time has come, with what decides whether it goes out."""
+    """A delivery whose time has come, with what decides whether it goes out. ``poll_over``: the
+    poll has closed, or the person is not on its roll any more."""
 
     delivery: Delivery
     notice: Notice
@@ -52,12 +54,16 @@ async def due(tx: Transaction, *, limit: int) -> list[Due]:
             NoticeSettings.sms,
             Poll.state,
             Poll.closes_at,
+            RollEntry.number,
             Person.phone_sealed,
         )  # type: ignore[call-overload]
         .join(Notice, col(Notice.id) == col(Delivery.notice_id))
         .join(Person, col(Person.id) == col(Delivery.person_id))
         .outerjoin(NoticeSettings, col(NoticeSettings.person_id) == col(Delivery.person_id))
         .outerjoin(Poll, col(Poll.id) == col(Notice.poll_id))
+        .outerjoin(
+            RollEntry, on_present_roll() & (col(RollEntry.person_id) == col(Notice.person_id))
+        )
         .where(
             col(Delivery.state) == DeliveryState.WAITING,
             col(Delivery.channel) != Channel.PRINTED,
@@ -74,10 +80,11 @@ async def due(tx: Transaction, *, limit: int) -> list[Due]:
             notice=notice,
             wants_wechat=wechat is not False,
             wants_sms=sms is not False,
-            poll_over=state is not None and (state not in BEING_SERVED or tx.now >= closes_at),
+            poll_over=state is not None
+            and (state not in BEING_SERVED or tx.now >= closes_at or number is None),
             phone_sealed=phone,
         )
-        for delivery, notice, wechat, sms, state, closes_at, phone in rows
+        for delivery, notice, wechat, sms, state, closes_at, number, phone in rows
     ]
 
 
@@ -162,7 +169,9 @@ async def grids_of(tx: Transaction, notices: Collection[Notice]) -> dict[UUID, U
     grids: dict[Any, Any] = {(person, community): grid for person, community, grid in homes}
     if polls:
         places = await tx.session.exec(
-            select(RollEntry.person_id, RollEntry.poll_id, RollEntry.grid_id).where(
+            select(RollEntry.person_id, RollEntry.poll_id, RollEntry.grid_id)
+            .join(Poll, on_present_roll())
+            .where(
                 col(RollEntry.poll_id).in_(polls),
                 col(RollEntry.person_id).in_(people),
                 col(RollEntry.grid_id).is_not(None),

@@ -14,6 +14,7 @@ from consultation.community.tables import Household, Node, Person, PropertyUnit,
 from consultation.database import Transaction
 from consultation.permissions import Deed, check
 from consultation.polls import serving
+from consultation.polls.queries import on_present_roll
 from consultation.polls.serving import BEING_SERVED, NoticeChannel, NoticeEvidence, Proof
 from consultation.polls.tables import Poll, RollEntry
 from consultation.refusals import NotFound
@@ -49,7 +50,8 @@ async def access_grid(tx: Transaction, grid_id: UUID) -> Node:
 
 async def sheet(tx: Transaction, grid_id: UUID) -> tuple[Node, Sequence[Visit]]:
     """What waits to be brought to doors in a grid, by address: not what was seen in the app or
-    reached the person otherwise, nor what is about a poll that is over."""
+    reached the person otherwise, nor what is about a poll that is over or on whose roll the person
+    is no more."""
     grid = await access_grid(tx, grid_id)
     rows = await tx.session.exec(
         select(
@@ -67,9 +69,7 @@ async def sheet(tx: Transaction, grid_id: UUID) -> tuple[Node, Sequence[Visit]]:
         .join(Person, col(Person.id) == col(Delivery.person_id))
         .outerjoin(Poll, col(Poll.id) == col(Notice.poll_id))
         .outerjoin(
-            RollEntry,
-            (col(RollEntry.poll_id) == col(Notice.poll_id))
-            & (col(RollEntry.person_id) == col(Notice.person_id)),
+            RollEntry, on_present_roll() & (col(RollEntry.person_id) == col(Notice.person_id))
         )
         .outerjoin(
             Residence,
@@ -92,7 +92,9 @@ async def sheet(tx: Transaction, grid_id: UUID) -> tuple[Node, Sequence[Visit]]:
             col(Notice.fetched_at).is_(None),
             or_(
                 col(Notice.poll_id).is_(None),
-                col(Poll.state).in_(BEING_SERVED) & (col(Poll.closes_at) > tx.now),
+                col(Poll.state).in_(BEING_SERVED)
+                & (col(Poll.closes_at) > tx.now)
+                & col(RollEntry.id).is_not(None),
             ),
         )
         .order_by(col(Delivery.created_at), col(Delivery.id))

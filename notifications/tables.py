@@ -66,7 +66,7 @@ class DeliveryState(StrEnum):
     SEEN = "seen"  # not sent: the person had it in the app before
     IMPOSSIBLE = "impossible"  # the person is not reached that way, or does not want to be
     NO_BUDGET = "no_budget"  # the week was full
-    OBSOLETE = "obsolete"  # not sent: the poll it was about had closed
+    OBSOLETE = "obsolete"  # not sent: the poll had closed, or the person is off its roll
     DEAD = "dead"  # given up after the last attempt, or our own fault: an operator looks
 
 
