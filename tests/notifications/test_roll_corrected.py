@@ -73,7 +73,7 @@ class Scene:
             found = await unserved(tx, poll, grid_id=None, after=0, limit=50)
         return [one.number for one in found]
 
-    async def visits(self) -> list[int | None]:
+    async def visits(self) -> list[int]:
         async with self.stage.db.read(self.stage.world.as_("grid_worker", Role.GRID_WORKER)) as tx:
             _, visits = await sheet(tx, self.stage.world.nodes["grid"].id)
         return sorted((visit.number or 0) for visit in visits)
