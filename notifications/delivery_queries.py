@@ -9,12 +9,14 @@ from uuid import UUID
 from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlmodel import col, func, or_, select
+from sqlalchemy.orm import aliased
+from sqlmodel import col, exists, func, or_, select
 
 from consultation.community.tables import Person, Residence
 from consultation.database import Transaction
+from consultation.polls.notice_tables import VoterNotice
 from consultation.polls.queries import on_present_roll
-from consultation.polls.serving import BEING_SERVED
+from consultation.polls.serving import BEING_SERVED, BY_STAFF
 from consultation.polls.tables import Poll, RollEntry
 from notifications.policy import Channel
 from notifications.tables import Delivery, DeliveryState, Notice, NoticeSettings, WeekBudget
@@ -99,13 +101,29 @@ async def next_due(tx: Transaction) -> datetime | None:
 
 
 async def reached(tx: Transaction, notice_ids: Collection[UUID]) -> set[UUID]:
-    """Those of these notices that went out on some channel."""
+    """Those of these notices that went out on some channel, or whose person was told since."""
+    went_out = exists().where(
+        col(Delivery.notice_id) == col(Notice.id), col(Delivery.state) == DeliveryState.SENT
+    )
     rows = await tx.session.exec(
-        select(Delivery.notice_id).where(
-            col(Delivery.notice_id).in_(notice_ids), col(Delivery.state) == DeliveryState.SENT
+        select(Notice.id).where(
+            col(Notice.id).in_(notice_ids), or_(went_out, told_in_person_since())
         )
     )
     return set(rows)
+
+
+def told_in_person_since() -> Any:
+    """Of a notice: somebody told its person of its poll after it was written. What was in a
+    sender's hands then goes no further when it comes back."""
+    place = aliased(RollEntry)
+    return exists().where(
+        col(VoterNotice.poll_id) == col(Notice.poll_id),
+        col(VoterNotice.roll_entry_id) == col(place.id),
+        col(VoterNotice.channel).in_(BY_STAFF),
+        col(VoterNotice.at) >= col(Notice.created_at),
+        col(place.person_id) == col(Notice.person_id),
+    )
 
 
 async def notices_of(tx: Transaction, notice_ids: Collection[UUID]) -> dict[UUID, Notice]:
@@ -142,6 +160,16 @@ async def drop_waiting(
         .execution_options(synchronize_session=False)
     )
     await refund(tx, [(person, week) for person, week in rows if week is not None])
+
+
+async def drop_waiting_of_poll(tx: Transaction, poll_id: UUID, person_id: UUID) -> None:
+    """The person was told of the poll, by somebody: nothing more of it waits for them, whatever
+    notices of it they had."""
+    rows = await tx.session.exec(
+        select(Notice.id).where(Notice.poll_id == poll_id, Notice.person_id == person_id)
+    )
+    if notice_ids := list(rows):
+        await drop_waiting(tx, notice_ids)
 
 
 async def insert_steps(tx: Transaction, steps: list[dict[str, Any]]) -> None:

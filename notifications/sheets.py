@@ -18,7 +18,7 @@ from consultation.polls.queries import on_present_roll
 from consultation.polls.serving import BEING_SERVED, NoticeChannel, NoticeEvidence, Proof
 from consultation.polls.tables import Poll, RollEntry
 from consultation.refusals import NotFound
-from notifications.delivery_queries import drop_waiting
+from notifications.delivery_queries import drop_waiting, drop_waiting_of_poll, told_in_person_since
 from notifications.policy import Channel
 from notifications.tables import Delivery, DeliveryState, Notice
 
@@ -51,7 +51,7 @@ async def access_grid(tx: Transaction, grid_id: UUID) -> Node:
 async def sheet(tx: Transaction, grid_id: UUID) -> tuple[Node, Sequence[Visit]]:
     """What waits to be brought to doors in a grid, by address: not what was seen in the app or
     reached the person otherwise, nor what is about a poll that is over or on whose roll the person
-    is no more."""
+    is no more. Of several notices of a poll the last is brought."""
     grid = await access_grid(tx, grid_id)
     rows = await tx.session.exec(
         select(
@@ -90,6 +90,7 @@ async def sheet(tx: Transaction, grid_id: UUID) -> tuple[Node, Sequence[Visit]]:
             col(Delivery.channel) == Channel.PRINTED,
             col(Delivery.state) == DeliveryState.WAITING,
             col(Notice.fetched_at).is_(None),
+            ~told_in_person_since(),
             or_(
                 col(Notice.poll_id).is_(None),
                 col(Poll.state).in_(BEING_SERVED)
@@ -100,8 +101,13 @@ async def sheet(tx: Transaction, grid_id: UUID) -> tuple[Node, Sequence[Visit]]:
         .order_by(col(Delivery.created_at), col(Delivery.id))
         .limit(MOST)
     )
-    visits = [_visit(*row) for row in rows]
-    return grid, sorted(visits, key=lambda visit: (visit.address, visit.label, visit.since))
+    visits: dict[tuple[UUID, UUID], Visit] = {}
+    for row in rows:
+        visit = _visit(*row)
+        visits[visit.notice.person_id, visit.notice.poll_id or visit.id] = visit
+    return grid, sorted(
+        visits.values(), key=lambda visit: (visit.address, visit.label, visit.since)
+    )
 
 
 def _visit(
@@ -139,10 +145,11 @@ async def hand_over(
     row.state, row.done_at, row.reference = DeliveryState.SENT, tx.now, note
     row.attempts = 1
     await tx.session.flush()
-    await drop_waiting(tx, {row.notice_id}, but={row.id})
-    notice = await tx.session.get(Notice, row.notice_id)
-    if notice is None or notice.poll_id is None:
+    notice = await tx.session.get_one(Notice, row.notice_id)
+    if notice.poll_id is None:
+        await drop_waiting(tx, {notice.id})
         return row, []
+    await drop_waiting_of_poll(tx, notice.poll_id, row.person_id)
     proof = Proof(
         poll_id=notice.poll_id,
         person_id=row.person_id,

@@ -26,6 +26,7 @@ from consultation.permissions import Deed, grant_of
 from consultation.polls.commands import serving
 from consultation.polls.serving import NoticeChannel, NoticeEvidence
 from notifications import dead_letters, sheets
+from notifications.delivery_queries import drop_waiting_of_poll
 from notifications.policy import Channel
 from notifications.tables import DeliveryState
 
@@ -116,9 +117,10 @@ async def record_voter_notice(
     actor: CurrentActor,
     db: Db,
 ) -> VoterNoticeOut:
-    """Enter that a voter was told of the poll in person: a grid worker in the own grid, a clerk."""
+    """Enter that a voter was told of the poll in person: a grid worker in the own grid, a clerk.
+    Nothing more of it is sent to them or brought to their door."""
     async with db.begin(actor) as tx:
-        entry = await serving.record_voter_notice(
+        place, entry = await serving.record_voter_notice(
             tx,
             poll_id,
             number,
@@ -126,6 +128,8 @@ async def record_voter_notice(
             evidence=body.evidence,
             reference=body.reference,
         )
+        if place.person_id is not None:
+            await drop_waiting_of_poll(tx, poll_id, place.person_id)
     return VoterNoticeOut(
         number=number, channel=entry.channel, evidence=entry.evidence, at=entry.at
     )

@@ -160,6 +160,8 @@ async def test_who_is_off_the_roll_hears_no_more_and_nobody_is_visited_twice(
     assert (await scene.stage.load(scene.poll.id)).state is PollState.OPEN
     assert await scene.words(seller) == ["poll_announced"]
     assert "poll_opened" in await scene.words(scene.buyer)
+    await scene.house.later(hours=3)
+    assert await scene.visits() == [1, 2, 3, 5]
 
 
 async def test_a_message_that_waits_does_not_go_to_who_is_off_the_roll_meanwhile(

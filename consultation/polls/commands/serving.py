@@ -30,9 +30,9 @@ async def record_voter_notice(
     channel: NoticeChannel,
     evidence: NoticeEvidence,
     reference: str,
-) -> VoterNotice:
+) -> tuple[RollEntry, VoterNotice]:
     """Staff told the voter in place ``number``: a grid worker in the own grid, a clerk anywhere.
-    Entering the same channel again changes nothing and gives the first entry.
+    Entering the same channel again changes nothing and gives the place with its first entry.
 
     Refuses with PollNotBeingServed, EvidenceUnfit, NotOnRoll or VoterOutsideGrid.
     """
@@ -60,7 +60,7 @@ async def record_voter_notice(
     )
     await _put_in(tx, {poll.id: poll}, [(place, row)])
     kept = await queries.proofs_of(tx, poll.id, place.id)
-    return next(one for one in kept if one.channel is channel)
+    return place, next(one for one in kept if one.channel is channel)
 
 
 async def record_proofs(tx: Transaction, proofs: Sequence[Proof]) -> int:
