@@ -190,11 +190,14 @@ async def grids_of(tx: Transaction, notices: Collection[Notice]) -> dict[UUID, U
     people = {notice.person_id for notice in notices}
     polls = {notice.poll_id for notice in notices if notice.poll_id is not None}
     homes = await tx.session.exec(
-        select(Residence.person_id, Residence.community_id, Residence.grid_id).where(
-            col(Residence.person_id).in_(people), col(Residence.grid_id).is_not(None)
-        )
+        select(Residence.person_id, Residence.community_id, Residence.grid_id)
+        .where(col(Residence.person_id).in_(people), col(Residence.grid_id).is_not(None))
+        .order_by(col(Residence.level).desc(), col(Residence.community_id))
     )
-    grids: dict[Any, Any] = {(person, community): grid for person, community, grid in homes}
+    grids: dict[Any, Any] = {}
+    for person, community, grid in homes:
+        grids[person, community] = grid
+        grids.setdefault((person, None), grid)  # of what concerns an account and no community
     if polls:
         places = await tx.session.exec(
             select(RollEntry.person_id, RollEntry.poll_id, RollEntry.grid_id)
@@ -208,7 +211,7 @@ async def grids_of(tx: Transaction, notices: Collection[Notice]) -> dict[UUID, U
         grids |= {(person, poll): grid for person, poll, grid in places}
     found = {}
     for notice in notices:
-        for place in (notice.poll_id, notice.community_id):
+        for place in [p for p in (notice.poll_id, notice.community_id) if p] or [None]:
             if (notice.person_id, place) in grids:
                 found[notice.id] = grids[notice.person_id, place]
                 break

@@ -10,7 +10,7 @@ from fastapi import Path as PathParam
 from pydantic import Field
 
 from api.dependencies import CurrentActor, Db, Locale
-from api.notice_words import speak_notice
+from api.notice_words import speak_at_the_door
 from api.pagination import (
     CursorParam,
     Limit,
@@ -81,6 +81,13 @@ class SheetOut(WireOut):
 
     grid_id: UUID
     grid_name: str
+    visits: list[VisitOut]
+
+
+class CommunitySheetOut(WireOut):
+    """The clerk's sheet: people of whom no grid is known."""
+
+    community_id: UUID
     visits: list[VisitOut]
 
 
@@ -178,6 +185,18 @@ async def get_grid_sheet(grid_id: UUID, actor: CurrentActor, db: Db, locale: Loc
     )
 
 
+@router.get("/communities/{community_id}/sheet")
+async def get_community_sheet(
+    community_id: UUID, actor: CurrentActor, db: Db, locale: Locale
+) -> CommunitySheetOut:
+    """Whom no message reaches and no grid knows, for the clerk of the community."""
+    async with db.read(actor) as tx:
+        _, visits = await sheets.sheet_of_no_grid(tx, community_id)
+    return CommunitySheetOut(
+        community_id=community_id, visits=[visit_out(visit, locale) for visit in visits]
+    )
+
+
 @router.put("/deliveries/{delivery_id}/handover")
 async def hand_over_notice(
     delivery_id: UUID, body: HandoverIn, actor: CurrentActor, db: Db
@@ -226,7 +245,7 @@ async def resend_delivery(delivery_id: UUID, actor: CurrentActor, db: Db) -> Del
 
 
 def visit_out(visit: sheets.Visit, locale: str) -> VisitOut:
-    title, text = speak_notice(locale, visit.notice.words, visit.notice.facts)
+    title, text = speak_at_the_door(locale, visit.notice.words, visit.notice.facts)
     return VisitOut(
         id=visit.id,
         template=visit.notice.words,

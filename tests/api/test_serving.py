@@ -8,8 +8,9 @@ import pytest
 from sqlmodel import select
 
 from api.phrases import write as phrases
+from consultation.community.tables import Person, Residence
 from consultation.database import Database
-from consultation.events import PollUnservedRead
+from consultation.events import PollUnservedRead, UserNotified
 from consultation.journal import JournalEntry
 from consultation.permissions import SYSTEM, Role
 from consultation.polls.commands import drafting
@@ -287,6 +288,91 @@ async def test_the_sheet_is_for_the_grid_and_its_worker(
     place = world.nodes["entrance"].id
     assert (await client.get(f"/v1/grids/{place}/sheet", headers=clerk)).status_code == 404
     assert (await client.get(f"/grids/{other}/sheet", headers=clerk)).text.count("<tr>") == 0
+
+
+async def owed_a_reply(house: House, person_id: UUID, community_id: UUID | None) -> None:
+    """Their dissent was explained, or their account changed."""
+    about = "account_erased" if community_id is None else "dissent_explained"
+    async with house.db.begin(SYSTEM) as tx:
+        tx.emit(
+            UserNotified(
+                community_id=community_id,
+                person_id=person_id,
+                about=about,
+                topic_id=None,
+                subject_id=None,
+            )
+        )
+    await house.told()
+
+
+async def test_whom_no_grid_knows_is_on_the_clerks_sheet_and_what_they_said_is_not(
+    client: httpx.AsyncClient, world: World, house: House, db: Database, clock: ManualClock
+) -> None:
+    stage = Stage(db=db, world=world, clock=clock)
+    (owner,) = await stage.people(1, world.community.id)
+    await owed_a_reply(house, owner, world.community.id)
+    await unreachable(house)
+    address, clerk = f"/communities/{world.community.id}/sheet", world.headers("clerk", Role.CLERK)
+    [visit] = (await client.get(f"/v1{address}", headers=clerk)).json()["visits"]
+    assert (visit["label"], visit["number"]) == ("王*", None)
+    page = await client.get(address, headers=clerk)
+    for text in (visit["text"], page.text):
+        assert "书面答复" in text
+        assert "不同意见" not in text
+    assert page.headers["cache-control"] == "no-store"
+    for headers, status in (
+        (worker(world), 403),
+        (world.headers("resident1"), 403),
+        (world.headers("secretary", Role.PARTY_SECRETARY), 403),
+    ):
+        for each in (address, f"/v1{address}"):
+            assert (await client.get(each, headers=headers)).status_code == status
+    grid = f"/v1/communities/{world.nodes['grid'].id}/sheet"
+    assert (await client.get(grid, headers=clerk)).status_code == 404
+
+    handed = f"/v1/deliveries/{visit['id']}/handover"
+    body = {"evidence": "signed_for", "reference": "签收单 7 号"}
+    refused = await client.put(handed, headers=worker(world), json=body)
+    assert refused.json()["code"] == "voter-outside-grid"
+    assert (await client.put(handed, headers=clerk, json=body)).json()["state"] == "sent"
+    assert (await client.get(f"/v1{address}", headers=clerk)).json()["visits"] == []
+
+
+async def test_dead_letters_about_accounts_are_found_and_sent_again_too(
+    client: httpx.AsyncClient, world: World, house: House, db: Database
+) -> None:
+    stranger = uuid4()
+    async with db.begin(SYSTEM) as tx:
+        tx.session.add(Person(id=stranger, created_at=tx.now))
+    await house.give_accounts([stranger])
+    house.wechat.answer = house.sms.answer = always(Outcome.FAULTY)
+    for person_id in (world.id("resident1"), stranger):
+        await owed_a_reply(house, person_id, None)
+    await house.later(hours=12)
+
+    admin = world.headers("admin", Role.SYSTEM_ADMIN)
+    address = f"/v1/communities/{world.community.id}/dead-letters"
+    dead = (await client.get(address, headers=admin)).json()["items"]
+    assert len(dead) == 4  # by WeChat and by SMS, of somebody who lives here and of nobody's
+    for one in dead:
+        resend = f"/v1/deliveries/{one['id']}/resending"
+        for name, role in (("clerk", Role.CLERK), ("resident2", None)):
+            headers = world.headers(name, role)
+            assert (await client.put(resend, headers=headers)).status_code == 403
+        again = await client.put(resend, headers=admin)
+        assert (again.status_code, again.json()["state"]) == (200, "waiting")
+
+    async with db.begin() as tx:  # somebody of another community is that one's
+        home = (
+            await tx.session.exec(
+                select(Residence).where(Residence.person_id == world.id("resident1"))
+            )
+        ).one()
+        home.community_id = world.nodes["other"].id
+    await house.later(minutes=1)
+    dead = (await client.get(address, headers=admin)).json()["items"]
+    assert len(dead) == 2
 
 
 async def test_an_operator_sees_dead_letters_without_people_and_sends_them_again(
