@@ -18,6 +18,7 @@ from consultation.polls.notice_tables import VoterNotice
 from consultation.polls.queries import on_present_roll
 from consultation.polls.serving import BEING_SERVED, BY_STAFF
 from consultation.polls.tables import Poll, RollEntry
+from notifications.audience import Urgency
 from notifications.policy import Channel
 from notifications.tables import Delivery, DeliveryState, Notice, NoticeSettings, WeekBudget
 
@@ -46,8 +47,17 @@ class Due:
 
 
 async def due(tx: Transaction, *, limit: int) -> list[Due]:
-    """Deliveries that are due and in nobody's hands, earliest first, locked; what another sender
-    holds is skipped."""
+    """Deliveries that are due and in nobody's hands, the most urgent first and of those the
+    earliest, locked; what another sender holds is skipped. However much waits behind, what is
+    urgent is found at once: each urgency is a range of the index."""
+    found: list[Due] = []
+    for urgency in Urgency:
+        if len(found) < limit:
+            found += await _due(tx, urgency, limit=limit - len(found))
+    return found
+
+
+async def _due(tx: Transaction, urgency: Urgency, *, limit: int) -> list[Due]:
     rows = await tx.session.exec(
         select(
             Delivery,
@@ -67,6 +77,7 @@ async def due(tx: Transaction, *, limit: int) -> list[Due]:
             RollEntry, on_present_roll() & (col(RollEntry.person_id) == col(Notice.person_id))
         )
         .where(
+            Delivery.urgency == urgency,
             col(Delivery.state) == DeliveryState.WAITING,
             col(Delivery.channel) != Channel.PRINTED,
             col(Delivery.next_try) <= tx.now,

@@ -240,6 +240,7 @@ class Sender(Rounds):
                     community_id=row.community_id,
                     chain=row.chain,
                     step=row.step + 1,
+                    urgency=row.urgency,
                     next_try=policy().loud_from(tx.now),
                     grid_id=grids.get(row.notice_id),
                 )

@@ -78,6 +78,7 @@ class Delivery(Row, table=True):
     __table_args__ = (
         Index(
             "ix_delivery_due",
+            "urgency",
             "next_try",
             "id",
             sqlite_where=text("state = 'waiting' AND channel <> 'printed'"),
@@ -95,6 +96,7 @@ class Delivery(Row, table=True):
     channel: Channel = choice(Channel)
     chain: str = Field(max_length=20)
     step: int
+    urgency: Urgency = choice(Urgency)  # of its notice: what is urgent goes first
     state: DeliveryState = choice(DeliveryState)
     attempts: int = 0
     next_try: datetime = when()

@@ -43,8 +43,8 @@ async def owe(house: House, person_id: UUID, chain: str, community_id: UUID | No
             "poll_id": None,
             "created_at": tx.now,
         }
-        await add_notices(tx, [notice], {notice["id"]: chain})  # type: ignore[dict-item]
-        return notice["id"]  # type: ignore[return-value]
+        await add_notices(tx, [notice], {notice["id"]: chain})
+        return notice["id"]
 
 
 async def on_sheets(house: House) -> tuple[dict[UUID, Visit], dict[UUID, Visit]]:
