@@ -59,7 +59,7 @@ async def make(app: Services, actor: Actor, kind: SceneKind, target_id: UUID) ->
         community_id = await community_of(tx, kind, target_id, MAKERS[kind])
         scene = await _find(tx, kind, target_id)
         if scene is None:
-            scene = await _add(tx, kind, target_id, community_id)
+            scene = await add(tx, kind, target_id, community_id)
     if scene.image is not None:
         return scene
     page = app.settings.wechat_pages[kind.value]
@@ -98,8 +98,9 @@ async def _find(tx: Transaction, kind: SceneKind, target_id: UUID) -> Scene | No
     return (await tx.session.exec(query)).first()
 
 
-async def _add(tx: Transaction, kind: SceneKind, target_id: UUID, community_id: UUID) -> Scene:
-    """A new scene, or the one that somebody else has just added."""
+async def add(tx: Transaction, kind: SceneKind, target_id: UUID, community_id: UUID) -> Scene:
+    """A new scene, or the one that is there already. Its links are an errand, so that nobody waits
+    for WeChat; its image is fetched when somebody asks for it."""
     insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
     scene_id = tx.new_id()
     await tx.session.exec(

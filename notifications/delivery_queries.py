@@ -21,12 +21,14 @@ from consultation.polls.tables import Poll, RollEntry
 from notifications.audience import Urgency
 from notifications.policy import Channel
 from notifications.tables import Delivery, DeliveryState, Notice, NoticeSettings, WeekBudget
+from notifications.wechat.tables import Scene, SceneKind
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
     """A delivery whose time has come, with what decides whether it goes out. ``poll_over``: the
-    poll has closed, or the person is not on its roll any more."""
+    poll has closed, or the person is not on its roll any more. ``link`` opens the poll from outside
+    WeChat, where one is made and has not run out."""
 
     delivery: Delivery
     notice: Notice
@@ -34,6 +36,7 @@ class Due:
     wants_sms: bool
     poll_over: bool
     phone_sealed: bytes | None
+    link: str | None = None
 
     @property
     def wanted(self) -> bool:
@@ -68,6 +71,7 @@ async def _due(tx: Transaction, urgency: Urgency, *, limit: int) -> list[Due]:
             Poll.closes_at,
             RollEntry.number,
             Person.phone_sealed,
+            Scene.url_link,
         )  # type: ignore[call-overload]
         .join(Notice, col(Notice.id) == col(Delivery.notice_id))
         .join(Person, col(Person.id) == col(Delivery.person_id))
@@ -75,6 +79,12 @@ async def _due(tx: Transaction, urgency: Urgency, *, limit: int) -> list[Due]:
         .outerjoin(Poll, col(Poll.id) == col(Notice.poll_id))
         .outerjoin(
             RollEntry, on_present_roll() & (col(RollEntry.person_id) == col(Notice.person_id))
+        )
+        .outerjoin(
+            Scene,
+            (col(Scene.kind) == SceneKind.POLL)
+            & (col(Scene.target_id) == col(Notice.poll_id))
+            & (col(Scene.link_expires_at) > tx.now),
         )
         .where(
             Delivery.urgency == urgency,
@@ -96,8 +106,9 @@ async def _due(tx: Transaction, urgency: Urgency, *, limit: int) -> list[Due]:
             poll_over=state is not None
             and (state not in BEING_SERVED or tx.now >= closes_at or number is None),
             phone_sealed=phone,
+            link=link,
         )
-        for delivery, notice, wechat, sms, state, closes_at, number, phone in rows
+        for delivery, notice, wechat, sms, state, closes_at, number, phone, link in rows
     ]
 
 

@@ -157,6 +157,7 @@ class Sender(Rounds):
             text=text,
             page=page_of(notice),
             phone=phone,
+            link=one.link,
         )
         return InHand(row.id, row.lease_until, row.channel, letter)
 
