@@ -169,11 +169,14 @@ async def drop_waiting(
 ) -> None:
     """The person has it: what else of these notices waits, and is in nobody's hands, need not go
     out, nor be on a sheet."""
+    await _drop(tx, col(Delivery.notice_id).in_(notice_ids), col(Delivery.id).not_in(but))
+
+
+async def _drop(tx: Transaction, *which: Any) -> None:
     rows = await tx.session.exec(
         update(Delivery)
         .where(
-            col(Delivery.notice_id).in_(notice_ids),
-            col(Delivery.id).not_in(but),
+            *which,
             col(Delivery.state) == DeliveryState.WAITING,
             or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= tx.now),
         )
@@ -186,12 +189,20 @@ async def drop_waiting(
 
 async def drop_waiting_of_poll(tx: Transaction, poll_id: UUID, person_id: UUID) -> None:
     """The person was told of the poll, by somebody: nothing more of it waits for them, whatever
-    notices of it they had."""
+    notices of it they had. Who calls holds the voter's place, and others take a delivery before a
+    place: what they hold is therefore passed over (``told_in_person_since`` stops it)."""
     rows = await tx.session.exec(
-        select(Notice.id).where(Notice.poll_id == poll_id, Notice.person_id == person_id)
+        select(Delivery.id)
+        .join(Notice, col(Notice.id) == col(Delivery.notice_id))
+        .where(
+            Notice.poll_id == poll_id,
+            Notice.person_id == person_id,
+            col(Delivery.state) == DeliveryState.WAITING,
+        )
+        .with_for_update(of=Delivery, skip_locked=True)
     )
-    if notice_ids := list(rows):
-        await drop_waiting(tx, notice_ids)
+    if ids := list(rows):
+        await _drop(tx, col(Delivery.id).in_(ids))
 
 
 async def insert_steps(tx: Transaction, steps: list[dict[str, Any]]) -> None:

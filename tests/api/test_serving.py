@@ -1,5 +1,6 @@
 """Notice at the door, the unserved, the grid's sheet, and what was given up, over HTTP."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -226,6 +227,26 @@ async def test_what_was_in_a_senders_hands_meanwhile_goes_no_further(
 
     assert ("printed", "waiting") in await house.deliveries(last)
     assert await numbers_on_the_sheet(client, world) == [1, 4, 5, 6]
+
+
+async def test_who_opens_the_app_while_somebody_is_at_the_door_holds_nobody_up(
+    client: httpx.AsyncClient, world: World, poll: Poll, house: House
+) -> None:
+    async def opens(name: str) -> httpx.Response:
+        return await client.get("/v1/me/notices", headers=world.headers(name))
+
+    async def tells(number: int) -> httpx.Response:
+        address = f"/v1/polls/{poll.id}/roll/{number}/notice"
+        return await client.put(address, headers=worker(world), json=TOLD)
+
+    names = [f"resident{number}" for number in range(1, 7)]
+    answers = await asyncio.gather(
+        *(told for n, name in enumerate(names, 1) for told in (opens(name), tells(n)))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert (await client.get(f"/v1/polls/{poll.id}")).json()["served"] == 6
+    await house.later(hours=12)
+    assert house.wechat.sent == house.sms.sent == []
 
 
 async def test_two_notices_of_a_poll_are_one_visit_and_one_paper(
