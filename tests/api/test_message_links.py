@@ -102,3 +102,23 @@ async def test_a_link_that_has_run_out_is_not_sent(post: Post) -> None:
         [scene] = await post.house.rows(Scene)
         (await tx.session.get_one(Scene, scene.scene)).link_expires_at = post.draft.opens_at
     assert [message["params"]["link"] for message in await post.open_and_tell()] == [""] * 6
+
+
+async def test_the_link_of_a_poll_that_is_over_is_made_again_only_for_its_code(post: Post) -> None:
+    house, clock = post.house, post.stage.clock
+    await post.announce()
+    await house.errands()
+    clock.now = post.draft.opens_at
+    await house.services.worker.run_due()
+    clock.now = post.draft.closes_at
+    await house.services.worker.run_due()
+    clock.advance(days=40)
+    await house.errands()
+    assert await house.fake.calls(URL_LINK) == 1
+
+    clerk = house.world.headers("clerk", Role.CLERK)
+    made = await house.http.put(f"/v1/polls/{post.draft.id}/wxacode", headers=clerk)
+    assert made.status_code == 200, made.text
+    await house.errands()
+    [scene] = await house.rows(Scene)
+    assert scene.link_expires_at > clock.now
