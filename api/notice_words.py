@@ -32,6 +32,13 @@ def write(words: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     return speak_notice("zh-CN", words, facts)
 
 
+def speak_at_the_door(locale: str, words: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """For the sheet: whoever carries the paper reads it too, and its receiver has no app."""
+    if "about" in facts:
+        facts = {**facts, "about": say(locale, "notices.reply.at_door")}
+    return speak_notice(locale, words, facts)
+
+
 def _fact(locale: str, name: str, value: Any) -> Any:
     if name in GROUPS and isinstance(value, str):
         key = f"words.{GROUPS[name]}.{value}"

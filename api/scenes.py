@@ -22,6 +22,8 @@ from consultation.jobs import JobKind
 from consultation.meetings.queries import access_meeting
 from consultation.permissions import SYSTEM, Actor, Deed
 from consultation.polls.queries import access_poll
+from consultation.polls.serving import BEING_SERVED
+from consultation.polls.tables import Poll
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic
 from notifications.wechat import codes, links
@@ -59,7 +61,7 @@ async def make(app: Services, actor: Actor, kind: SceneKind, target_id: UUID) ->
         community_id = await community_of(tx, kind, target_id, MAKERS[kind])
         scene = await _find(tx, kind, target_id)
         if scene is None:
-            scene = await _add(tx, kind, target_id, community_id)
+            scene = await add(tx, kind, target_id, community_id)
     if scene.image is not None:
         return scene
     page = app.settings.wechat_pages[kind.value]
@@ -71,6 +73,15 @@ async def make(app: Services, actor: Actor, kind: SceneKind, target_id: UUID) ->
         kept = await tx.session.get(Scene, scene.scene, with_for_update=True)
         assert kept is not None
         kept.image = kept.image or image
+        if kept.link_expires_at is not None and _runs_out(kept, tx.now):  # of a poll that is over
+            await jobs.schedule(
+                tx,
+                JobKind.RENEW_LINK,
+                kept.id,
+                tx.now,
+                community_id=kept.community_id,
+                occasion="code",
+            )
     return kept
 
 
@@ -98,8 +109,9 @@ async def _find(tx: Transaction, kind: SceneKind, target_id: UUID) -> Scene | No
     return (await tx.session.exec(query)).first()
 
 
-async def _add(tx: Transaction, kind: SceneKind, target_id: UUID, community_id: UUID) -> Scene:
-    """A new scene, or the one that somebody else has just added."""
+async def add(tx: Transaction, kind: SceneKind, target_id: UUID, community_id: UUID) -> Scene:
+    """A new scene, or the one that is there already. Its links are an errand, so that nobody waits
+    for WeChat; its image is fetched when somebody asks for it."""
     insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
     scene_id = tx.new_id()
     await tx.session.exec(
@@ -123,10 +135,11 @@ async def _add(tx: Transaction, kind: SceneKind, target_id: UUID, community_id: 
 
 
 async def renew_link(means: Means, scene_id: UUID) -> None:
-    """The errand: make the links of a scene, and have them made again before they run out."""
+    """The errand: make the links of a scene, and have them made again before they run out; those
+    of a poll that is over only if somebody had its code made."""
     async with means.db.read(SYSTEM) as tx:
         scene = (await tx.session.exec(select(Scene).where(Scene.id == scene_id))).first()
-        if scene is None or not _runs_out(scene, tx.now):
+        if scene is None or not _runs_out(scene, tx.now) or await _is_past(tx, scene):
             return
         asked_at = tx.now
     page, days = means.settings.wechat_pages[scene.kind.value], means.settings.wechat_link_days
@@ -148,6 +161,13 @@ async def renew_link(means: Means, scene_id: UUID) -> None:
             community_id=scene.community_id,
             occasion=scene.link_expires_at.isoformat(),
         )
+
+
+async def _is_past(tx: Transaction, scene: Scene) -> bool:
+    if scene.kind is not SceneKind.POLL or scene.image is not None:
+        return False
+    poll = await tx.session.get_one(Poll, scene.target_id)
+    return poll.state not in BEING_SERVED
 
 
 def _runs_out(scene: Scene, now: datetime) -> bool:

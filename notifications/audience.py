@@ -25,6 +25,8 @@ class Who(StrEnum):
 
 
 class Urgency(StrEnum):
+    """The most urgent first: in this order what is due goes out."""
+
     URGENT = "urgent"
     NORMAL = "normal"
     DIGEST = "digest"  # gathered into one message a day, for those who took a part themselves

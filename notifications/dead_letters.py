@@ -12,6 +12,7 @@ from consultation.community.queries import access_node
 from consultation.database import Transaction
 from consultation.permissions import Deed
 from consultation.refusals import NotFound
+from notifications.places import access_delivery, belongs_nowhere, belongs_to
 from notifications.policy import Channel
 from notifications.tables import Delivery, DeliveryState, Notice
 
@@ -32,12 +33,15 @@ class DeadLetter:
 async def dead_letters(
     tx: Transaction, community_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[DeadLetter]:
-    """The newest first, for the system administrator."""
+    """The newest first, for the system administrator; also those of accounts that belong to no
+    community, which every administrator sees."""
     await access_node(tx, community_id, Deed.MEND_DELIVERIES)
     query = (
         select(Delivery, Notice.words)
         .join(Notice, col(Notice.id) == col(Delivery.notice_id))
-        .where(Delivery.community_id == community_id, Delivery.state == DeliveryState.DEAD)
+        .where(
+            belongs_to(community_id) | belongs_nowhere(), col(Delivery.state) == DeliveryState.DEAD
+        )
         .order_by(col(Delivery.created_at).desc(), col(Delivery.id).desc())
         .limit(limit)
     )
@@ -70,9 +74,9 @@ async def resend(tx: Transaction, delivery_id: UUID) -> Delivery:
         select(Delivery).where(Delivery.id == delivery_id).with_for_update()
     )
     row = rows.first()
-    if row is None or row.community_id is None:
+    if row is None:
         raise NotFound(what="delivery")
-    await access_node(tx, row.community_id, Deed.MEND_DELIVERIES)
+    await access_delivery(tx, row, Deed.MEND_DELIVERIES)
     if row.state is DeliveryState.DEAD:
         row.state, row.attempts, row.next_try = DeliveryState.WAITING, 0, tx.now
         row.done_at = row.lease_until = None

@@ -283,6 +283,7 @@ def first_step(
         community_id=notice["community_id"],
         chain=chain,
         step=first,
+        urgency=notice["urgency"],
         next_try=policy().loud_from(tx.now + timedelta(minutes=steps[0].after_minutes)),
     )
 
@@ -295,6 +296,7 @@ def delivery(
     community_id: UUID | None,
     chain: str,
     step: int,
+    urgency: Urgency,
     next_try: Any,
     grid_id: UUID | None = None,
 ) -> dict[str, Any]:
@@ -308,6 +310,7 @@ def delivery(
         "channel": channel,
         "chain": chain,
         "step": step,
+        "urgency": urgency,
         "state": DeliveryState.WAITING,
         "attempts": 0,
         "next_try": next_try,

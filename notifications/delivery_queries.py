@@ -9,19 +9,26 @@ from uuid import UUID
 from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlmodel import col, func, or_, select
+from sqlalchemy.orm import aliased
+from sqlmodel import col, exists, func, or_, select
 
 from consultation.community.tables import Person, Residence
 from consultation.database import Transaction
-from consultation.polls.serving import BEING_SERVED
+from consultation.polls.notice_tables import VoterNotice
+from consultation.polls.queries import on_present_roll
+from consultation.polls.serving import BEING_SERVED, BY_STAFF
 from consultation.polls.tables import Poll, RollEntry
+from notifications.audience import Urgency
 from notifications.policy import Channel
 from notifications.tables import Delivery, DeliveryState, Notice, NoticeSettings, WeekBudget
+from notifications.wechat.tables import Scene, SceneKind
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery whose time has come, with what decides whether it goes out."""
+    """A delivery whose time has come, with what decides whether it goes out. ``poll_over``: the
+    poll has closed, or the person is not on its roll any more. ``link`` opens the poll from outside
+    WeChat, where one is made and has not run out."""
 
     delivery: Delivery
     notice: Notice
@@ -29,6 +36,7 @@ class Due:
     wants_sms: bool
     poll_over: bool
     phone_sealed: bytes | None
+    link: str | None = None
 
     @property
     def wanted(self) -> bool:
@@ -42,8 +50,17 @@ class Due:
 
 
 async def due(tx: Transaction, *, limit: int) -> list[Due]:
-    """Deliveries that are due and in nobody's hands, earliest first, locked; what another sender
-    holds is skipped."""
+    """Deliveries that are due and in nobody's hands, the most urgent first and of those the
+    earliest, locked; what another sender holds is skipped. However much waits behind, what is
+    urgent is found at once: each urgency is a range of the index."""
+    found: list[Due] = []
+    for urgency in Urgency:
+        if len(found) < limit:
+            found += await _due(tx, urgency, limit=limit - len(found))
+    return found
+
+
+async def _due(tx: Transaction, urgency: Urgency, *, limit: int) -> list[Due]:
     rows = await tx.session.exec(
         select(
             Delivery,
@@ -52,13 +69,25 @@ async def due(tx: Transaction, *, limit: int) -> list[Due]:
             NoticeSettings.sms,
             Poll.state,
             Poll.closes_at,
+            RollEntry.number,
             Person.phone_sealed,
+            Scene.url_link,
         )  # type: ignore[call-overload]
         .join(Notice, col(Notice.id) == col(Delivery.notice_id))
         .join(Person, col(Person.id) == col(Delivery.person_id))
         .outerjoin(NoticeSettings, col(NoticeSettings.person_id) == col(Delivery.person_id))
         .outerjoin(Poll, col(Poll.id) == col(Notice.poll_id))
+        .outerjoin(
+            RollEntry, on_present_roll() & (col(RollEntry.person_id) == col(Notice.person_id))
+        )
+        .outerjoin(
+            Scene,
+            (col(Scene.kind) == SceneKind.POLL)
+            & (col(Scene.target_id) == col(Notice.poll_id))
+            & (col(Scene.link_expires_at) > tx.now),
+        )
         .where(
+            Delivery.urgency == urgency,
             col(Delivery.state) == DeliveryState.WAITING,
             col(Delivery.channel) != Channel.PRINTED,
             col(Delivery.next_try) <= tx.now,
@@ -74,10 +103,12 @@ async def due(tx: Transaction, *, limit: int) -> list[Due]:
             notice=notice,
             wants_wechat=wechat is not False,
             wants_sms=sms is not False,
-            poll_over=state is not None and (state not in BEING_SERVED or tx.now >= closes_at),
+            poll_over=state is not None
+            and (state not in BEING_SERVED or tx.now >= closes_at or number is None),
             phone_sealed=phone,
+            link=link,
         )
-        for delivery, notice, wechat, sms, state, closes_at, phone in rows
+        for delivery, notice, wechat, sms, state, closes_at, number, phone, link in rows
     ]
 
 
@@ -92,13 +123,29 @@ async def next_due(tx: Transaction) -> datetime | None:
 
 
 async def reached(tx: Transaction, notice_ids: Collection[UUID]) -> set[UUID]:
-    """Those of these notices that went out on some channel."""
+    """Those of these notices that went out on some channel, or whose person was told since."""
+    went_out = exists().where(
+        col(Delivery.notice_id) == col(Notice.id), col(Delivery.state) == DeliveryState.SENT
+    )
     rows = await tx.session.exec(
-        select(Delivery.notice_id).where(
-            col(Delivery.notice_id).in_(notice_ids), col(Delivery.state) == DeliveryState.SENT
+        select(Notice.id).where(
+            col(Notice.id).in_(notice_ids), or_(went_out, told_in_person_since())
         )
     )
     return set(rows)
+
+
+def told_in_person_since() -> Any:
+    """Of a notice: somebody told its person of its poll after it was written. What was in a
+    sender's hands then goes no further when it comes back."""
+    place = aliased(RollEntry)
+    return exists().where(
+        col(VoterNotice.poll_id) == col(Notice.poll_id),
+        col(VoterNotice.roll_entry_id) == col(place.id),
+        col(VoterNotice.channel).in_(BY_STAFF),
+        col(VoterNotice.at) >= col(Notice.created_at),
+        col(place.person_id) == col(Notice.person_id),
+    )
 
 
 async def notices_of(tx: Transaction, notice_ids: Collection[UUID]) -> dict[UUID, Notice]:
@@ -122,11 +169,14 @@ async def drop_waiting(
 ) -> None:
     """The person has it: what else of these notices waits, and is in nobody's hands, need not go
     out, nor be on a sheet."""
+    await _drop(tx, col(Delivery.notice_id).in_(notice_ids), col(Delivery.id).not_in(but))
+
+
+async def _drop(tx: Transaction, *which: Any) -> None:
     rows = await tx.session.exec(
         update(Delivery)
         .where(
-            col(Delivery.notice_id).in_(notice_ids),
-            col(Delivery.id).not_in(but),
+            *which,
             col(Delivery.state) == DeliveryState.WAITING,
             or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= tx.now),
         )
@@ -135,6 +185,24 @@ async def drop_waiting(
         .execution_options(synchronize_session=False)
     )
     await refund(tx, [(person, week) for person, week in rows if week is not None])
+
+
+async def drop_waiting_of_poll(tx: Transaction, poll_id: UUID, person_id: UUID) -> None:
+    """The person was told of the poll, by somebody: nothing more of it waits for them, whatever
+    notices of it they had. Who calls holds the voter's place, and others take a delivery before a
+    place: what they hold is therefore passed over (``told_in_person_since`` stops it)."""
+    rows = await tx.session.exec(
+        select(Delivery.id)
+        .join(Notice, col(Notice.id) == col(Delivery.notice_id))
+        .where(
+            Notice.poll_id == poll_id,
+            Notice.person_id == person_id,
+            col(Delivery.state) == DeliveryState.WAITING,
+        )
+        .with_for_update(of=Delivery, skip_locked=True)
+    )
+    if ids := list(rows):
+        await _drop(tx, col(Delivery.id).in_(ids))
 
 
 async def insert_steps(tx: Transaction, steps: list[dict[str, Any]]) -> None:
@@ -155,14 +223,19 @@ async def grids_of(tx: Transaction, notices: Collection[Notice]) -> dict[UUID, U
     people = {notice.person_id for notice in notices}
     polls = {notice.poll_id for notice in notices if notice.poll_id is not None}
     homes = await tx.session.exec(
-        select(Residence.person_id, Residence.community_id, Residence.grid_id).where(
-            col(Residence.person_id).in_(people), col(Residence.grid_id).is_not(None)
-        )
+        select(Residence.person_id, Residence.community_id, Residence.grid_id)
+        .where(col(Residence.person_id).in_(people), col(Residence.grid_id).is_not(None))
+        .order_by(col(Residence.level).desc(), col(Residence.community_id))
     )
-    grids: dict[Any, Any] = {(person, community): grid for person, community, grid in homes}
+    grids: dict[Any, Any] = {}
+    for person, community, grid in homes:
+        grids[person, community] = grid
+        grids.setdefault((person, None), grid)  # of what concerns an account and no community
     if polls:
         places = await tx.session.exec(
-            select(RollEntry.person_id, RollEntry.poll_id, RollEntry.grid_id).where(
+            select(RollEntry.person_id, RollEntry.poll_id, RollEntry.grid_id)
+            .join(Poll, on_present_roll())
+            .where(
                 col(RollEntry.poll_id).in_(polls),
                 col(RollEntry.person_id).in_(people),
                 col(RollEntry.grid_id).is_not(None),
@@ -171,7 +244,7 @@ async def grids_of(tx: Transaction, notices: Collection[Notice]) -> dict[UUID, U
         grids |= {(person, poll): grid for person, poll, grid in places}
     found = {}
     for notice in notices:
-        for place in (notice.poll_id, notice.community_id):
+        for place in [p for p in (notice.poll_id, notice.community_id) if p] or [None]:
             if (notice.person_id, place) in grids:
                 found[notice.id] = grids[notice.person_id, place]
                 break

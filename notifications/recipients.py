@@ -19,7 +19,8 @@ from consultation.community.tables import (
     RoleAssignment,
 )
 from consultation.database import Transaction
-from consultation.polls.tables import RollEntry
+from consultation.polls.queries import on_present_roll
+from consultation.polls.tables import Poll, RollEntry
 from consultation.topics.tables import Follow, Topic
 from notifications.audience import Told, Who
 
@@ -65,8 +66,10 @@ def _people(
     topic = occasion.topic
     match told.who:
         case Who.ROLL if occasion.poll_id is not None:
-            return sa_select(col(RollEntry.person_id)).where(
-                col(RollEntry.poll_id) == occasion.poll_id, col(RollEntry.person_id).is_not(None)
+            return (
+                sa_select(col(RollEntry.person_id))
+                .join(Poll, on_present_roll())
+                .where(col(Poll.id) == occasion.poll_id, col(RollEntry.person_id).is_not(None))
             )
         case Who.AUTHOR if topic is not None:
             return sa_select(col(Topic.author_id)).where(col(Topic.id) == topic.id)

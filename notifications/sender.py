@@ -157,6 +157,7 @@ class Sender(Rounds):
             text=text,
             page=page_of(notice),
             phone=phone,
+            link=one.link,
         )
         return InHand(row.id, row.lease_until, row.channel, letter)
 
@@ -240,6 +241,7 @@ class Sender(Rounds):
                     community_id=row.community_id,
                     chain=row.chain,
                     step=row.step + 1,
+                    urgency=row.urgency,
                     next_try=policy().loud_from(tx.now),
                     grid_id=grids.get(row.notice_id),
                 )

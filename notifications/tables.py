@@ -66,7 +66,7 @@ class DeliveryState(StrEnum):
     SEEN = "seen"  # not sent: the person had it in the app before
     IMPOSSIBLE = "impossible"  # the person is not reached that way, or does not want to be
     NO_BUDGET = "no_budget"  # the week was full
-    OBSOLETE = "obsolete"  # not sent: the poll it was about had closed
+    OBSOLETE = "obsolete"  # not sent: the poll had closed, or the person is off its roll
     DEAD = "dead"  # given up after the last attempt, or our own fault: an operator looks
 
 
@@ -78,6 +78,7 @@ class Delivery(Row, table=True):
     __table_args__ = (
         Index(
             "ix_delivery_due",
+            "urgency",
             "next_try",
             "id",
             sqlite_where=text("state = 'waiting' AND channel <> 'printed'"),
@@ -95,6 +96,7 @@ class Delivery(Row, table=True):
     channel: Channel = choice(Channel)
     chain: str = Field(max_length=20)
     step: int
+    urgency: Urgency = choice(Urgency)  # of its notice: what is urgent goes first
     state: DeliveryState = choice(DeliveryState)
     attempts: int = 0
     next_try: datetime = when()

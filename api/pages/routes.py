@@ -13,6 +13,7 @@ from api.dependencies import CurrentActor, Db, Locale
 from api.pages.views import community_view, home_view, sheet_view, topic_view, words_in
 from api.pagination import CursorParam, read_time_cursor, time_cursor
 from consultation.topics.states import StateGroup
+from notifications import sheets
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -83,7 +84,20 @@ async def sheet_page(grid_id: UUID, actor: CurrentActor, db: Db) -> HTMLResponse
     """Notices to bring to doors, to be printed; in Chinese. For the grid's own worker and the
     clerk, with the access token of a request like any other."""
     async with db.read(actor) as tx:
-        view = await sheet_view(tx, grid_id, words_in("zh-CN"))
+        view = await sheet_view(tx, *await sheets.sheet(tx, grid_id), words_in("zh-CN"))
+    return _sheet(view)
+
+
+@router.get("/communities/{community_id}/sheet")
+async def community_sheet_page(community_id: UUID, actor: CurrentActor, db: Db) -> HTMLResponse:
+    """The same for people of whom no grid is known, for the clerk."""
+    async with db.read(actor) as tx:
+        found = await sheets.sheet_of_no_grid(tx, community_id)
+        view = await sheet_view(tx, *found, words_in("zh-CN"))
+    return _sheet(view)
+
+
+def _sheet(view: dict[str, Any]) -> HTMLResponse:
     page = _page("sheet.html", "zh-CN", view)
     page.headers["cache-control"] = "no-store"
     return page

@@ -1,7 +1,7 @@
 """What the pages show, in words: plain dictionaries for the templates, made from what a visitor
 may read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from api.routes.serving import visit_out
 from api.words import say
 from consultation.calendar import SHANGHAI
 from consultation.community import place_queries
+from consultation.community.tables import Node
 from consultation.database import Transaction
 from consultation.deliberation import queries as deliberation
 from consultation.meetings import queries as meetings
@@ -27,7 +28,7 @@ from consultation.polls.wording import MANIFEST_SHOWN
 from consultation.topics import reading
 from consultation.topics.states import State, StateGroup
 from consultation.topics.tables import Topic
-from notifications import sheets
+from notifications.sheets import Visit
 
 Words = Callable[..., str]
 
@@ -419,12 +420,13 @@ async def _survey(tx: Transaction, topic: Topic, t: Words) -> dict[str, Any] | N
     }
 
 
-async def sheet_view(tx: Transaction, grid_id: UUID, t: Words) -> dict[str, Any]:
-    grid, visits = await sheets.sheet(tx, grid_id)
-    assert grid.community_id is not None
-    community = await place_queries.community(tx, grid.community_id)
+async def sheet_view(
+    tx: Transaction, place: Node, visits: Sequence[Visit], t: Words
+) -> dict[str, Any]:
+    assert place.community_id is not None
+    community = await place_queries.community(tx, place.community_id)
     return {
-        "heading": t("notices.sheet.title", grid=grid.name),
+        "heading": t("notices.sheet.title", grid=place.name),
         "printed": t(
             "notices.sheet.printed", community=community.name, at=minute(tx.now), count=len(visits)
         ),

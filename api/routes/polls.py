@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field, model_validator
 
+from api import scenes
 from api.as_of import AsOf, as_of
 from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_cursor
@@ -26,6 +27,7 @@ from consultation.polls.rules import Option, PollItem, PollState, Verdict
 from consultation.polls.tables import Poll, SignerRole
 from consultation.polls.terms import PollDraft
 from consultation.topics.queries import access_topic
+from notifications.wechat.tables import SceneKind
 
 router = APIRouter(prefix="/v1", tags=["polls"])
 
@@ -265,15 +267,18 @@ async def draft_poll(
 async def announce_poll(
     poll_id: UUID,
     actor: CurrentActor,
-    db: Db,
+    app: App,
     locale: Locale,
     body: PollAnnouncementIn = PollAnnouncementIn(),  # noqa: B008
 ) -> PollOut:
-    """Announce the poll as a second person: text, rule and roll are frozen."""
-    async with db.begin(actor) as tx:
+    """Announce the poll as a second person: text, rule and roll are frozen. The link that leads to
+    it from a message is made soon after."""
+    async with app.db.begin(actor) as tx:
         poll = await drafting.announce_poll(
             tx, poll_id, write=write, confirm_preset=body.confirm_preset
         )
+        if app.settings.wechat_app_id:
+            await scenes.add(tx, SceneKind.POLL, poll.id, poll.community_id)
         return await poll_out(tx, poll, locale)
 
 

@@ -10,7 +10,7 @@ from fastapi import Path as PathParam
 from pydantic import Field
 
 from api.dependencies import CurrentActor, Db, Locale
-from api.notice_words import speak_notice
+from api.notice_words import speak_at_the_door
 from api.pagination import (
     CursorParam,
     Limit,
@@ -26,6 +26,7 @@ from consultation.permissions import Deed, grant_of
 from consultation.polls.commands import serving
 from consultation.polls.serving import NoticeChannel, NoticeEvidence
 from notifications import dead_letters, sheets
+from notifications.delivery_queries import drop_waiting_of_poll
 from notifications.policy import Channel
 from notifications.tables import DeliveryState
 
@@ -83,6 +84,13 @@ class SheetOut(WireOut):
     visits: list[VisitOut]
 
 
+class CommunitySheetOut(WireOut):
+    """The clerk's sheet: people of whom no grid is known."""
+
+    community_id: UUID
+    visits: list[VisitOut]
+
+
 class HandoverIn(WireIn):
     """``evidence`` is signed_for or left."""
 
@@ -116,9 +124,10 @@ async def record_voter_notice(
     actor: CurrentActor,
     db: Db,
 ) -> VoterNoticeOut:
-    """Enter that a voter was told of the poll in person: a grid worker in the own grid, a clerk."""
+    """Enter that a voter was told of the poll in person: a grid worker in the own grid, a clerk.
+    Nothing more of it is sent to them or brought to their door."""
     async with db.begin(actor) as tx:
-        entry = await serving.record_voter_notice(
+        place, entry = await serving.record_voter_notice(
             tx,
             poll_id,
             number,
@@ -126,6 +135,8 @@ async def record_voter_notice(
             evidence=body.evidence,
             reference=body.reference,
         )
+        if place.person_id is not None:
+            await drop_waiting_of_poll(tx, poll_id, place.person_id)
     return VoterNoticeOut(
         number=number, channel=entry.channel, evidence=entry.evidence, at=entry.at
     )
@@ -171,6 +182,18 @@ async def get_grid_sheet(grid_id: UUID, actor: CurrentActor, db: Db, locale: Loc
         grid, visits = await sheets.sheet(tx, grid_id)
     return SheetOut(
         grid_id=grid.id, grid_name=grid.name, visits=[visit_out(visit, locale) for visit in visits]
+    )
+
+
+@router.get("/communities/{community_id}/sheet")
+async def get_community_sheet(
+    community_id: UUID, actor: CurrentActor, db: Db, locale: Locale
+) -> CommunitySheetOut:
+    """Whom no message reaches and no grid knows, for the clerk of the community."""
+    async with db.read(actor) as tx:
+        _, visits = await sheets.sheet_of_no_grid(tx, community_id)
+    return CommunitySheetOut(
+        community_id=community_id, visits=[visit_out(visit, locale) for visit in visits]
     )
 
 
@@ -222,7 +245,7 @@ async def resend_delivery(delivery_id: UUID, actor: CurrentActor, db: Db) -> Del
 
 
 def visit_out(visit: sheets.Visit, locale: str) -> VisitOut:
-    title, text = speak_notice(locale, visit.notice.words, visit.notice.facts)
+    title, text = speak_at_the_door(locale, visit.notice.words, visit.notice.facts)
     return VisitOut(
         id=visit.id,
         template=visit.notice.words,

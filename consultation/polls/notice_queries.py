@@ -1,16 +1,21 @@
 """SQL on the ledger of notices: what it proves, and who is not in it yet."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import bindparam, insert, update
+from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, exists, func, select
 
 from consultation.community.tables import Household
 from consultation.database import Transaction
 from consultation.polls.notice_tables import VoterNotice
+from consultation.polls.queries import on_present_roll, on_roll
 from consultation.polls.rules import RolledUnit
-from consultation.polls.tables import PollTurnout, RollEntry
+from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
 
 
 async def served_count(tx: Transaction, poll_id: UUID) -> int:
@@ -43,9 +48,9 @@ class Unserved:
 
 
 async def unserved(
-    tx: Transaction, poll_id: UUID, *, grid_id: UUID | None, after: int, limit: int
+    tx: Transaction, poll: Poll, *, grid_id: UUID | None, after: int, limit: int
 ) -> list[Unserved]:
-    """Places after a number, of one grid or of all."""
+    """Places of the present roll after a number, of one grid or of all."""
     statement = (
         select(
             RollEntry.number,
@@ -56,16 +61,7 @@ async def unserved(
             Household.code,
         )  # type: ignore[call-overload]
         .outerjoin(Household, col(Household.id) == col(RollEntry.household_id))
-        .where(
-            RollEntry.poll_id == poll_id,
-            col(RollEntry.number) > after,
-            ~exists().where(
-                and_(
-                    col(VoterNotice.poll_id) == poll_id,
-                    col(VoterNotice.roll_entry_id) == col(RollEntry.id),
-                )
-            ),
-        )
+        .where(*on_roll(poll), col(RollEntry.number) > after, ~_has_proof(poll))
         .order_by(col(RollEntry.number))
         .limit(limit)
     )
@@ -78,6 +74,14 @@ async def unserved(
     return found
 
 
+def _has_proof(poll: Poll) -> Any:
+    return exists().where(
+        and_(
+            col(VoterNotice.poll_id) == poll.id, col(VoterNotice.roll_entry_id) == col(RollEntry.id)
+        )
+    )
+
+
 def _first(units: Sequence[RolledUnit]) -> str:
     return units[0].code if units else ""
 
@@ -85,13 +89,15 @@ def _first(units: Sequence[RolledUnit]) -> str:
 async def lock_places(
     tx: Transaction, wanted: Collection[tuple[UUID, UUID]]
 ) -> dict[tuple[UUID, UUID], RollEntry]:
-    """The places of (poll, person), in a fixed order, kept from other recorders until the end."""
+    """The places of (poll, person) on present rolls, in a fixed order, kept from other recorders
+    until the end. Call with the polls held."""
     polls, people = {poll for poll, _ in wanted}, {person for _, person in wanted}
     rows = await tx.session.exec(
         select(RollEntry)
+        .join(Poll, on_present_roll())
         .where(col(RollEntry.poll_id).in_(polls), col(RollEntry.person_id).in_(people))
         .order_by(col(RollEntry.poll_id), col(RollEntry.number))
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=True, of=RollEntry)
     )
     return {
         (row.poll_id, row.person_id): row
@@ -100,10 +106,11 @@ async def lock_places(
     }
 
 
-async def lock_place(tx: Transaction, poll_id: UUID, number: int) -> RollEntry | None:
+async def lock_place(tx: Transaction, poll: Poll, number: int) -> RollEntry | None:
+    """The place on the present roll. Call with the poll held."""
     rows = await tx.session.exec(
         select(RollEntry)
-        .where(RollEntry.poll_id == poll_id, RollEntry.number == number)
+        .where(*on_roll(poll), RollEntry.number == number)
         .with_for_update(key_share=True)
     )
     return rows.first()
@@ -126,3 +133,40 @@ async def proofs_of(tx: Transaction, poll_id: UUID, entry_id: UUID) -> list[Vote
         .order_by(col(VoterNotice.at), col(VoterNotice.id))
     )
     return list(rows)
+
+
+async def carry_proofs(tx: Transaction, poll: Poll) -> None:
+    """Into a new version of the roll, from the one before: who keeps number and place was told.
+    Whoever is new there was not. The counters say then how many of the new roll have a proof."""
+    before, after = aliased(RollEntry), aliased(RollEntry)
+    rows = await tx.session.exec(
+        select(VoterNotice, after.id)
+        .join(before, col(before.id) == col(VoterNotice.roll_entry_id))
+        .join(
+            after,
+            and_(
+                col(after.poll_id) == poll.id,
+                col(after.roll_version) == poll.roll_version,
+                col(after.number) == col(before.number),
+                col(after.person_id).is_not_distinct_from(col(before.person_id)),
+            ),
+        )
+        .where(VoterNotice.poll_id == poll.id, before.roll_version == poll.roll_version - 1)
+    )
+    carried = [
+        proof.model_dump() | {"id": tx.new_id(), "roll_entry_id": entry_id}
+        for proof, entry_id in rows
+    ]
+    connection = await tx.session.connection()
+    if carried:
+        await connection.execute(insert(VoterNotice), carried)
+    numbers = await tx.session.exec(
+        select(RollEntry.number).where(*on_roll(poll), _has_proof(poll))
+    )
+    served = Counter(number % TURNOUT_SHARDS for number in numbers)
+    await connection.execute(
+        update(PollTurnout)
+        .where(col(PollTurnout.poll_id) == poll.id, col(PollTurnout.shard) == bindparam("of_shard"))
+        .values(served=bindparam("told")),
+        [{"of_shard": shard, "told": served[shard]} for shard in range(TURNOUT_SHARDS)],
+    )

@@ -195,9 +195,11 @@ async def steps_shown(tx: Transaction, poll_ids: Collection[UUID]) -> dict[UUID,
     return {id: found.get(id, Count()) for id in poll_ids}
 
 
-async def polls_by_id(tx: Transaction, poll_ids: Collection[UUID]) -> list[Poll]:
-    """For the system: whether somebody may see them is not asked."""
-    return list(await tx.session.exec(select(Poll).where(col(Poll.id).in_(poll_ids))))
+async def hold_polls(tx: Transaction, poll_ids: Collection[UUID]) -> list[Poll]:
+    """Polls held shared, in a fixed order, so that neither roll nor state changes until the end.
+    For the system: whether somebody may see them is not asked."""
+    statement = select(Poll).where(col(Poll.id).in_(poll_ids)).order_by(col(Poll.id))
+    return list(await tx.session.exec(statement.with_for_update(read=True)))
 
 
 async def voters_follow(tx: Transaction, poll: Poll) -> None:
@@ -222,6 +224,14 @@ async def voters_follow(tx: Transaction, poll: Poll) -> None:
 def on_roll(poll: Poll) -> tuple[Any, Any]:
     """Entries of the poll's present roll."""
     return (col(RollEntry.poll_id) == poll.id, col(RollEntry.roll_version) == poll.roll_version)
+
+
+def on_present_roll() -> Any:
+    """The same for a join with the polls: older versions of a roll are evidence, and nobody's."""
+    return and_(
+        col(RollEntry.poll_id) == col(Poll.id),
+        col(RollEntry.roll_version) == col(Poll.roll_version),
+    )
 
 
 async def place_of(tx: Transaction, poll: Poll, person_id: UUID) -> RollEntry | None:

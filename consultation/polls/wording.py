@@ -85,13 +85,11 @@ def mode_promise(mode: BallotMode) -> Phrase:
     return Phrase(f"polls.promise.{mode.value}")
 
 
-def extension(closes_at: datetime, new_closes_at: datetime, reason: str) -> list[Phrase]:
-    return [
-        Phrase(
-            "polls.notice.extended",
-            {"closes": minute(closes_at), "later": minute(new_closes_at), "reason": reason},
-        )
-    ]
+def extension(closes_at: datetime, new_closes_at: datetime, reason: str) -> Phrase:
+    return Phrase(
+        "polls.notice.extended",
+        {"closes": minute(closes_at), "later": minute(new_closes_at), "reason": reason},
+    )
 
 
 def ballot_warning(preset: RulePreset) -> Phrase | None:

@@ -25,7 +25,8 @@ class Outcome(StrEnum):
 class Letter:
     """One message to one person. ``dedupe_key`` is the same with every attempt. ``facts`` are what
     a template of the provider is filled with; ``title`` and ``text`` are Chinese. ``page`` is where
-    in the client it leads. ``phone`` is only there for channels that need it."""
+    in the client it leads, ``link`` the address that opens it from elsewhere, if there is one.
+    ``phone`` is only there for channels that need it."""
 
     dedupe_key: str
     person_id: UUID
@@ -35,6 +36,7 @@ class Letter:
     text: str
     page: str
     phone: str | None = field(default=None, repr=False)
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -86,7 +85,7 @@ class HttpSms:
                 "to": letter.phone,
                 "signature": self._signature,
                 "template": template,
-                "params": {"title": letter.title, "text": letter.text, **_plain(letter.facts)},
+                "params": _plain(letter),
             },
             ensure_ascii=False,
         ).encode()
@@ -148,6 +147,7 @@ class FileSms:
             "to": letter.phone,
             "template": letter.template,
             "text": f"{letter.title} {letter.text}",
+            "link": letter.link,
         }
         try:
             await asyncio.to_thread(self._write, json.dumps(line, ensure_ascii=False))
@@ -164,11 +164,14 @@ class FileSms:
             file.write(line + "\n")
 
 
-def _plain(facts: Mapping[str, Any]) -> dict[str, str | int]:
-    return {
+def _plain(letter: Letter) -> dict[str, str | int]:
+    """What a template is filled with. ``link`` is always there, since providers refuse a message
+    that lacks a parameter of its template; it is empty where there is no link."""
+    facts = {
         name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in facts.items()
+        for name, value in letter.facts.items()
     }
+    return {"title": letter.title, "text": letter.text, "link": letter.link or "", **facts}
 
 
 def _text(value: object) -> str | None:

@@ -1,18 +1,24 @@
 """Notice at the door, the unserved, the grid's sheet, and what was given up, over HTTP."""
 
+import asyncio
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from sqlmodel import select
 
+from api.phrases import write as phrases
+from consultation.community.tables import Person, Residence
 from consultation.database import Database
-from consultation.events import PollUnservedRead
+from consultation.events import PollUnservedRead, UserNotified
 from consultation.journal import JournalEntry
-from consultation.permissions import Role
+from consultation.permissions import SYSTEM, Role
+from consultation.polls.commands import drafting
 from consultation.polls.notice_tables import VoterNotice
+from consultation.polls.queries import frozen_roll
 from consultation.polls.tables import Poll
-from notifications.channels import Outcome
+from notifications.channels import Outcome, Sent
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
 from tests.notifications.house import House, always
@@ -184,6 +190,111 @@ async def test_whom_no_message_reaches_stands_on_the_sheet_until_somebody_was_th
     } == {("printed", "signed_for", world.id("grid_worker")), ("live", "fetched", None)}
 
 
+async def test_who_was_told_at_the_door_gets_no_message_and_no_visit_for_it(
+    client: httpx.AsyncClient, world: World, poll: Poll, house: House
+) -> None:
+    told, others = await people_on_roll(house, poll, 2)
+    assert {state for _, state in await house.deliveries(told)} == {"waiting"}
+    await client.put(f"/v1/polls/{poll.id}/roll/2/notice", headers=worker(world), json=TOLD)
+    assert {state for _, state in await house.deliveries(told)} == {"seen"}
+    await house.later(hours=12)
+
+    assert house.wechat.to(told) == house.sms.to(told) == []
+    assert house.wechat.to(others[0]) == ["poll_announced", "poll_opened"]
+    assert await numbers_on_the_sheet(client, world) == []
+    assert {row.channel.value for row in await house.ledger(poll.id)} == {"doorstep", "wechat"}
+
+
+async def test_what_was_in_a_senders_hands_meanwhile_goes_no_further(
+    client: httpx.AsyncClient, world: World, poll: Poll, house: House, db: Database
+) -> None:
+    told, _ = await people_on_roll(house, poll, 2)
+    last, _ = await people_on_roll(house, poll, 3)
+    house.clock.now = poll.opens_at + timedelta(hours=9)  # the opening is due, not its announcement
+    async with db.begin(SYSTEM) as tx:
+        _, by_wechat = await house.sender.claim(tx)
+    assert told in {one.letter.person_id for one in by_wechat}
+    address = f"/v1/polls/{poll.id}/roll"
+    await client.put(f"{address}/2/notice", headers=worker(world), json=TOLD)
+    async with db.begin(SYSTEM) as tx:
+        await house.sender.record(tx, [(one, Sent(Outcome.NOT_REACHABLE)) for one in by_wechat])
+    async with db.begin(SYSTEM) as tx:
+        _, by_sms = await house.sender.claim(tx)
+    assert told not in {one.letter.person_id for one in by_sms}
+    await client.put(f"{address}/3/notice", headers=worker(world), json=TOLD)
+    async with db.begin(SYSTEM) as tx:
+        await house.sender.record(tx, [(one, Sent(Outcome.NOT_REACHABLE)) for one in by_sms])
+
+    assert ("printed", "waiting") in await house.deliveries(last)
+    assert await numbers_on_the_sheet(client, world) == [1, 4, 5, 6]
+
+
+async def test_who_opens_the_app_while_somebody_is_at_the_door_holds_nobody_up(
+    client: httpx.AsyncClient, world: World, poll: Poll, house: House
+) -> None:
+    async def opens(name: str) -> httpx.Response:
+        return await client.get("/v1/me/notices", headers=world.headers(name))
+
+    async def tells(number: int) -> httpx.Response:
+        address = f"/v1/polls/{poll.id}/roll/{number}/notice"
+        return await client.put(address, headers=worker(world), json=TOLD)
+
+    names = [f"resident{number}" for number in range(1, 7)]
+    answers = await asyncio.gather(
+        *(told for n, name in enumerate(names, 1) for told in (opens(name), tells(n)))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert (await client.get(f"/v1/polls/{poll.id}")).json()["served"] == 6
+    await house.later(hours=12)
+    assert house.wechat.sent == house.sms.sent == []
+
+
+async def test_two_notices_of_a_poll_are_one_visit_and_one_paper(
+    client: httpx.AsyncClient, world: World, house: House, db: Database, clock: ManualClock
+) -> None:
+    stage = Stage(db=db, world=world, clock=clock)
+    entrance = world.nodes["entrance"]
+    topic = await stage.topic("lift_scope_owners", entrance)
+    drafted = await stage.drafted("lift_scope_owners", topic, entrance)
+    async with db.begin() as tx:
+        row = await tx.session.get_one(Poll, drafted.id)
+        row.preset = row.preset.model_copy(update={"served_min": "1/6"})
+    async with db.begin(stage.secretary) as tx:
+        poll = await drafting.announce_poll(tx, drafted.id, write=phrases)
+    await house.told()
+    await unreachable(house)
+    assert await numbers_on_the_sheet(client, world) == [1, 2, 3, 4, 5, 6]
+    await client.put(f"/v1/polls/{poll.id}/roll/1/notice", headers=worker(world), json=TOLD)
+    clock.now = poll.opens_at
+    await house.later()
+    await house.later(hours=12)
+
+    grid = world.nodes["grid"].id
+    visits = (await client.get(f"/v1/grids/{grid}/sheet", headers=worker(world))).json()["visits"]
+    assert [(one["number"], one["template"]) for one in visits] == [
+        (number, "poll_opened") for number in range(1, 7)
+    ]
+    body = {"evidence": "signed_for", "reference": "签收单 3 号"}
+    await client.put(f"/v1/deliveries/{visits[1]['id']}/handover", headers=worker(world), json=body)
+    assert await numbers_on_the_sheet(client, world) == [1, 3, 4, 5, 6]
+    second, _ = await people_on_roll(house, poll, 2)
+    printed = [state for channel, state in await house.deliveries(second) if channel == "printed"]
+    assert sorted(printed) == ["seen", "sent"]
+
+
+async def people_on_roll(house: House, poll: Poll, number: int) -> tuple[UUID, list[UUID]]:
+    """Who votes in a place, and the others."""
+    async with house.db.read() as tx:
+        places = (await frozen_roll(tx, poll)).values()
+    people = {place.number: place.person_id for place in places if place.person_id is not None}
+    return people.pop(number), list(people.values())
+
+
+async def numbers_on_the_sheet(client: httpx.AsyncClient, world: World) -> list[int]:
+    answer = await client.get(f"/v1/grids/{world.nodes['grid'].id}/sheet", headers=worker(world))
+    return [visit["number"] for visit in answer.json()["visits"]]
+
+
 async def test_the_sheet_is_for_the_grid_and_its_worker(
     client: httpx.AsyncClient, world: World, poll: Poll
 ) -> None:
@@ -198,6 +309,91 @@ async def test_the_sheet_is_for_the_grid_and_its_worker(
     place = world.nodes["entrance"].id
     assert (await client.get(f"/v1/grids/{place}/sheet", headers=clerk)).status_code == 404
     assert (await client.get(f"/grids/{other}/sheet", headers=clerk)).text.count("<tr>") == 0
+
+
+async def owed_a_reply(house: House, person_id: UUID, community_id: UUID | None) -> None:
+    """Their dissent was explained, or their account changed."""
+    about = "account_erased" if community_id is None else "dissent_explained"
+    async with house.db.begin(SYSTEM) as tx:
+        tx.emit(
+            UserNotified(
+                community_id=community_id,
+                person_id=person_id,
+                about=about,
+                topic_id=None,
+                subject_id=None,
+            )
+        )
+    await house.told()
+
+
+async def test_whom_no_grid_knows_is_on_the_clerks_sheet_and_what_they_said_is_not(
+    client: httpx.AsyncClient, world: World, house: House, db: Database, clock: ManualClock
+) -> None:
+    stage = Stage(db=db, world=world, clock=clock)
+    (owner,) = await stage.people(1, world.community.id)
+    await owed_a_reply(house, owner, world.community.id)
+    await unreachable(house)
+    address, clerk = f"/communities/{world.community.id}/sheet", world.headers("clerk", Role.CLERK)
+    [visit] = (await client.get(f"/v1{address}", headers=clerk)).json()["visits"]
+    assert (visit["label"], visit["number"]) == ("王*", None)
+    page = await client.get(address, headers=clerk)
+    for text in (visit["text"], page.text):
+        assert "书面答复" in text
+        assert "不同意见" not in text
+    assert page.headers["cache-control"] == "no-store"
+    for headers, status in (
+        (worker(world), 403),
+        (world.headers("resident1"), 403),
+        (world.headers("secretary", Role.PARTY_SECRETARY), 403),
+    ):
+        for each in (address, f"/v1{address}"):
+            assert (await client.get(each, headers=headers)).status_code == status
+    grid = f"/v1/communities/{world.nodes['grid'].id}/sheet"
+    assert (await client.get(grid, headers=clerk)).status_code == 404
+
+    handed = f"/v1/deliveries/{visit['id']}/handover"
+    body = {"evidence": "signed_for", "reference": "签收单 7 号"}
+    refused = await client.put(handed, headers=worker(world), json=body)
+    assert refused.json()["code"] == "voter-outside-grid"
+    assert (await client.put(handed, headers=clerk, json=body)).json()["state"] == "sent"
+    assert (await client.get(f"/v1{address}", headers=clerk)).json()["visits"] == []
+
+
+async def test_dead_letters_about_accounts_are_found_and_sent_again_too(
+    client: httpx.AsyncClient, world: World, house: House, db: Database
+) -> None:
+    stranger = uuid4()
+    async with db.begin(SYSTEM) as tx:
+        tx.session.add(Person(id=stranger, created_at=tx.now))
+    await house.give_accounts([stranger])
+    house.wechat.answer = house.sms.answer = always(Outcome.FAULTY)
+    for person_id in (world.id("resident1"), stranger):
+        await owed_a_reply(house, person_id, None)
+    await house.later(hours=12)
+
+    admin = world.headers("admin", Role.SYSTEM_ADMIN)
+    address = f"/v1/communities/{world.community.id}/dead-letters"
+    dead = (await client.get(address, headers=admin)).json()["items"]
+    assert len(dead) == 4  # by WeChat and by SMS, of somebody who lives here and of nobody's
+    for one in dead:
+        resend = f"/v1/deliveries/{one['id']}/resending"
+        for name, role in (("clerk", Role.CLERK), ("resident2", None)):
+            headers = world.headers(name, role)
+            assert (await client.put(resend, headers=headers)).status_code == 403
+        again = await client.put(resend, headers=admin)
+        assert (again.status_code, again.json()["state"]) == (200, "waiting")
+
+    async with db.begin() as tx:  # somebody of another community is that one's
+        home = (
+            await tx.session.exec(
+                select(Residence).where(Residence.person_id == world.id("resident1"))
+            )
+        ).one()
+        home.community_id = world.nodes["other"].id
+    await house.later(minutes=1)
+    dead = (await client.get(address, headers=admin)).json()["items"]
+    assert len(dead) == 2
 
 
 async def test_an_operator_sees_dead_letters_without_people_and_sends_them_again(

@@ -241,6 +241,7 @@ BUDGETS: Mapping[str, int] = {
     "record_voter_notice": 14,
     "list_unserved": 7,
     "get_grid_sheet": 4,
+    "get_community_sheet": 4,
     "hand_over_notice": 16,
     "list_dead_letters": 4,
     "resend_delivery": 6,

@@ -608,6 +608,7 @@ async def _notices(db: Database, world: World, topic: Topic, hidden: Topic) -> d
                 channel=Channel.PRINTED,
                 chain="vote",
                 step=2,
+                urgency=Urgency.NORMAL,
                 state=DeliveryState.WAITING,
                 next_try=tx.now,
                 grid_id=world.nodes["grid"].id,

@@ -51,8 +51,14 @@ from tests.live import Phone, phone
 from tests.measuring import Measured
 from tests.world import World
 
-PAGES = ("/", "/c/{community_id}", "/t/{topic_id}", "/grids/{grid_id}/sheet")
-"""The public pages, which are not in the contract, and the one for printing."""
+PAGES = (
+    "/",
+    "/c/{community_id}",
+    "/t/{topic_id}",
+    "/grids/{grid_id}/sheet",
+    "/communities/{community_id}/sheet",
+)
+"""The public pages, which are not in the contract, and those for printing."""
 ABOUT_A_POLL = ("/polls/", "/topics/{topic_id}/polls", "/v1/topics/{topic_id}$", "/streams/", "/t/")
 """Where a poll shows; of the first poll everything is read, of the others this."""
 CLOSE = {"nobody", "voted", "not voted", "the teller"} | {

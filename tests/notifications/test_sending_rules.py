@@ -12,7 +12,7 @@ from sqlmodel import select
 from consultation.calendar import SHANGHAI, local_day
 from consultation.database import Database, Transaction
 from consultation.events import PostAdded, TopicStateChanged
-from consultation.permissions import Actor
+from consultation.permissions import SYSTEM, Actor
 from consultation.topics.commands import cosigning
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
@@ -55,9 +55,9 @@ def a_notice(tx: Transaction, person_id: UUID) -> dict[str, object]:
     }
 
 
-async def owe(db: Database, person_id: UUID, chain: str) -> None:
+async def owe(db: Database, person_id: UUID, chain: str, urgency: Urgency = Urgency.NORMAL) -> None:
     async with db.begin() as tx:
-        notice = a_notice(tx, person_id)
+        notice = a_notice(tx, person_id) | {"urgency": urgency}
         await add_notices(tx, [notice], {notice["id"]: chain})  # type: ignore[dict-item]
 
 
@@ -112,6 +112,27 @@ async def test_nothing_goes_out_at_night_nor_beyond_the_budget_of_a_week(
     assert {key: spent.get(key, 0) for key in kept} == kept
     house.clock.advance(days=14)  # the next example begins in a fresh week
     await house.later(hours=12)
+
+
+async def test_what_is_urgent_goes_before_what_has_waited_longer(
+    house: House, db: Database, world: World
+) -> None:
+    for name, urgency in (
+        ("resident1", Urgency.DIGEST),
+        ("resident2", Urgency.NORMAL),
+        ("resident3", Urgency.NORMAL),
+        ("resident5", Urgency.URGENT),
+    ):
+        await owe(db, world.id(name), "told", urgency)
+        house.clock.advance(minutes=1)
+    house.clock.advance(hours=12)
+
+    order: list[UUID] = []
+    for _ in range(3):  # a batch is filled up with what is less urgent
+        async with db.begin(SYSTEM) as tx:
+            _, in_hand = await house.sender.claim(tx, limit=2)
+        order += [one.letter.person_id for one in in_hand]
+    assert order == [world.id(f"resident{number}") for number in (5, 2, 3, 1)]
 
 
 async def test_a_full_week_stops_what_is_bound_by_it_and_nothing_that_is_owed(

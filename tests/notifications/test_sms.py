@@ -28,6 +28,7 @@ LETTER = Letter(
     text="《加装电梯》的表决已经开始。",
     page="pages/poll/poll?id=1",
     phone=PHONE,
+    link="https://wxaurl.cn/abc",
 )
 
 
@@ -96,6 +97,7 @@ async def test_a_message_is_taken_over_signed_and_with_its_template(
         "params": {
             "title": "加装电梯",
             "text": "《加装电梯》的表决已经开始。",
+            "link": "https://wxaurl.cn/abc",
             "closes_at": START.isoformat(),
             "round": 1,
         },

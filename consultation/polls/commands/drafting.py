@@ -197,15 +197,16 @@ async def extend_poll(
     said = wording.extension(poll.closes_at, closes_at, reason)
     poll.closes_at = closes_at
     poll.extensions += 1
-    await publish_document(
+    notice = await publish_notice(
         tx,
+        poll,
         topic,
-        DocumentKind.POLL_NOTICE,
-        title=write([Phrase("polls.notice.extension_title", {"title": topic.title})]),
-        body=write(said),
+        write,
+        title="polls.notice.extension_title",
         replaces=await tx.session.get(Document, poll.notice_id),
-        correction_reason=reason,
+        correction=said,
     )
+    poll.notice_id = notice.id
     await schedule(
         tx,
         JobKind.POLL_CLOSE,
@@ -292,6 +293,7 @@ async def publish_notice(
     topic: Topic,
     write: Writer,
     *,
+    title: str = "polls.notice.title",
     replaces: Document | None = None,
     correction: Phrase | None = None,
 ) -> Document:
@@ -311,14 +313,13 @@ async def publish_notice(
         legal_system_of_record=poll.legal_system_of_record,
         manifest_hash=poll.manifest_hash or "",
     )
-    title = write([Phrase("polls.notice.title", {"title": topic.title})])
     if correction is not None:
         said = [correction, *said]
     return await publish_document(
         tx,
         topic,
         DocumentKind.POLL_NOTICE,
-        title=title,
+        title=write([Phrase(title, {"title": topic.title})]),
         body=write(said),
         replaces=replaces,
         correction_reason=None if correction is None else write([correction]),

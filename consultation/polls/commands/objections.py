@@ -16,6 +16,7 @@ from consultation.permissions import Deed, grant_of
 from consultation.polls import objections
 from consultation.polls.commands.drafting import Writer, publish_notice
 from consultation.polls.commands.recording import fix_manifest
+from consultation.polls.notice_queries import carry_proofs
 from consultation.polls.objection_queries import (
     highest_number,
     last_ruling,
@@ -41,6 +42,7 @@ from consultation.polls.queries import (
     check_impartial,
     frozen_roll,
     places_numbered,
+    voters_follow,
 )
 from consultation.polls.registers import of_age
 from consultation.polls.rolls import Place, roll_digest
@@ -257,14 +259,17 @@ async def _carry_out(
     correction: RollCorrection,
     write: Writer,
 ) -> None:
-    """The next version of the roll, with the whole of it written anew, and of the notice."""
+    """The next version of the roll, with the whole of it written anew, and of the notice. Who
+    keeps their place stays served; who is new follows the topic like every voter."""
     roll = await _corrected(tx, poll, correction)
     poll.roll_version += 1
     poll.roll_digest = roll_digest(roll)
     poll.eligible_heads = len(roll)
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await write_roll(tx, poll, roll)
+    await carry_proofs(tx, poll)
     await fix_manifest(tx, poll)
+    await voters_follow(tx, poll)
     said = Phrase(
         "polls.notice.roll.corrected",
         {"version": poll.roll_version, "reason": Phrase(f"polls.notice.roll.{kind.value}")},

@@ -16,7 +16,7 @@ from consultation.polls import notice_queries as queries
 from consultation.polls import serving
 from consultation.polls.notice_queries import Unserved
 from consultation.polls.notice_tables import VoterNotice
-from consultation.polls.queries import access_poll, polls_by_id
+from consultation.polls.queries import Hold, access_poll, hold_polls
 from consultation.polls.rules import NotOnRoll
 from consultation.polls.serving import NoticeChannel, NoticeEvidence, Proof
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
@@ -30,16 +30,16 @@ async def record_voter_notice(
     channel: NoticeChannel,
     evidence: NoticeEvidence,
     reference: str,
-) -> VoterNotice:
+) -> tuple[RollEntry, VoterNotice]:
     """Staff told the voter in place ``number``: a grid worker in the own grid, a clerk anywhere.
-    Entering the same channel again changes nothing and gives the first entry.
+    Entering the same channel again changes nothing and gives the place with its first entry.
 
     Refuses with PollNotBeingServed, EvidenceUnfit, NotOnRoll or VoterOutsideGrid.
     """
-    poll, _ = await access_poll(tx, poll_id, Deed.SERVE_NOTICE)
+    poll, _ = await access_poll(tx, poll_id, Deed.SERVE_NOTICE, hold=Hold.POLL_SHARED)
     serving.check_serving(poll.state, poll.closes_at, tx.now)
     serving.check_entered(channel, evidence)
-    place = await queries.lock_place(tx, poll.id, number)
+    place = await queries.lock_place(tx, poll, number)
     if place is None:
         raise NotOnRoll(numbers=[str(number)])
     grant = check(Deed.SERVE_NOTICE, tx.standing.role)
@@ -60,7 +60,7 @@ async def record_voter_notice(
     )
     await _put_in(tx, {poll.id: poll}, [(place, row)])
     kept = await queries.proofs_of(tx, poll.id, place.id)
-    return next(one for one in kept if one.channel is channel)
+    return place, next(one for one in kept if one.channel is channel)
 
 
 async def record_proofs(tx: Transaction, proofs: Sequence[Proof]) -> int:
@@ -69,7 +69,7 @@ async def record_proofs(tx: Transaction, proofs: Sequence[Proof]) -> int:
     poll that has closed takes none."""
     if not proofs:
         return 0
-    polls = await polls_by_id(tx, {proof.poll_id for proof in proofs})
+    polls = await hold_polls(tx, {proof.poll_id for proof in proofs})
     being_served = {
         poll.id: poll
         for poll in polls
@@ -103,7 +103,7 @@ async def read_unserved(
     if grant is Grant.OWN:
         grid_id = grid_id or tx.standing.node_id
         serving.check_grid(grant, tx.standing.node_id, grid_id)
-    found = await queries.unserved(tx, poll.id, grid_id=grid_id, after=after, limit=limit)
+    found = await queries.unserved(tx, poll, grid_id=grid_id, after=after, limit=limit)
     tx.emit(
         PollUnservedRead(
             community_id=poll.community_id,

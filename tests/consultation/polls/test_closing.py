@@ -15,6 +15,7 @@ from consultation.journal import JournalEntry
 from consultation.permissions import NOBODY, Actor, Role
 from consultation.polls import rules, terms
 from consultation.polls.commands import closing, drafting, opening
+from consultation.polls.phrases import minute
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import CountSignature, Poll
 from consultation.refusals import AlreadyDone, NotFound, NotPermitted, Refusal
@@ -123,6 +124,12 @@ async def test_a_poll_is_extended_once_with_a_new_notice_and_closes_later(stage:
         ).all()
     assert [notice.version for notice in notices] == [1, 2]
     assert notices[0].series_id == notices[1].series_id
+    assert (await stage.load(poll.id)).notice_id == notices[1].id  # what is pointed at is in force
+    assert notices[1].title.startswith("表决延期公告")
+    assert notices[1].correction_reason == notices[1].body.splitlines()[0]
+    for body in (notices[1].body.splitlines()[0], notices[1].body.split("表决时间")[1]):
+        assert minute(extended.closes_at) in body
+    assert minute(extended.closes_at) not in notices[0].body
 
     stage.clock.now = poll.closes_at
     await stage.work()

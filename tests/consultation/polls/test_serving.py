@@ -53,7 +53,7 @@ async def test_a_voter_counts_once_however_they_were_told(stage: Stage, db: Data
 
     assert await count(db, poll.id) == 2
     async with db.read() as tx:
-        waiting = await unserved(tx, poll.id, grid_id=None, after=0, limit=50)
+        waiting = await unserved(tx, poll, grid_id=None, after=0, limit=50)
     assert len(waiting) == 10
 
 
@@ -185,7 +185,7 @@ async def test_a_place_whose_voter_nobody_knows_is_served_at_the_door(
     topic = await stage.topic("household_poll", estate)
     poll = await stage.announced("household_poll", topic, estate)
     async with db.read() as tx:
-        waiting = await unserved(tx, poll.id, grid_id=world.nodes["grid"].id, after=0, limit=50)
+        waiting = await unserved(tx, poll, grid_id=world.nodes["grid"].id, after=0, limit=50)
     [one] = waiting
     assert (one.known, one.label.endswith("—"), bool(one.address)) == (False, True, True)
 

@@ -136,7 +136,7 @@ def test_the_notice_of_every_preset_is_whole(name: str, mode: BallotMode) -> Non
 
 def test_the_extension_says_both_times_and_the_reason() -> None:
     closes = datetime(2026, 6, 16, 16, tzinfo=UTC)
-    text = write(extension(closes, closes.replace(day=20), "部分业主外出"))
+    text = write([extension(closes, closes.replace(day=20), "部分业主外出")])
 
     assert "2026-06-17 00:00" in text
     assert "2026-06-21 00:00" in text

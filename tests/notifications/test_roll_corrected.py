@@ -1,0 +1,191 @@
+"""A corrected roll: who keeps their place stays served and is visited once, who is off it hears no
+more of the poll, and who is new on it is a voter like the others."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import select
+
+from api.phrases import write
+from consultation.community.tables import Node, NodeKind
+from consultation.database import Database
+from consultation.permissions import Role
+from consultation.polls import terms
+from consultation.polls.commands import drafting, opening, serving
+from consultation.polls.deeming_queries import deemed_places
+from consultation.polls.notice_queries import served_count, unserved
+from consultation.polls.objections import CorrectionKind, RollCorrection
+from consultation.polls.rules import PollState
+from consultation.polls.serving import NoticeChannel, NoticeEvidence, Proof
+from consultation.polls.tables import Poll, RollEntry
+from consultation.topics.tables import Follow
+from notifications.channels import Outcome
+from notifications.sheets import sheet
+from tests.conftest import ManualClock
+from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_deeming import estate_of, file
+from tests.consultation.polls.test_objections import confirm, propose
+from tests.consultation.polls.test_objections import file as object_to
+from tests.notifications.house import House, always
+from tests.world import World
+
+
+@dataclass
+class Scene:
+    """A poll whose fourth owner has sold to the buyer; three of four must be served."""
+
+    stage: Stage
+    house: House
+    poll: Poll
+    owners: list[UUID]
+    buyer: UUID
+
+    async def prove(self, person: UUID, channel: NoticeChannel, evidence: NoticeEvidence) -> None:
+        proof = Proof(self.poll.id, person, channel, self.stage.clock.now, evidence, "公告")
+        async with self.stage.db.begin() as tx:
+            await serving.record_proofs(tx, [proof])
+
+    async def correct_the_roll(self) -> None:
+        sold = next(p for p in (await self.stage.roll(self.poll.id)).values() if p.number == 4)
+        objection = await object_to(self.stage, self.poll.id, self.buyer)
+        await propose(
+            self.stage,
+            objection,
+            correction=RollCorrection(
+                kind=CorrectionKind.ADD_VOTER,
+                person_id=self.buyer,
+                unit_ids=[sold.units[0].unit_id],
+            ),
+        )
+        await confirm(self.stage, objection)
+        await self.house.told()
+
+    async def served(self) -> int:
+        async with self.stage.db.read() as tx:
+            return await served_count(tx, self.poll.id)
+
+    async def waiting(self) -> list[int]:
+        async with self.stage.db.read() as tx:
+            poll = await tx.session.get_one(Poll, self.poll.id)
+            found = await unserved(tx, poll, grid_id=None, after=0, limit=50)
+        return [one.number for one in found]
+
+    async def visits(self) -> list[int]:
+        async with self.stage.db.read(self.stage.world.as_("grid_worker", Role.GRID_WORKER)) as tx:
+            _, visits = await sheet(tx, self.stage.world.nodes["grid"].id)
+        return sorted((visit.number or 0) for visit in visits)
+
+    async def words(self, person: UUID) -> list[str]:
+        return sorted(notice.words for notice in await self.house.notices(person))
+
+
+@pytest.fixture
+async def scene(db: Database, world: World, clock: ManualClock) -> Scene:
+    stage, house = Stage(db=db, world=world, clock=clock), House(db, clock, world)
+    house.wechat.answer = house.sms.answer = always(Outcome.NOT_REACHABLE)
+    estate, owners, topic = await estate_of(stage, 4)
+    (buyer,) = await stage.people(1, world.community.id)
+    clause = await file(stage, topic)
+    drafted = await stage.drafted("civil278_general", topic, estate, silence_clause_id=clause)
+    async with db.begin() as tx:
+        for building in await tx.session.exec(
+            select(Node).where(Node.parent_id == estate.id, Node.kind == NodeKind.BUILDING)
+        ):
+            building.grid_id = world.nodes["grid"].id
+        row = await tx.session.get_one(Poll, drafted.id)
+        row.preset = row.preset.model_copy(update={"served_min": "3/4"})
+    async with db.begin(stage.secretary) as tx:
+        poll = await drafting.announce_poll(tx, drafted.id, write=write)
+    await house.told()
+    return Scene(stage, house, poll, owners, buyer)
+
+
+async def test_who_keeps_their_place_stays_served_and_nobody_counts_twice(
+    scene: Scene, db: Database
+) -> None:
+    one, two, three, seller = scene.owners
+    await scene.prove(one, NoticeChannel.IN_APP, NoticeEvidence.READ)
+    await scene.prove(two, NoticeChannel.PRINTED, NoticeEvidence.SIGNED_FOR)
+    await scene.prove(seller, NoticeChannel.PRINTED, NoticeEvidence.SIGNED_FOR)
+    assert (await scene.served(), await scene.waiting()) == (3, [3])
+
+    await scene.correct_the_roll()
+    assert (await scene.served(), await scene.waiting()) == (2, [3, 5])
+    await scene.prove(one, NoticeChannel.SMS, NoticeEvidence.ACCEPTED)
+    await scene.prove(seller, NoticeChannel.SMS, NoticeEvidence.ACCEPTED)
+    assert (await scene.served(), await scene.waiting()) == (2, [3, 5])
+
+    scene.stage.clock.now = scene.poll.opens_at
+    async with db.begin(scene.stage.secretary) as tx:
+        with pytest.raises(terms.PollNotServed) as refused:
+            await opening.open_poll(tx, scene.poll.id)
+    assert refused.value.facts == {"served": 2, "eligible": 4, "needed": 3}
+    await scene.prove(three, NoticeChannel.SMS, NoticeEvidence.ACCEPTED)
+    async with db.begin(scene.stage.secretary) as tx:
+        assert (await opening.open_poll(tx, scene.poll.id)).state is PollState.OPEN
+
+    await scene.stage.vote(scene.poll.id, [three, scene.buyer], "ff")
+    closed = await scene.stage.closed(scene.poll.id)
+    async with db.read() as tx:
+        assert await deemed_places(tx, closed) == [1, 2]
+        old = await tx.session.exec(
+            select(RollEntry.id).where(RollEntry.poll_id == closed.id, RollEntry.roll_version == 1)
+        )
+        first_roll = set(old)
+    proofs = await scene.house.ledger(closed.id)
+    assert len([row for row in proofs if row.roll_entry_id in first_roll]) == 3  # as it was then
+
+
+async def test_who_is_off_the_roll_hears_no_more_and_nobody_is_visited_twice(
+    scene: Scene, db: Database
+) -> None:
+    seller = scene.owners[3]
+    await scene.house.later(hours=12)
+    assert await scene.visits() == [1, 2, 3, 4]
+
+    await scene.correct_the_roll()
+    assert await scene.visits() == [1, 2, 3]
+    assert await scene.words(scene.buyer) == ["roll_corrected", "roll_objection_answered"]
+    async with db.read() as tx:
+        follow: Any = await tx.session.get(Follow, (scene.poll.topic_id, scene.buyer))
+        assert (follow.by_roll, follow.ended) == (True, False)
+
+    for owner in scene.owners[:3]:
+        await scene.prove(owner, NoticeChannel.DOORSTEP, NoticeEvidence.TOLD)
+    scene.stage.clock.now = scene.poll.opens_at
+    await scene.house.later(hours=12)
+    assert (await scene.stage.load(scene.poll.id)).state is PollState.OPEN
+    assert await scene.words(seller) == ["poll_announced"]
+    assert "poll_opened" in await scene.words(scene.buyer)
+    await scene.house.later(hours=3)
+    assert await scene.visits() == [1, 2, 3, 5]
+
+
+async def test_a_message_that_waits_does_not_go_to_who_is_off_the_roll_meanwhile(
+    scene: Scene,
+) -> None:
+    scene.house.sms.answer = always(Outcome.SENT)
+    await scene.correct_the_roll()
+    await scene.house.later(hours=12)
+
+    assert [scene.house.sms.to(owner) for owner in scene.owners] == [
+        ["poll_announced"],
+        ["poll_announced"],
+        ["poll_announced"],
+        [],
+    ]
+    assert ("sms", "obsolete") in await scene.house.deliveries(scene.owners[3])
+
+
+async def test_a_proof_that_comes_while_the_roll_is_corrected_is_not_lost(scene: Scene) -> None:
+    async def prove_all() -> None:
+        for channel in (NoticeChannel.SMS, NoticeChannel.WECHAT, NoticeChannel.LIVE):
+            for owner in scene.owners[:3]:
+                await scene.prove(owner, channel, NoticeEvidence.ACCEPTED)
+
+    await asyncio.gather(prove_all(), scene.correct_the_roll(), prove_all())
+
+    assert (await scene.served(), await scene.waiting()) == (3, [5])
