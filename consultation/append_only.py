@@ -41,6 +41,7 @@ APPEND_ONLY: Sequence[str] = (
     "mandate",
     "mandate_withdrawal",
     "hand_count",
+    "poll_presence",
     "roll_ruling",
     "voter_designation",
     "outside_result",

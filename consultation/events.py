@@ -434,6 +434,14 @@ class PollHandsCounted(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollPresenceFixed(PollEvent):
+    """Who is present at a vote in a meeting was fixed; it is the base of the vote."""
+
+    type = "poll.presence_fixed"
+    present: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaperFormsSettled(PollEvent):
     """What became of forms that did not become ballots is on record."""
 

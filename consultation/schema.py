@@ -18,6 +18,7 @@ from consultation.polls import (
     objection_tables,
     outside_tables,
     paper_tables,
+    presence_tables,
     sheet_tables,
 )
 from consultation.polls import tables as polls
@@ -35,6 +36,7 @@ POLLS = (
     objection_tables,
     outside_tables,
     paper_tables,
+    presence_tables,
     sheet_tables,
 )
 PHOTOS = photo_tables

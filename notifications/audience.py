@@ -179,6 +179,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "poll.box_opened": NOBODY,  # nobody knows a result yet
     "poll.box_destroyed": NOBODY,
     "poll.hands_counted": NOBODY,
+    "poll.presence_fixed": NOBODY,  # a count
     "poll.paper_forms_printed": NOBODY,
     "poll.paper_forms_settled": NOBODY,
     "poll.roll_objection_made": (_staff("roll_objection_made", Role.CLERK, Role.SUPERVISOR),),

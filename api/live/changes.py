@@ -55,6 +55,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "poll.box_opened": POLL,
     "poll.box_destroyed": POLL,
     "poll.hands_counted": POLL | LEDGER,
+    "poll.presence_fixed": POLL | LEDGER,
     "poll.outside_result_confirmed": POLL | {"get_outside_result"},
     "poll.paper_forms_printed": LEDGER,
     "poll.paper_forms_settled": LEDGER,

@@ -89,6 +89,7 @@ class Poll(Row, table=True):
     extensions: int = 0
     closed_at: datetime | None = maybe_when()
     recount_due_at: datetime | None = maybe_when()
+    presence_fixed_at: datetime | None = maybe_when()  # votes in meetings: who was there
     present: int | None = None
     result: Result | None = maybe_value(Result)
     result_digest: str | None = Field(default=None, max_length=64)

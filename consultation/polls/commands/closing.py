@@ -25,6 +25,7 @@ from consultation.polls.counting import HandTotals, Result, Vote, count, result_
 from consultation.polls.deeming_queries import votes_with_silent
 from consultation.polls.hand_queries import hands_counted
 from consultation.polls.phrases import Phrase
+from consultation.polls.presence_queries import members_present
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import (
     Hold,
@@ -32,7 +33,6 @@ from consultation.polls.queries import (
     ballots_page,
     check_impartial,
     frozen_roll,
-    members_present,
     place_of,
     signatures,
 )

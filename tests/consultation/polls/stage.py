@@ -491,6 +491,12 @@ class Stage:
             assert poll is not None
             return poll
 
+    async def meeting_of(self, poll: Poll) -> Meeting:
+        async with self.db.read() as tx:
+            meeting = await tx.session.get(Meeting, poll.meeting_id)
+            assert meeting is not None
+            return meeting
+
     async def topic_state(self, topic_id: UUID) -> State:
         async with self.db.read() as tx:
             topic = await tx.session.get(Topic, topic_id)
