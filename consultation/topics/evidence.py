@@ -32,6 +32,7 @@ from consultation.oversight.rules import DissentState
 from consultation.oversight.tables import DissentRecord, Survey
 from consultation.polls.objection_tables import RollObjection
 from consultation.polls.objections import RollObjectionState
+from consultation.polls.outside_queries import confirmed_outside
 from consultation.polls.presets import QuestionKind
 from consultation.polls.rules import Choice, PollState, text_hash
 from consultation.polls.tables import CountSignature, Poll, SignerRole
@@ -284,6 +285,10 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
     if found is None:
         return None
     poll, objections_open, tellers, supervisors = found
+    verdict = None if poll.result is None else poll.result.verdict
+    if not poll.legal_system_of_record:
+        certified = await confirmed_outside(tx, poll)
+        verdict = None if certified is None else certified[0].result.verdict
     return PollFacts(
         state=poll.state.value,
         preset_id=poll.preset.key,
@@ -294,7 +299,8 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
             or item.kind is QuestionKind.RATING
             for item in poll.items
         ),
-        verdict=None if poll.result is None else poll.result.verdict.value,
+        counted_elsewhere=not poll.legal_system_of_record,
+        verdict=None if verdict is None else verdict.value,
         teller_signatures=tellers,
         supervisor_signatures=supervisors,
         roll_objections_open=objections_open,

@@ -106,7 +106,7 @@ BUDGETS: Mapping[str, int] = {
     "name_representative": 13,
     "list_designations": 5,
     "enter_outside_result": 13,
-    "confirm_outside_result": 16,
+    "confirm_outside_result": 30,
     "get_outside_result": 7,
     "object_to_missing": 10,
     "object_to_place": 11,

@@ -20,6 +20,7 @@ from consultation.polls import disclosure, envelope_queries, recounts, result_wo
 from consultation.polls.commands import erasure
 from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
+from consultation.polls.commands.following import follow
 from consultation.polls.commands.recording import schedule_last_round
 from consultation.polls.counting import HandTotals, Result, Vote, count, result_digest
 from consultation.polls.deeming_queries import votes_with_silent
@@ -39,12 +40,11 @@ from consultation.polls.queries import (
 from consultation.polls.reconciliation import Reconciliation, check_reconciled
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rolls import Place, roll_digest
-from consultation.polls.rules import PollState, Verdict
+from consultation.polls.rules import PollState
 from consultation.polls.tables import Ballot, CountSignature, Poll, SignerRole
 from consultation.refusals import AlreadyDone, NotPermitted
 from consultation.topics.documents import publish_document
-from consultation.topics.lifecycle import advance
-from consultation.topics.states import Act, DocumentKind, Layer
+from consultation.topics.states import DocumentKind, Layer
 from consultation.topics.tables import Topic
 
 
@@ -239,7 +239,8 @@ async def _publish(
     report: Reconciliation,
     write: Writer,
 ) -> None:
-    """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
+    """The tally sheet, T13 or T14 if this count is the vote, and the event: a consequence of the
+    last signature."""
     assert poll.result is not None
     await certify(tx, poll, signed=signed, report=report)
     rounded = disclosure.hides_areas(poll.preset)  # the sheet is public
@@ -260,15 +261,8 @@ async def _publish(
     poll.tally_sheet_id = document.id
     poll.state = PollState.PUBLISHED
     poll.published_at = tx.now
-    failed = poll.result.verdict is Verdict.NO_QUORUM
-    await advance(
-        tx,
-        topic,
-        Act.FAIL_QUORUM if failed else Act.PUBLISH_RESULT,
-        documents=(document.id,),
-        facts={"verdict": poll.result.verdict.value},
-        consequence=True,
-    )
+    if poll.legal_system_of_record:  # else it follows the certified result (``outside``)
+        await follow(tx, topic, poll.result.verdict, document.id)
 
     tx.emit(PollResultPublished(**_about(poll, topic), verdict=poll.result.verdict.value))
 
