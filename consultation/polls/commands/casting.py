@@ -47,13 +47,13 @@ async def cast_ballot(
     close; a different one is refused. ``once`` is the secret of a confidential ballot; there a
     retry is known by it as long as the box is closed.
 
-    Refuses with NotOnRoll, WrongChannel, PollNotOpen, PollClosed, BallotInvalid,
+    Refuses with NotPermitted, NotOnRoll, WrongChannel, PollNotOpen, PollClosed, BallotInvalid,
     BallotSecretNeeded, NotAtMeeting or AlreadyVoted.
     """
-    poll, _ = await access_poll(tx, poll_id, Deed.CAST_BALLOT, hold=Hold.POLL_SHARED)
+    poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.POLL_SHARED)
     place = await place_of(tx, poll, tx.person_id)
-    if place is None:
-        raise rules.NotOnRoll()
+    rules.check_voter(poll.preset, tx.standing.role, on_roll=place is not None)
+    assert place is not None
     rules.check_channel(poll.preset, BallotChannel.ELECTRONIC)
     choices = rules.check_ballot(poll.items, answers)
     if poll.mode is BallotMode.CONFIDENTIAL:
