@@ -7,6 +7,7 @@ from uuid import UUID
 
 from consultation.calendar import add_days, local_day
 from consultation.community.tables import NodeKind
+from consultation.polls.objections import OWNERS
 from consultation.polls.preset_files import presets, procedures
 from consultation.polls.presets import (
     Allocation,
@@ -212,8 +213,9 @@ def find_preset(key: str) -> RulePreset:
 
 
 def system_of_record(preset: RulePreset, draft: PollDraft) -> bool:
-    """Owners' votes have lawful systems of their own in many cities; an assembly votes here."""
-    return preset.layer is not Layer.OWNERS or draft.owners_system_of_record
+    """Votes of owners have lawful systems of their own in many cities; an assembly votes here, and
+    so does the owners' committee, on which those rules are silent."""
+    return preset.electorate not in OWNERS or draft.owners_system_of_record
 
 
 def as_announced(preset: RulePreset, *, legal_system_of_record: bool) -> RulePreset:
