@@ -251,6 +251,7 @@ _LATER_FIELDS = {
     "exact_turnout": True,
     "public_area_sums": False,
     "recount": None,
+    "places": [],
 }
 
 

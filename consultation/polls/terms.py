@@ -241,7 +241,8 @@ def check_effective(preset: RulePreset, now: datetime) -> None:
 
 def check_scope(preset: RulePreset, kind: NodeKind, *, in_topic: bool) -> None:
     """``in_topic``: the place lies in or below the topic's, or is the community of an assembly."""
-    if kind not in PLACES[preset.electorate] or not in_topic:
+    places = PLACES[preset.electorate] & frozenset(preset.places or NodeKind)
+    if kind not in places or not in_topic:
         raise PollScopeInvalid(electorate=preset.electorate.value, place=kind.value)
 
 
