@@ -175,6 +175,8 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "poll.closed": NOBODY,  # nobody knows a result yet
     "poll.signed": NOBODY,
     "poll.recount_due": (_staff("recount_due", Role.TELLER, Role.SUPERVISOR),),
+    "poll.correction_ordered": (_staff("recount_due", Role.TELLER, Role.SUPERVISOR),),
+    "poll.count_corrected": NOBODY,  # told with the result
     "poll.opener_came": NOBODY,
     "poll.box_opened": NOBODY,  # nobody knows a result yet
     "poll.box_destroyed": NOBODY,

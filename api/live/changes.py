@@ -48,6 +48,8 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "poll.closed": POLL,
     "poll.signed": POLL,
     "poll.recount_due": POLL,
+    "poll.correction_ordered": POLL | {"get_count_correction"},
+    "poll.count_corrected": POLL | DOCUMENTS | {"get_count_correction"},
     "poll.ballots_read": frozenset(),
     "poll.result_published": POLL,
     "poll.voided": POLL,

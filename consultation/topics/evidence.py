@@ -30,6 +30,7 @@ from consultation.outcomes.tables import (
 from consultation.outcomes.task_rules import TaskState
 from consultation.oversight.rules import DissentState
 from consultation.oversight.tables import DissentRecord, Survey
+from consultation.polls.correction_tables import CountCorrection
 from consultation.polls.objection_tables import RollObjection
 from consultation.polls.objections import RollObjectionState
 from consultation.polls.outside_queries import confirmed_outside
@@ -276,8 +277,17 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
             .scalar_subquery()
         )
 
+    witnessed = signed(SignerRole.SUPERVISOR) + (  # who orders a correction witnesses it
+        select(func.count())
+        .select_from(CountCorrection)
+        .where(
+            CountCorrection.poll_id == Poll.id, CountCorrection.result_digest == Poll.result_digest
+        )
+        .correlate(Poll)
+        .scalar_subquery()
+    )
     rows = await tx.session.exec(
-        select(Poll, objections, signed(SignerRole.TELLER), signed(SignerRole.SUPERVISOR)).where(
+        select(Poll, objections, signed(SignerRole.TELLER), witnessed).where(
             Poll.topic_id == topic.id, Poll.round == topic.round, Poll.state != PollState.VOIDED
         )
     )

@@ -375,6 +375,11 @@ def quorum_missed(facts: TopicFacts) -> None:
     _require("quorum_missed", verdict=poll.verdict == "no_quorum")
 
 
+def vote_annulled(facts: TopicFacts) -> None:
+    """Nothing is left to count: the poll of this round was annulled (T14a)."""
+    _require("vote_annulled", annulment=facts.poll is None)
+
+
 def rounds_left(facts: TopicFacts) -> None:
     """At most three rounds, each with its ground and a list of what changed (T16)."""
     _require(
@@ -505,6 +510,7 @@ NEEDS: Mapping[Gate, frozenset[Need]] = {
     consensus_stands: frozenset({Need.PLAN, Need.OUTCOME}),
     count_signed: frozenset({Need.POLL}),
     quorum_missed: frozenset({Need.POLL}),
+    vote_annulled: frozenset({Need.POLL}),
     every_item_answered: frozenset({Need.ADOPTION}),
     adoption_signed: frozenset({Need.ADOPTION}),
     all_adopted: frozenset({Need.ADOPTION}),

@@ -497,6 +497,19 @@ class Stage:
             assert meeting is not None
             return meeting
 
+    async def topic_of(self, poll: Poll) -> Topic:
+        async with self.db.read() as tx:
+            return await tx.session.get_one(Topic, poll.topic_id)
+
+    async def node(self, node_id: UUID) -> Node:
+        async with self.db.read() as tx:
+            return await tx.session.get_one(Node, node_id)
+
+    async def to_state(self, topic_id: UUID, state: State) -> None:
+        """Put a topic where it would come later."""
+        async with self.db.begin() as tx:
+            (await tx.session.get_one(Topic, topic_id)).state = state
+
     async def topic_state(self, topic_id: UUID) -> State:
         async with self.db.read() as tx:
             topic = await tx.session.get(Topic, topic_id)
