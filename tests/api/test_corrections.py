@@ -1,5 +1,6 @@
 """Ways out of a count that is wrong, over HTTP: corrected by other people, or annulled by two."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from consultation.topics.states import State
 from consultation.topics.tables import Document
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_packs import failing, notice, pack
 from tests.world import World
 
 WHY = "复核发现已存结果与票箱不符,按票重新计算。"
@@ -62,7 +64,7 @@ async def spoilt(stage: Stage) -> Poll:
 
 
 async def test_a_count_that_differs_is_counted_anew_by_other_tellers(
-    client: httpx.AsyncClient, stage: Stage, world: World
+    client: httpx.AsyncClient, stage: Stage, world: World, tmp_path: Path
 ) -> None:
     poll = await spoilt(stage)
     await stage.other_tellers()
@@ -106,6 +108,8 @@ async def test_a_count_that_differs_is_counted_anew_by_other_tellers(
     assert (shown["state"], shown["result"]["verdict"]) == ("published", "not_passed")
     assert any(WHY in line for line in (await bodies(stage, poll.topic_id)))
     assert await stage.topic_state(poll.topic_id) is State.OUTCOME_PUBLIC
+    files = await pack(stage, poll.id)
+    assert failing(tmp_path / "corrected", files, notice=await notice(stage, poll.id)) == {}
 
 
 async def bodies(stage: Stage, topic_id: UUID) -> list[str]:
@@ -119,10 +123,11 @@ async def bodies(stage: Stage, topic_id: UUID) -> list[str]:
 
 
 async def test_a_published_count_is_corrected_by_a_second_certificate(
-    client: httpx.AsyncClient, stage: Stage, world: World
+    client: httpx.AsyncClient, stage: Stage, world: World, tmp_path: Path
 ) -> None:
     poll = await spoilt(stage)
     await stage.published(poll.id)
+    assert "recount" in failing(tmp_path / "wrong", await pack(stage, poll.id))
     names = await stage.other_tellers()
     home = f"/v1/polls/{poll.id}/count-correction"
     supervisor = world.headers("supervisor", Role.SUPERVISOR)
@@ -148,6 +153,8 @@ async def test_a_published_count_is_corrected_by_a_second_certificate(
     assert WHY not in first.content
     assert sheet is not None
     assert (sheet.version, sheet.correction_reason) == (2, WHY)
+    files = await pack(stage, poll.id)
+    assert failing(tmp_path / "right", files, notice=await notice(stage, poll.id)) == {}
     again = await put(client, home, supervisor, {"reason": WHY}, expect=409)
     assert again["code"] == "count-stands"
 

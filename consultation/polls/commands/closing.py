@@ -244,7 +244,7 @@ async def publish(
     """The tally sheet, T13 or T14 if this count is the vote, and the event: a consequence of the
     last signature. ``reason``: why it is not the count that was stored at the close."""
     assert poll.result is not None
-    await certify(tx, poll, signed=signed, report=report, reason=reason)
+    await certify(tx, poll, signed=signed, report=report)
     document = await publish_sheet(tx, poll, topic, write, reason=reason)
     poll.state = PollState.PUBLISHED
     poll.published_at = tx.now
