@@ -251,7 +251,7 @@ async def may_read_draft(tx: Transaction, meeting_id: UUID) -> bool:
 async def has_voted(tx: Transaction, meeting: Meeting, person_id: UUID) -> bool:
     """Whether the person is in the presence or among the ballots of a poll at this meeting."""
     voted = [
-        exists().where(table.roll_entry_id == col(RollEntry.id))
+        exists().where(col(table.roll_entry_id) == col(RollEntry.id))
         for table in (PollPresence, Ballot, Envelope, Participation)
     ]
     rows = await tx.session.exec(

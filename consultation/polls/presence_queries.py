@@ -29,7 +29,7 @@ def _attending(poll: Poll) -> Any:
 def _came(poll: Poll) -> Any:
     """Places on the roll whose voters attend now, or whose ballot is in: they were there then."""
     cast = [
-        exists().where(table.poll_id == poll.id, table.roll_entry_id == col(RollEntry.id))
+        exists().where(col(table.poll_id) == poll.id, col(table.roll_entry_id) == col(RollEntry.id))
         for table in (Ballot, Envelope)
     ]
     attends = exists().where(
