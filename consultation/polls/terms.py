@@ -107,6 +107,14 @@ class PresetNeedsConfirmation(NotPermitted):
     code = "preset-needs-confirmation"
 
 
+class RollNeedsConfirmation(NotPermitted):
+    """The roll of adults is another than the people of age in the register of households: who is
+    not verified is not on it, and the fewer they are the easier a bound is reached. Who announces
+    says that they know ``on_roll`` beside ``adults`` (domain 4.1: confirmed by the committee)."""
+
+    code = "roll-needs-confirmation"
+
+
 class RollNotAvailable(NotNow):
     """No register of this community can make the roll of that electorate."""
 
@@ -367,6 +375,12 @@ def warnings(preset: RulePreset) -> list[str]:
 def check_confirmed(preset: RulePreset, *, confirmed: bool) -> None:
     if warnings(preset) and not confirmed:
         raise PresetNeedsConfirmation(preset=preset.key)
+
+
+def check_roll_confirmed(on_roll: int, adults: int | None, *, confirmed: int | None) -> None:
+    """``confirmed``: the number on the roll that who announces saw."""
+    if adults is not None and on_roll != adults and confirmed != on_roll:
+        raise RollNeedsConfirmation(on_roll=on_roll, adults=adults)
 
 
 def check_extension(

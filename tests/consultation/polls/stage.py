@@ -336,8 +336,13 @@ class Stage:
     async def announced(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
         poll = await self.drafted(name, topic, scope, **change)
         async with self.db.begin(self.secretary) as tx:
+            on_roll, _ = await drafting.check_roll(tx, poll.id)
             return await drafting.announce_poll(
-                tx, poll.id, write=write, confirm_preset=bool(warnings(poll.preset))
+                tx,
+                poll.id,
+                write=write,
+                confirm_preset=bool(warnings(poll.preset)),
+                confirm_roll=on_roll,
             )
 
     async def opened(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
