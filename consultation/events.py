@@ -381,6 +381,21 @@ class PollVoided(PollEvent):
     type = "poll.voided"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollCorrectionOrdered(PollEvent):
+    """The ledger does not give the stored count; two other tellers are to sign the one it gives."""
+
+    type = "poll.correction_ordered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollCountCorrected(PollEvent):
+    """The count anew took the place of the stored one; the certificate says why."""
+
+    type = "poll.count_corrected"
+    verdict: str
+
+
 # ---- the ledger of a poll: paper, rolls, mandates -----------------------------------------
 
 
@@ -431,6 +446,14 @@ class PollHandsCounted(PollEvent):
 
     type = "poll.hands_counted"
     count_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollPresenceFixed(PollEvent):
+    """Who is present at a vote in a meeting was fixed; it is the base of the vote."""
+
+    type = "poll.presence_fixed"
+    present: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,7 +178,19 @@ ALLOWED: Mapping[Deed, Mapping[Role, Grant]] = {
         Role.SUPERVISOR,
     ),
     Deed.CHOOSE_PRESET: _allow(_SECOND, Role.CLERK, Role.PARTY_SECRETARY, Role.OWNERS_COMMITTEE),
-    Deed.CAST_BALLOT: _allow(_OWN, *_RESIDENTS, Role.STAKEHOLDER),  # and only if on the roll (L3)
+    Deed.CAST_BALLOT: _allow(  # one's own, and only if on the roll (L3), under whatever role
+        _OWN,
+        *_RESIDENTS,
+        Role.STAKEHOLDER,
+        Role.GRID_WORKER,
+        Role.CLERK,
+        Role.PARTY_SECRETARY,
+        Role.COMMITTEE_HEAD,
+        Role.HOST,
+        Role.TELLER,
+        Role.SUPERVISOR,
+        Role.OWNERS_COMMITTEE,
+    ),
     Deed.ENTER_PAPER: _allow(_SECOND, Role.GRID_WORKER, Role.CLERK, Role.TELLER),
     Deed.OBJECT_TO_ROLL: _allow(
         _YES,

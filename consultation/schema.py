@@ -10,6 +10,7 @@ from consultation.oversight import tables as oversight
 from consultation.polls import (
     assistance_tables,
     board_tables,
+    correction_tables,
     designation_tables,
     envelope_tables,
     hand_tables,
@@ -18,6 +19,7 @@ from consultation.polls import (
     objection_tables,
     outside_tables,
     paper_tables,
+    presence_tables,
     sheet_tables,
 )
 from consultation.polls import tables as polls
@@ -27,6 +29,7 @@ AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, 
 POLLS = (
     assistance_tables,
     board_tables,
+    correction_tables,
     designation_tables,
     envelope_tables,
     hand_tables,
@@ -35,6 +38,7 @@ POLLS = (
     objection_tables,
     outside_tables,
     paper_tables,
+    presence_tables,
     sheet_tables,
 )
 PHOTOS = photo_tables

@@ -177,10 +177,13 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "poll.closed": NOBODY,  # nobody knows a result yet
     "poll.signed": NOBODY,
     "poll.recount_due": (_staff("recount_due", Role.TELLER, Role.SUPERVISOR),),
+    "poll.correction_ordered": (_staff("recount_due", Role.TELLER, Role.SUPERVISOR),),
+    "poll.count_corrected": NOBODY,  # told with the result
     "poll.opener_came": NOBODY,
     "poll.box_opened": NOBODY,  # nobody knows a result yet
     "poll.box_destroyed": NOBODY,
     "poll.hands_counted": NOBODY,
+    "poll.presence_fixed": NOBODY,  # a count
     "poll.paper_forms_printed": NOBODY,
     "poll.paper_forms_settled": NOBODY,
     "poll.roll_objection_made": (_staff("roll_objection_made", Role.CLERK, Role.SUPERVISOR),),

@@ -140,6 +140,8 @@ def urban_offices(
         rows.append(_row(person, "居民代表", "wutongli-committee", "wutongli", "“两委”成员"))
     for person, _ in source.sample(elected, 15):
         rows.append(_row(person, "议事会成员", "wutongli-council", "wutongli", "议事会成员"))
+    for name in ("戴玉芬", "倪卫东"):
+        rows.append(staff.row(name, "计票人", "wutongli-committee", "wutongli", "复核计票人"))
     return rows
 
 

@@ -102,9 +102,21 @@ class PollIn(WireIn):
 
 class PollAnnouncementIn(WireIn):
     """``confirm_preset``: who announces compared the numbers of a rule that is to be confirmed
-    with the law in force. Needed where the draft's ``warnings`` say so."""
+    with the law in force. Needed where the draft's ``warnings`` say so. ``confirm_roll``: how many
+    they saw on the roll (``roll-check``) where it is not the register's number of adults."""
 
     confirm_preset: bool = False
+    confirm_roll: int | None = Field(default=None, ge=1)
+
+
+class RollCheckOut(WireOut):
+    """How many would be on the roll now. ``registered_adults``: people of age in the occupied
+    households of the register, for a roll of adults; null of any other. Where the two differ the
+    announcement confirms ``on_roll``."""
+
+    on_roll: int
+    registered_adults: int | None
+    needs_confirmation: bool
 
 
 class PollExtensionIn(WireIn):
@@ -195,6 +207,7 @@ class PollOut(WireOut):
     box: BoxOut | None
     scope_node_id: UUID
     scope_name: str
+    registered_adults: int | None
     meeting_id: UUID | None
     opens_at: datetime
     closes_at: datetime
@@ -263,6 +276,18 @@ async def draft_poll(
         return await poll_out(tx, poll, locale)
 
 
+@router.get("/polls/{poll_id}/roll-check")
+async def check_roll(poll_id: UUID, actor: CurrentActor, db: Db) -> RollCheckOut:
+    """The roll of a draft held against the register of households, before it is frozen."""
+    async with db.read(actor) as tx:
+        on_roll, adults = await drafting.check_roll(tx, poll_id)
+        return RollCheckOut(
+            on_roll=on_roll,
+            registered_adults=adults,
+            needs_confirmation=adults is not None and adults != on_roll,
+        )
+
+
 @router.put("/polls/{poll_id}/announcement")
 async def announce_poll(
     poll_id: UUID,
@@ -275,7 +300,11 @@ async def announce_poll(
     it from a message is made soon after."""
     async with app.db.begin(actor) as tx:
         poll = await drafting.announce_poll(
-            tx, poll_id, write=write, confirm_preset=body.confirm_preset
+            tx,
+            poll_id,
+            write=write,
+            confirm_preset=body.confirm_preset,
+            confirm_roll=body.confirm_roll,
         )
         if app.settings.wechat_app_id:
             await scenes.add(tx, SceneKind.POLL, poll.id, poll.community_id)
@@ -383,6 +412,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         box=await _box(tx, poll),
         scope_node_id=poll.scope_node_id,
         scope_name=poll.scope_name,
+        registered_adults=poll.registered_adults,
         meeting_id=poll.meeting_id,
         opens_at=poll.opens_at,
         closes_at=poll.closes_at,

@@ -1,5 +1,6 @@
 """Whether a poll adds up 核对, and the shows of hands 举手 that are part of it."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from pydantic import Field
 from api.dependencies import AnyActor, CurrentActor, Db
 from api.routes.ballots import Code
 from api.wire import WireIn, WireOut
-from consultation.polls.commands import closing, hands
+from consultation.polls.commands import closing, hands, presence
 from consultation.polls.reconciliation import Reconciliation
 
 router = APIRouter(prefix="/v1", tags=["reconciliation"])
@@ -40,6 +41,14 @@ class HandCountOut(WireOut):
     heads: int
 
 
+class PresenceOut(WireOut):
+    """``present`` of the ``eligible`` members on the roll were there at ``fixed_at``."""
+
+    present: int
+    eligible: int
+    fixed_at: datetime
+
+
 @router.put("/polls/{poll_id}/hand-count")
 async def count_hands(
     poll_id: UUID, body: HandCountIn, actor: CurrentActor, db: Db
@@ -51,6 +60,18 @@ async def count_hands(
             tx, poll_id, heads=body.heads, items=items, witness_ids=body.witness_ids
         )
         return HandCountOut.model_validate(counted)
+
+
+@router.put("/polls/{poll_id}/presence")
+async def fix_presence(poll_id: UUID, actor: CurrentActor, db: Db) -> PresenceOut:
+    """Fix who is present at a vote in a meeting, when there is a quorum and before hands go up. It
+    is done once, and is the base of the vote whoever signs in later."""
+    async with db.begin(actor) as tx:
+        poll, present = await presence.fix_presence(tx, poll_id)
+        assert poll.presence_fixed_at is not None
+        return PresenceOut(
+            present=present, eligible=poll.eligible_heads, fixed_at=poll.presence_fixed_at
+        )
 
 
 @router.get("/polls/{poll_id}/reconciliation")

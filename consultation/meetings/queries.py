@@ -20,6 +20,9 @@ from consultation.meetings.tables import (
     ShowOfHands,
 )
 from consultation.permissions import ALLOWED, Deed, grant_of
+from consultation.polls.envelope_tables import Envelope, Participation
+from consultation.polls.presence_tables import PollPresence
+from consultation.polls.tables import Ballot, Poll, RollEntry
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic
 from consultation.topics.states import DocumentKind
@@ -243,3 +246,18 @@ async def may_read_draft(tx: Transaction, meeting_id: UUID) -> bool:
     if tx.actor.person_id is None:
         return False
     return await tx.session.get(Attendance, (meeting_id, tx.actor.person_id)) is not None
+
+
+async def has_voted(tx: Transaction, meeting: Meeting, person_id: UUID) -> bool:
+    """Whether the person is in the presence or among the ballots of a poll at this meeting."""
+    voted = [
+        exists().where(col(table.roll_entry_id) == col(RollEntry.id))
+        for table in (PollPresence, Ballot, Envelope, Participation)
+    ]
+    rows = await tx.session.exec(
+        select(RollEntry.id)
+        .join(Poll, col(Poll.id) == col(RollEntry.poll_id))
+        .where(Poll.meeting_id == meeting.id, RollEntry.person_id == person_id, or_(*voted))
+        .limit(1)
+    )
+    return rows.first() is not None

@@ -197,6 +197,12 @@ class NotFromHere(Invalid):
     code = "not-from-here"
 
 
+class PresenceCounts(NotNow):
+    """Who voted at this meeting was there: they do not become a written opinion afterwards."""
+
+    code = "presence-counts"
+
+
 class GroupWasPresent(Invalid):
     code = "group-was-present"
 

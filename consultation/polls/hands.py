@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from consultation.polls.presets import Measure, RulePreset
+from consultation.polls.results import Count
 from consultation.polls.rules import BallotInvalid, PollItem
+from consultation.polls.thresholds import turnout_progress
 from consultation.refusals import Invalid, NotNow
 
 LEAST_WITNESSES = 2
@@ -34,6 +36,12 @@ class MoreHandsThanPeople(Invalid):
     code = "more-hands-than-people"
 
 
+class HandsWithoutQuorum(NotNow):
+    """Before hands go up enough members are there; ``needed`` of ``base`` are, ``present`` are."""
+
+    code = "hands-without-quorum"
+
+
 class HandsOrBallots(NotNow):
     """A vote is counted by hands or by ballots, not by both: nobody could tell who voted twice."""
 
@@ -44,6 +52,13 @@ def check_by_hand(preset: RulePreset, items: Sequence[PollItem]) -> None:
     one_answer = all(item.most == 1 for item in items)
     if not (preset.held_in_meeting and preset.measures == [Measure.HEADS] and one_answer):
         raise HandsNotCounted(preset=preset.key)
+
+
+def check_quorum(preset: RulePreset, eligible: Count, *, present: int) -> None:
+    """Presence is the turnout of a vote in a meeting (domain 3.3: before any show of hands)."""
+    for check in turnout_progress(preset, eligible, Count(heads=present)):
+        if not check.reached:
+            raise HandsWithoutQuorum(present=present, needed=check.needed, base=check.base)
 
 
 def check_totals(

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from consultation.calendar import add_days, add_working_days
+from consultation.calendar import add_days
 from consultation.polls.presets import Electorate, Frozen, RulePreset
 from consultation.polls.rolls import NOBODY, Place
 from consultation.polls.rules import PollState, RolledUnit
@@ -102,8 +102,9 @@ def check_filing(
 
 
 def ruling_due(preset: RulePreset, filed_at: datetime) -> datetime:
-    """The end of the preset's last working day for a ruling."""
-    return add_working_days(filed_at, preset.roll_ruling_days)
+    """The end of the preset's last day for a ruling, also over holidays (村民委员会组织法 14): with
+    the days of filing they fit into the notice, so that it is due before the poll opens."""
+    return add_days(filed_at, preset.roll_ruling_days)
 
 
 def is_overdue(due_at: datetime, ruled_at: datetime | None, *, now: datetime) -> bool:

@@ -38,9 +38,11 @@ class OutsideItem(Frozen):
 
 
 class OutsideCount(Frozen):
-    """The sums of a certificate. Area is in 0.01 m², zero where it is not counted."""
+    """The sums of a certificate. Area is in 0.01 m², zero where it is not counted. ``present``: how
+    many attended, of a vote that was held in a meeting, and of no other."""
 
     eligible: Count
+    present: int | None = Field(default=None, ge=0)
     valid: Count
     invalid: Count = Count()
     items: list[OutsideItem] = Field(min_length=1, max_length=50)
@@ -70,7 +72,7 @@ def outside_result(
         }
         for item in items
     }
-    _check(items, sums)
+    _check(preset, items, sums)
     participating = sums.valid
     if preset.invalid is InvalidBallots.PARTICIPATING:
         participating += sums.invalid
@@ -83,11 +85,12 @@ def outside_result(
         valid=sums.valid,
         invalid=sums.invalid,
         deemed=Count(),
+        present=sums.present,
         budget_fen=budget_fen,
     )
 
 
-def _check(items: Sequence[PollItem], sums: OutsideCount) -> None:
+def _check(preset: RulePreset, items: Sequence[PollItem], sums: OutsideCount) -> None:
     asked = {item.number: item for item in items}
     cast = sums.valid + sums.invalid
     numbers = [one.number for one in sums.items]
@@ -95,6 +98,10 @@ def _check(items: Sequence[PollItem], sums: OutsideCount) -> None:
         raise OutsideResultInvalid(problem="items")
     if cast.heads > sums.eligible.heads or cast.area_dm2 > sums.eligible.area_dm2:
         raise OutsideResultInvalid(problem="more_than_eligible")
+    if preset.held_in_meeting != (sums.present is not None):
+        raise OutsideResultInvalid(problem="present")
+    if sums.present is not None and not cast.heads <= sums.present <= sums.eligible.heads:
+        raise OutsideResultInvalid(problem="present")
     for one in sums.items:
         item = asked[one.number]
         if not one.votes.keys() <= set(item.choices):

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from consultation.community.tables import NodeKind
 from consultation.topics.states import Layer
 
 
@@ -251,6 +252,8 @@ class RulePreset(Edition):
     served_min: str | None = Field(default=None, pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$")
     """The share of the roll that must have been told of the poll before it opens: "x/y"."""
     recount: Recount | None = None
+    places: list[NodeKind] = Field(default_factory=list)
+    """The kinds of place at which it is voted on; none named: wherever its electorate votes."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

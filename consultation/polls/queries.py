@@ -15,8 +15,6 @@ from sqlmodel import and_, col, exists, func, select
 
 from consultation.columns import UtcDateTime
 from consultation.database import Transaction
-from consultation.meetings.rules import AttendanceMode
-from consultation.meetings.tables import Attendance
 from consultation.permissions import Deed, check, grant_of
 from consultation.polls.counting import Count, Vote
 from consultation.polls.disclosure import in_steps
@@ -391,38 +389,6 @@ def check_no_candidate(poll: Poll, *people: UUID | None) -> None:
     """Refuses if one of these stands for election in the poll."""
     if not {one.person_id for one in poll.candidates}.isdisjoint(people):
         raise NotImpartial()
-
-
-def _attending(poll: Poll) -> Any:
-    """People signed in at the poll's meeting, in the room or online; a written opinion is heard
-    and is not presence."""
-    return (
-        col(Attendance.meeting_id) == poll.meeting_id,
-        col(Attendance.mode) != AttendanceMode.WRITTEN,
-    )
-
-
-async def members_present(tx: Transaction, poll: Poll) -> int:
-    """How many of the roll attend the poll's meeting; guests without a vote do not count."""
-    rows = await tx.session.exec(
-        select(func.count())
-        .select_from(Attendance)
-        .join(RollEntry, col(RollEntry.person_id) == col(Attendance.person_id))
-        .where(*_attending(poll), *on_roll(poll))
-    )
-    return rows.one()
-
-
-async def absent_from_meeting(
-    tx: Transaction, poll: Poll, person_ids: list[UUID]
-) -> frozenset[UUID]:
-    """Who of these people is not signed in at the poll's meeting."""
-    rows = await tx.session.exec(
-        select(Attendance.person_id).where(
-            *_attending(poll), col(Attendance.person_id).in_(person_ids)
-        )
-    )
-    return frozenset(person_ids) - frozenset(rows)
 
 
 async def polls_in_sight(tx: Transaction, poll_ids: Collection[UUID]) -> set[UUID]:

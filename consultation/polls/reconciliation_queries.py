@@ -14,8 +14,8 @@ from consultation.polls.mandate_queries import with_withdrawal
 from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
 from consultation.polls.paper import FormFate
 from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
+from consultation.polls.presence_queries import members_present
 from consultation.polls.presets import BallotChannel, BallotMode
-from consultation.polls.queries import members_present
 from consultation.polls.reconciliation import (
     ON_FORMS,
     CastFact,

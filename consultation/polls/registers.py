@@ -195,6 +195,7 @@ async def _residents(
     return members_roll(Member(person_id=id, label=masked) for id, masked in rows)
 
 
+ADULTS = frozenset({Electorate.ADULT_RESIDENTS, Electorate.VILLAGERS, Electorate.VILLAGERS_GROUP})
 _LIVING_HERE = (ResidenceKind.OWNER, ResidenceKind.TENANT, ResidenceKind.FAMILY)
 
 
@@ -206,6 +207,26 @@ async def _adults(
     units are not residents. Also villagers, and those of one group."""
     statement = _people_of(scope).where(col(Residence.kind).in_(_LIVING_HERE))
     return await _members_of_age(tx, statement, closes_at)
+
+
+async def registered_adults(tx: Transaction, preset: RulePreset, scope: Node) -> int | None:
+    """The people of age in the occupied households of the scope by the register of households, to
+    hold a roll of adults against; None of any other electorate."""
+    if preset.electorate not in ADULTS:
+        return None
+    place, estate = aliased(Node), aliased(Node)
+    rows = await tx.session.exec(
+        select(func.coalesce(func.sum(Household.adults), 0))
+        .join(estate, col(estate.id) == col(Household.estate_id))
+        .outerjoin(PropertyUnit, col(PropertyUnit.id) == col(Household.unit_id))
+        .outerjoin(place, col(place.id) == col(PropertyUnit.entrance_id))
+        .where(
+            Household.community_id == scope.community_id,
+            col(Household.occupied).is_(True),
+            or_(_within(scope, place), _within(scope, estate), col(Household.grid_id) == scope.id),
+        )
+    )
+    return int(rows.one())
 
 
 async def _affected(

@@ -15,9 +15,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from consultation.permissions import Deed, Role, check
 from consultation.polls.presets import (
     BallotChannel,
     Duplicates,
+    Electorate,
     Frozen,
     QuestionKind,
     Revote,
@@ -249,6 +251,7 @@ _LATER_FIELDS = {
     "exact_turnout": True,
     "public_area_sums": False,
     "recount": None,
+    "places": [],
 }
 
 
@@ -259,6 +262,28 @@ def digest(content: Any) -> str:
 
 
 # ---- voting -------------------------------------------------------------------------------------
+
+BY_OFFICE = frozenset(
+    {
+        Electorate.OWNERS_COMMITTEE,
+        Electorate.GROUP_REPRESENTATIVES,
+        Electorate.RESIDENTS_REPRESENTATIVES,
+        Electorate.VILLAGERS_REPRESENTATIVES,
+        Electorate.COUNCIL_MEMBERS,
+    }
+)
+"""Who is on these rolls is so by an office, and was known to whoever gave it to them."""
+
+
+def check_voter(preset: RulePreset, role: Role, *, on_roll: bool) -> None:
+    """A place on the present roll lets people vote in every role of the community (domain 5: "if
+    L3"), and by office also without a verified home here. Refuses with NotPermitted or NotOnRoll.
+    """
+    by_office = on_roll and preset.electorate in BY_OFFICE
+    if not (by_office and role is Role.VISITOR):
+        check(Deed.CAST_BALLOT, role)
+    if not on_roll:
+        raise NotOnRoll()
 
 
 def check_open(state: PollState, closes_at: datetime, now: datetime) -> None:

@@ -85,6 +85,11 @@ def _recounts_less(base: RulePreset, local: RulePreset) -> bool:
     return Fraction(local.recount.share) < Fraction(base.recount.share)
 
 
+def _elsewhere(base: RulePreset, local: RulePreset) -> bool:
+    """A wider or another place has other voters: a rule may be kept to fewer kinds of place."""
+    return bool(base.places) and not (local.places and {*local.places} <= {*base.places})
+
+
 _OTHERS: dict[str, Callable[[RulePreset, RulePreset], bool]] = {
     "version": lambda base, local: local.version <= base.version,
     "effective_from": lambda base, local: local.effective_from <= base.effective_from,
@@ -106,6 +111,7 @@ _OTHERS: dict[str, Callable[[RulePreset, RulePreset], bool]] = {
     "contested": lambda base, local: base.contested and not local.contested,
     "served_min": _serves_fewer,
     "recount": _recounts_less,
+    "places": _elsewhere,
     "conditions": lambda base, local: not {*base.conditions} <= {*local.conditions},
 }
 

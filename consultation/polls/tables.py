@@ -81,6 +81,7 @@ class Poll(Row, table=True):
     roll_digest: str | None = Field(default=None, max_length=64)
     roll_secret: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
     manifest_hash: str | None = Field(default=None, max_length=64)
+    registered_adults: int | None = None  # by the household register, of a roll of adults
     eligible_heads: int = 0
     eligible_area_dm2: int = 0
     announced_at: datetime | None = maybe_when()
@@ -89,6 +90,7 @@ class Poll(Row, table=True):
     extensions: int = 0
     closed_at: datetime | None = maybe_when()
     recount_due_at: datetime | None = maybe_when()
+    presence_fixed_at: datetime | None = maybe_when()  # votes in meetings: who was there
     present: int | None = None
     result: Result | None = maybe_value(Result)
     result_digest: str | None = Field(default=None, max_length=64)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from consultation.calendar import add_days, local_day
 from consultation.community.tables import NodeKind
+from consultation.polls.objections import OWNERS
 from consultation.polls.preset_files import presets, procedures
 from consultation.polls.presets import (
     Allocation,
@@ -104,6 +105,14 @@ class PresetNeedsConfirmation(NotPermitted):
     compared them with the law in force."""
 
     code = "preset-needs-confirmation"
+
+
+class RollNeedsConfirmation(NotPermitted):
+    """The roll of adults is another than the people of age in the register of households: who is
+    not verified is not on it, and the fewer they are the easier a bound is reached. Who announces
+    says that they know ``on_roll`` beside ``adults`` (domain 4.1: confirmed by the committee)."""
+
+    code = "roll-needs-confirmation"
 
 
 class RollNotAvailable(NotNow):
@@ -212,8 +221,9 @@ def find_preset(key: str) -> RulePreset:
 
 
 def system_of_record(preset: RulePreset, draft: PollDraft) -> bool:
-    """Owners' votes have lawful systems of their own in many cities; an assembly votes here."""
-    return preset.layer is not Layer.OWNERS or draft.owners_system_of_record
+    """Votes of owners have lawful systems of their own in many cities; an assembly votes here, and
+    so does the owners' committee, on which those rules are silent."""
+    return preset.electorate not in OWNERS or draft.owners_system_of_record
 
 
 def as_announced(preset: RulePreset, *, legal_system_of_record: bool) -> RulePreset:
@@ -239,7 +249,8 @@ def check_effective(preset: RulePreset, now: datetime) -> None:
 
 def check_scope(preset: RulePreset, kind: NodeKind, *, in_topic: bool) -> None:
     """``in_topic``: the place lies in or below the topic's, or is the community of an assembly."""
-    if kind not in PLACES[preset.electorate] or not in_topic:
+    places = PLACES[preset.electorate] & frozenset(preset.places or NodeKind)
+    if kind not in places or not in_topic:
         raise PollScopeInvalid(electorate=preset.electorate.value, place=kind.value)
 
 
@@ -364,6 +375,12 @@ def warnings(preset: RulePreset) -> list[str]:
 def check_confirmed(preset: RulePreset, *, confirmed: bool) -> None:
     if warnings(preset) and not confirmed:
         raise PresetNeedsConfirmation(preset=preset.key)
+
+
+def check_roll_confirmed(on_roll: int, adults: int | None, *, confirmed: int | None) -> None:
+    """``confirmed``: the number on the roll that who announces saw."""
+    if adults is not None and on_roll != adults and confirmed != on_roll:
+        raise RollNeedsConfirmation(on_roll=on_roll, adults=adults)
 
 
 def check_extension(

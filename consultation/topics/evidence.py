@@ -30,8 +30,10 @@ from consultation.outcomes.tables import (
 from consultation.outcomes.task_rules import TaskState
 from consultation.oversight.rules import DissentState
 from consultation.oversight.tables import DissentRecord, Survey
+from consultation.polls.correction_tables import CountCorrection
 from consultation.polls.objection_tables import RollObjection
 from consultation.polls.objections import RollObjectionState
+from consultation.polls.outside_queries import confirmed_outside
 from consultation.polls.presets import QuestionKind
 from consultation.polls.rules import Choice, PollState, text_hash
 from consultation.polls.tables import CountSignature, Poll, SignerRole
@@ -275,8 +277,17 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
             .scalar_subquery()
         )
 
+    witnessed = signed(SignerRole.SUPERVISOR) + (  # who orders a correction witnesses it
+        select(func.count())
+        .select_from(CountCorrection)
+        .where(
+            CountCorrection.poll_id == Poll.id, CountCorrection.result_digest == Poll.result_digest
+        )
+        .correlate(Poll)
+        .scalar_subquery()
+    )
     rows = await tx.session.exec(
-        select(Poll, objections, signed(SignerRole.TELLER), signed(SignerRole.SUPERVISOR)).where(
+        select(Poll, objections, signed(SignerRole.TELLER), witnessed).where(
             Poll.topic_id == topic.id, Poll.round == topic.round, Poll.state != PollState.VOIDED
         )
     )
@@ -284,6 +295,10 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
     if found is None:
         return None
     poll, objections_open, tellers, supervisors = found
+    verdict = None if poll.result is None else poll.result.verdict
+    if not poll.legal_system_of_record:
+        certified = await confirmed_outside(tx, poll)
+        verdict = None if certified is None else certified[0].result.verdict
     return PollFacts(
         state=poll.state.value,
         preset_id=poll.preset.key,
@@ -294,7 +309,8 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
             or item.kind is QuestionKind.RATING
             for item in poll.items
         ),
-        verdict=None if poll.result is None else poll.result.verdict.value,
+        counted_elsewhere=not poll.legal_system_of_record,
+        verdict=None if verdict is None else verdict.value,
         teller_signatures=tellers,
         supervisor_signatures=supervisors,
         roll_objections_open=objections_open,

@@ -75,7 +75,8 @@ class PollFacts:
     opens_at: datetime
     text_unchanged: bool
     items_have_against: bool
-    verdict: str | None
+    counted_elsewhere: bool  # the law takes another system's count for the vote
+    verdict: str | None  # of the count that is the vote; None while it is awaited
     teller_signatures: int
     supervisor_signatures: int
     roll_objections_open: int

@@ -349,9 +349,15 @@ def consensus_stands(facts: TopicFacts) -> None:
 
 
 def count_signed(facts: TopicFacts) -> None:
-    """Two tellers sign the count and a supervisor witnesses it (T13)."""
+    """Two tellers sign the count and a supervisor witnesses it (T13). Where the law takes another
+    system's count, two people have confirmed its certificate, and that is what is followed (domain
+    2.5)."""
     poll = facts.poll
     assert poll is not None
+    if poll.counted_elsewhere:
+        _require("count_signed", certified_result=poll.verdict is not None)
+        _require("count_signed", quorum=poll.verdict != "no_quorum")
+        return
     _require(
         "count_signed",
         tellers=poll.teller_signatures >= 2,
@@ -361,9 +367,17 @@ def count_signed(facts: TopicFacts) -> None:
 
 
 def quorum_missed(facts: TopicFacts) -> None:
+    """The count that is the vote has no quorum (T14); an indicative one says nothing of it."""
     poll = facts.poll
     assert poll is not None
+    certified = not poll.counted_elsewhere or poll.verdict is not None
+    _require("quorum_missed", certified_result=certified)
     _require("quorum_missed", verdict=poll.verdict == "no_quorum")
+
+
+def vote_annulled(facts: TopicFacts) -> None:
+    """Nothing is left to count: the poll of this round was annulled (T14a)."""
+    _require("vote_annulled", annulment=facts.poll is None)
 
 
 def rounds_left(facts: TopicFacts) -> None:
@@ -496,6 +510,7 @@ NEEDS: Mapping[Gate, frozenset[Need]] = {
     consensus_stands: frozenset({Need.PLAN, Need.OUTCOME}),
     count_signed: frozenset({Need.POLL}),
     quorum_missed: frozenset({Need.POLL}),
+    vote_annulled: frozenset({Need.POLL}),
     every_item_answered: frozenset({Need.ADOPTION}),
     adoption_signed: frozenset({Need.ADOPTION}),
     all_adopted: frozenset({Need.ADOPTION}),

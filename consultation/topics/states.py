@@ -55,6 +55,7 @@ class Act(StrEnum):
     CONSENSUS = "consensus"
     PUBLISH_RESULT = "publish_result"
     FAIL_QUORUM = "fail_quorum"
+    ANNUL_VOTE = "annul_vote"
     ESCALATE = "escalate"
     PREPARE_ASSEMBLY = "prepare_assembly"
     RECONSULT = "reconsult"

@@ -304,6 +304,9 @@ TRANSITIONS: tuple[Transition, ...] = (
     ),
     _t("T13", _A.PUBLISH_RESULT, (_S.VOTING,), _S.OUTCOME_PUBLIC, _D.RUN_SYSTEM, _G.count_signed),
     _t("T14", _A.FAIL_QUORUM, (_S.VOTING,), _S.NO_QUORUM, _D.RUN_SYSTEM, _G.quorum_missed),
+    _t(  # a count that cannot be mended is annulled; it may be voted on once more
+        "T14a", _A.ANNUL_VOTE, (_S.VOTING,), _S.OUTCOME_DRAFTING, _D.RUN_SYSTEM, _G.vote_annulled
+    ),
     _t(
         "T15",
         _A.ESCALATE,

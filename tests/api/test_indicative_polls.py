@@ -99,3 +99,27 @@ async def test_an_assembly_decides_here_all_the_same(
 
     assert drafted.json()["legal_system_of_record"] is True
     assert drafted.json()["preset"]["rule"]["binding"] is True
+
+
+async def test_the_owners_committee_decides_here_too(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    """Rules on electronic votes of owners say nothing of their committee."""
+    estate = world.nodes["estate"]
+    topic = await stage.topic("owners_committee_meeting", estate)
+    draft = stage.draft("owners_committee_meeting", estate)
+    body = {
+        "preset": draft.preset,
+        "scope_node_id": str(estate.id),
+        "question": "是否续聘",
+        "items": [{"text": "续聘保洁"}],
+        "opens_at": draft.opens_at.isoformat(),
+        "closes_at": (draft.opens_at + timedelta(hours=12)).isoformat(),
+    }
+    drafted = await client.put(
+        f"/v1/topics/{topic.id}/poll", json=body, headers=world.headers("clerk", Role.CLERK)
+    )
+
+    assert drafted.status_code == 200, drafted.text
+    assert drafted.json()["legal_system_of_record"] is True
+    assert drafted.json()["preset"]["rule"]["binding"] is True

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlmodel import col, func, select
 
 from api import contract
 from api.phrases import speak, write
-from consultation.community.tables import NodeKind, OrgKind
+from consultation.community.tables import Household, NodeKind, OrgKind, Residence, ResidenceKind
 from consultation.database import Database
 from consultation.permissions import Actor, Role
 from consultation.polls import registers, terms
@@ -254,3 +255,68 @@ async def test_nobody_files_a_tally_sheet_or_a_notice_of_their_own(
         headers=world.headers("clerk", Role.CLERK),
     )
     assert refused.status_code in (409, 422), refused.text
+
+
+async def test_a_roll_of_adults_that_is_not_the_registers_is_confirmed_by_who_announces(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    """Who is not verified is not on the roll, and the fewer they are the easier is a half."""
+    members = await stage.people(4, world.community.id)
+    async with stage.db.begin() as tx:
+        rows = await tx.session.exec(select(Residence).where(col(Residence.person_id).in_(members)))
+        for row in rows:
+            row.kind = ResidenceKind.TENANT
+    topic = await stage.topic("urban_assembly_2026", world.community)
+    meeting = await stage.meeting(topic, members)
+    poll = await stage.drafted("urban_assembly_2026", topic, world.community, meeting_id=meeting.id)
+    home = f"/v1/polls/{poll.id}"
+    clerk = world.headers("clerk", Role.CLERK)
+    secretary = world.headers("secretary", Role.PARTY_SECRETARY)
+    seen = (await client.get(f"{home}/roll-check", headers=clerk)).json()
+    async with stage.db.read() as tx:
+        adults = (await tx.session.exec(select(func.sum(Household.adults)))).one()
+    assert seen["registered_adults"] == adults
+    assert seen["on_roll"] not in (0, adults)
+    assert seen["needs_confirmation"] is True
+    hidden = await client.get(f"{home}/roll-check", headers=world.headers("resident1"))
+    assert hidden.status_code == 404  # a draft
+
+    for number in (None, adults, seen["on_roll"] + 1):
+        body = {"confirm_preset": True, "confirm_roll": number}
+        refused = await client.put(f"{home}/announcement", json=body, headers=secretary)
+        assert (refused.status_code, refused.json()["code"]) == (403, "roll-needs-confirmation")
+        assert refused.json()["facts"] == {"on_roll": seen["on_roll"], "adults": adults}
+    body = {"confirm_preset": True, "confirm_roll": seen["on_roll"]}
+    announced = await client.put(f"{home}/announcement", json=body, headers=secretary)
+    assert announced.status_code == 200, announced.text
+    shown = (await client.get(home)).json()
+    assert (shown["eligible"]["heads"], shown["registered_adults"]) == (seen["on_roll"], adults)
+
+
+async def test_a_roll_that_holds_every_adult_of_the_register_needs_no_word(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    async with stage.db.begin() as tx:
+        first, *others = list(await tx.session.exec(select(Household)))
+        living = (ResidenceKind.OWNER, ResidenceKind.TENANT, ResidenceKind.FAMILY)
+        here = await tx.session.exec(
+            select(func.count())
+            .select_from(Residence)
+            .where(
+                Residence.community_id == world.community.id,
+                col(Residence.level) >= 2,
+                col(Residence.kind).in_(living),
+            )
+        )
+        first.adults = here.one()
+        for other in others:
+            other.adults = 0
+    topic = await stage.topic("urban_assembly_2026", world.community)
+    meeting = await stage.meeting(topic, [])
+    poll = await stage.drafted("urban_assembly_2026", topic, world.community, meeting_id=meeting.id)
+    announced = await client.put(
+        f"/v1/polls/{poll.id}/announcement",
+        json={"confirm_preset": True},
+        headers=world.headers("secretary", Role.PARTY_SECRETARY),
+    )
+    assert announced.status_code == 200, announced.text

@@ -133,10 +133,12 @@ async def test_a_poll_from_draft_to_published_result(
     public = (await client.get(home)).json()
     assert (public["state"], public["result"], public["result_digest"]) == ("closed", None, None)
     digest = ""
+    others = await stage.other_tellers()  # ten where nine are needed is close
     for name, role in (
         ("teller1", Role.TELLER),
         ("teller2", Role.TELLER),
         ("supervisor", Role.SUPERVISOR),
+        *((other, Role.TELLER) for other in others),
     ):
         headers = world.headers(name, role)
         digest = (await client.get(home, headers=headers)).json()["result_digest"]
@@ -148,7 +150,7 @@ async def test_a_poll_from_draft_to_published_result(
     result = (await client.get(home)).json()
     assert (result["state"], result["result"]["verdict"]) == ("published", "passed")
     assert result["result_digest"] == digest
-    assert [one["role"] for one in result["signatures"]].count("teller") == 2
+    assert [one["role"] for one in result["signatures"]].count("teller") == 4
     assert "表决通过。" in result["wording"]
     english = (await client.get(home, headers={"accept-language": "en"})).json()
     assert "Passed." in english["wording"]
@@ -246,6 +248,38 @@ async def test_the_votes_of_a_meeting_come_in_one_request(
     assert answer.json() == {"recorded": 60}
     hidden = (await client.get(f"/v1/polls/{poll.id}")).json()
     assert (hidden["turnout"], hidden["turnout_progress"]) == (None, [])
+
+
+async def test_who_sits_by_office_votes_by_phone_without_living_here(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    members = await stage.assembly(world.community, 3, OrgKind.RESIDENTS_COMMITTEE)
+    topic = await stage.topic("urban_reps_2026", world.community)
+    here = [*members, world.id("secretary"), world.id("deputy")]
+    meeting = await stage.meeting(topic, here)
+    poll = await stage.opened("urban_reps_2026", topic, world.community, meeting_id=meeting.id)
+    offices = {"secretary": Role.PARTY_SECRETARY, "deputy": Role.COMMITTEE_HEAD}
+    receipts = set()
+    for name, role in offices.items():
+        for headers in (world.headers(name), world.headers(name, role)):
+            cast = await client.put(
+                f"/v1/polls/{poll.id}/ballot", json=answers("for"), headers=headers
+            )
+            assert cast.status_code == 200, cast.text
+            receipts.add(cast.json()["receipt"])
+        mine = await client.get(f"/v1/polls/{poll.id}/ballot", headers=world.headers(name))
+        assert mine.json()["answers"] == [{"item": 1, "choices": ["for"]}]
+    assert len(receipts) == 2  # the same ballot under the role has the receipt of the first
+
+    for headers, code in (
+        (world.headers("visitor"), "not-permitted"),
+        (world.headers("resident2"), "not-on-roll"),
+        (world.headers("clerk", Role.CLERK), "not-on-roll"),
+    ):
+        refused = await client.put(
+            f"/v1/polls/{poll.id}/ballot", json=answers("for"), headers=headers
+        )
+        assert (refused.status_code, refused.json()["code"]) == (403, code)
 
 
 async def test_a_binding_preset_with_unconfirmed_numbers_warns_in_the_draft(

@@ -160,7 +160,10 @@ async def _announced(
     poll = await stage.drafted(preset, topic, scope, **more)
     async with stage.db.begin(stage.secretary) as tx:
         confirm = bool(warnings(poll.preset))
-        return await drafting.announce_poll(tx, poll.id, write=write, confirm_preset=confirm)
+        on_roll, _ = await drafting.check_roll(tx, poll.id)
+        return await drafting.announce_poll(
+            tx, poll.id, write=write, confirm_preset=confirm, confirm_roll=on_roll
+        )
 
 
 # ---- the play -----------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ MODEL: dict[tuple[State, Act], State] = {
     (S.OUTCOME_DRAFTING, A.CONSENSUS): S.OUTCOME_PUBLIC,
     (S.VOTING, A.PUBLISH_RESULT): S.OUTCOME_PUBLIC,
     (S.VOTING, A.FAIL_QUORUM): S.NO_QUORUM,
+    (S.VOTING, A.ANNUL_VOTE): S.OUTCOME_DRAFTING,
     **{
         (s, A.ESCALATE): S.ESCALATED_TO_ASSEMBLY
         for s in (S.DELIBERATING, S.OUTCOME_DRAFTING, S.NO_QUORUM)
@@ -92,6 +93,7 @@ ENOUGH: dict[Act, dict[str, Any]] = {
     Act.ANNOUNCE: {"actor_id": SECRETARY},
     Act.OPEN_VOTING: {"plan": {"plan": BALLOT_PLAN}},
     Act.FAIL_QUORUM: {"poll": {"verdict": "no_quorum"}},
+    Act.ANNUL_VOTE: {"poll": None},
     Act.ADOPT_PARTIALLY: {"adoption": {"decisions": ("adopted", "not_adopted")}},
     Act.NOT_ADOPT: {"adoption": {"decisions": ("not_adopted",)}},
 }

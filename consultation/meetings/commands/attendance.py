@@ -37,7 +37,8 @@ async def enter_attendance(
 ) -> Attendance:
     """Enter somebody from the sign-in sheet, the list of members, or a written opinion.
 
-    Refuses with MeetingActNotAllowed, NotYetTime, GroupNotInvited, NotFromParty or NotFromHere.
+    Refuses with MeetingActNotAllowed, NotYetTime, GroupNotInvited, NotFromParty, NotFromHere or
+    PresenceCounts.
     """
     meeting, topic = await access_meeting(tx, meeting_id, Deed.RUN_MEETING, lock=True)
     rules.after(meeting.state, Act.CHECK_IN)
@@ -97,6 +98,9 @@ async def _attend(
         )
         tx.session.add(row)
     else:
+        to_paper = mode is AttendanceMode.WRITTEN and row.mode is not AttendanceMode.WRITTEN
+        if to_paper and await queries.has_voted(tx, meeting, person_id):
+            raise rules.PresenceCounts()
         left = invited if row.group_name == invited.name else None
         left = left or await _group(tx, meeting, row.group_name)
         left.present -= 1

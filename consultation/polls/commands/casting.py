@@ -10,6 +10,7 @@ from consultation.permissions import Deed
 from consultation.polls import envelope_box, rules
 from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.box import Cast, put_in
+from consultation.polls.commands.presence import presence_of
 from consultation.polls.envelope_box import SealedCast, SealedReceipt
 from consultation.polls.envelope_queries import envelopes_of
 from consultation.polls.envelopes import check_once
@@ -17,10 +18,10 @@ from consultation.polls.hand_queries import last_hand_count
 from consultation.polls.hands import HandsNotConfidential, HandsOrBallots
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.people_queries import STAFF, check_disinterested, find_person, holds_a_role
+from consultation.polls.presence_queries import not_present
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import (
     Hold,
-    absent_from_meeting,
     access_poll,
     casts_of,
     check_impartial,
@@ -46,13 +47,13 @@ async def cast_ballot(
     close; a different one is refused. ``once`` is the secret of a confidential ballot; there a
     retry is known by it as long as the box is closed.
 
-    Refuses with NotOnRoll, WrongChannel, PollNotOpen, PollClosed, BallotInvalid,
+    Refuses with NotPermitted, NotOnRoll, WrongChannel, PollNotOpen, PollClosed, BallotInvalid,
     BallotSecretNeeded, NotAtMeeting or AlreadyVoted.
     """
-    poll, _ = await access_poll(tx, poll_id, Deed.CAST_BALLOT, hold=Hold.POLL_SHARED)
+    poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.POLL_SHARED)
     place = await place_of(tx, poll, tx.person_id)
-    if place is None:
-        raise rules.NotOnRoll()
+    rules.check_voter(poll.preset, tx.standing.role, on_roll=place is not None)
+    assert place is not None
     rules.check_channel(poll.preset, BallotChannel.ELECTRONIC)
     choices = rules.check_ballot(poll.items, answers)
     if poll.mode is BallotMode.CONFIDENTIAL:
@@ -149,12 +150,12 @@ async def record_meeting_votes(
     channel: BallotChannel,
 ) -> list[Ballot]:
     """A teller enters how members present voted, by number on the roll: all or none. Entering the
-    same again changes nothing.
+    same again changes nothing. The first show of hands fixes who is present.
 
-    Refuses with NotImpartial, WrongChannel, HandsNotConfidential, NotOnRoll, NotAtMeeting,
-    PollNotOpen, PollClosed, BallotInvalid or AlreadyVoted.
+    Refuses with NotImpartial, WrongChannel, HandsNotConfidential, HandsWithoutQuorum, NotOnRoll,
+    NotAtMeeting, PollNotOpen, PollClosed, BallotInvalid or AlreadyVoted.
     """
-    poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
+    poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.TOPIC_AND_POLL)
     if not poll.preset.held_in_meeting or channel not in MEETING_CHANNELS:
         raise rules.WrongChannel(channel=channel.value)
     rules.check_channel(poll.preset, channel)
@@ -164,6 +165,7 @@ async def record_meeting_votes(
     await check_impartial(tx, poll, topic)
     choices = {n: rules.check_ballot(poll.items, answers) for n, answers in votes.items()}
     places = await _voters(tx, poll, sorted(choices))
+    await presence_of(tx, poll)
     await check_present(tx, poll, places)
 
     casts = [Cast(place=place, choices=choices[place.number], channel=channel) for place in places]
@@ -228,9 +230,8 @@ async def check_present(tx: Transaction, poll: Poll, places: Sequence[RollEntry]
         return
     if await last_hand_count(tx, poll) is not None:
         raise HandsOrBallots()
-    voters = [place.person_id for place in places if place.person_id is not None]
-    absent = await absent_from_meeting(tx, poll, voters)
+    absent = await not_present(tx, poll, places)
     if absent:
         raise rules.NotAtMeeting(
-            numbers=[str(place.number) for place in places if place.person_id in absent]
+            numbers=[str(place.number) for place in places if place.id in absent]
         )

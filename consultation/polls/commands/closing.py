@@ -20,11 +20,13 @@ from consultation.polls import disclosure, envelope_queries, recounts, result_wo
 from consultation.polls.commands import erasure
 from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.drafting import Writer
+from consultation.polls.commands.following import follow
 from consultation.polls.commands.recording import schedule_last_round
 from consultation.polls.counting import HandTotals, Result, Vote, count, result_digest
 from consultation.polls.deeming_queries import votes_with_silent
 from consultation.polls.hand_queries import hands_counted
 from consultation.polls.phrases import Phrase
+from consultation.polls.presence_queries import members_present
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import (
     Hold,
@@ -32,20 +34,18 @@ from consultation.polls.queries import (
     ballots_page,
     check_impartial,
     frozen_roll,
-    members_present,
     place_of,
     signatures,
 )
 from consultation.polls.reconciliation import Reconciliation, check_reconciled
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rolls import Place, roll_digest
-from consultation.polls.rules import PollState, Verdict
+from consultation.polls.rules import PollState
 from consultation.polls.tables import Ballot, CountSignature, Poll, SignerRole
 from consultation.refusals import AlreadyDone, NotPermitted
 from consultation.topics.documents import publish_document
-from consultation.topics.lifecycle import advance
-from consultation.topics.states import Act, DocumentKind, Layer
-from consultation.topics.tables import Topic
+from consultation.topics.states import DocumentKind, Layer
+from consultation.topics.tables import Document, Topic
 
 
 async def close_poll(tx: Transaction, poll_id: UUID) -> None:
@@ -69,7 +69,7 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
         return
     if poll.state is PollState.ANNOUNCED:
         poll.state = PollState.VOIDED
-        tx.emit(PollVoided(**_about(poll, topic)))
+        tx.emit(PollVoided(**about(poll, topic)))
         await erasure.order(tx, poll)
     if poll.state is not PollState.OPEN:
         return
@@ -85,7 +85,7 @@ async def close_poll(tx: Transaction, poll_id: UUID) -> None:
     poll.closed_at = tx.now
     await schedule_last_round(tx, poll)
 
-    tx.emit(PollClosed(**_about(poll, topic)))
+    tx.emit(PollClosed(**about(poll, topic)))
 
 
 def store_count(
@@ -142,7 +142,7 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
         raise rules.SignedDigestDiffers()
     report = await reconciliation_of(tx, poll)
     check_reconciled(report)
-    if again and digest != await _counted_again(tx, poll):
+    if again and digest != (await counted_again(tx, poll))[1]:
         raise rules.RecountDiffers()
 
     signature = CountSignature(
@@ -157,15 +157,15 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     tx.session.add(signature)
     await tx.session.flush()
 
-    tx.emit(PollSigned(**_about(poll, topic), role=role.value))
+    tx.emit(PollSigned(**about(poll, topic), role=role.value))
     signed.append(signature)
     if not recounts.first_count_signed(signed):
         return poll
     if poll.recount_due_at is None and recounts.is_close(poll.preset, poll.result):
         poll.recount_due_at = tx.now
-        tx.emit(PollRecountDue(**_about(poll, topic), ordered=False))
+        tx.emit(PollRecountDue(**about(poll, topic), ordered=False))
     if poll.recount_due_at is None or recounts.recount_signed(signed):
-        await _publish(tx, poll, topic, signed, report, write)
+        await publish(tx, poll, topic, signed, report, write)
     return poll
 
 
@@ -177,12 +177,12 @@ async def order_recount(tx: Transaction, poll_id: UUID) -> Poll:
         raise rules.NotCounted(state=poll.state.value)
     if poll.recount_due_at is None:
         poll.recount_due_at = tx.now
-        tx.emit(PollRecountDue(**_about(poll, topic), ordered=True))
+        tx.emit(PollRecountDue(**about(poll, topic), ordered=True))
     return poll
 
 
-async def _counted_again(tx: Transaction, poll: Poll) -> str:
-    """The digest of what lies in the ledger now; the stored count is not touched."""
+async def counted_again(tx: Transaction, poll: Poll) -> tuple[Result, str]:
+    """What lies in the ledger now, and its digest; the stored count is not touched."""
     hands = None
     if poll.mode is BallotMode.NAMED:
         votes = await votes_with_silent(tx, poll)
@@ -190,7 +190,7 @@ async def _counted_again(tx: Transaction, poll: Poll) -> str:
     else:
         listed = await envelope_queries.listed_choices(tx, poll.id)
         votes = [Vote(voter=None, choices=choices) for choices in listed]
-    return _counted(poll, await frozen_roll(tx, poll), votes, hands)[1]
+    return _counted(poll, await frozen_roll(tx, poll), votes, hands)
 
 
 async def read_ballots(
@@ -211,7 +211,7 @@ async def read_ballots(
     if poll.state is not PollState.PUBLISHED and not (staff and poll.state is PollState.CLOSED):
         raise rules.ChoicesSealed()
 
-    tx.emit(PollBallotsRead(**_about(poll, topic), role=tx.standing.role.value))
+    tx.emit(PollBallotsRead(**about(poll, topic), role=tx.standing.role.value))
     return await ballots_page(tx, poll, after=after, limit=limit)
 
 
@@ -231,47 +231,57 @@ async def may_inspect(tx: Transaction, poll: Poll) -> bool:
     return of_owners and await place_of(tx, poll, tx.person_id) is not None
 
 
-async def _publish(
+async def publish(
     tx: Transaction,
     poll: Poll,
     topic: Topic,
     signed: Sequence[CountSignature],
     report: Reconciliation,
     write: Writer,
+    *,
+    reason: str | None = None,
 ) -> None:
-    """The tally sheet, T13 or T14, and the event: a consequence of the last signature."""
+    """The tally sheet, T13 or T14 if this count is the vote, and the event: a consequence of the
+    last signature. ``reason``: why it is not the count that was stored at the close."""
     assert poll.result is not None
     await certify(tx, poll, signed=signed, report=report)
+    document = await publish_sheet(tx, poll, topic, write, reason=reason)
+    poll.state = PollState.PUBLISHED
+    poll.published_at = tx.now
+    if poll.legal_system_of_record:  # else it follows the certified result (``outside``)
+        await follow(tx, topic, poll.result.verdict, document.id)
+
+    tx.emit(PollResultPublished(**about(poll, topic), verdict=poll.result.verdict.value))
+
+
+async def publish_sheet(
+    tx: Transaction, poll: Poll, topic: Topic, write: Writer, *, reason: str | None = None
+) -> Document:
+    """The tally sheet; of a corrected count, with its reason, the next version of the one before if
+    there is any."""
+    assert poll.result is not None
     rounded = disclosure.hides_areas(poll.preset)  # the sheet is public
+    said = result_wording.result(
+        poll.preset,
+        poll.items,
+        disclosure.without_areas(poll.result) if rounded else poll.result,
+        areas_rounded=rounded,
+    )
+    if reason is not None:
+        said = [Phrase("polls.result.corrected", {"reason": reason}), *said]
+    before = poll.tally_sheet_id
     document = await publish_document(
         tx,
         topic,
         DocumentKind.TALLY_SHEET,
         title=write([Phrase("polls.result.title", {"title": topic.title})]),
-        body=write(
-            result_wording.result(
-                poll.preset,
-                poll.items,
-                disclosure.without_areas(poll.result) if rounded else poll.result,
-                areas_rounded=rounded,
-            )
-        ),
+        body=write(said),
+        replaces=None if before is None else await tx.session.get(Document, before),
+        correction_reason=None if before is None else reason,
     )
     poll.tally_sheet_id = document.id
-    poll.state = PollState.PUBLISHED
-    poll.published_at = tx.now
-    failed = poll.result.verdict is Verdict.NO_QUORUM
-    await advance(
-        tx,
-        topic,
-        Act.FAIL_QUORUM if failed else Act.PUBLISH_RESULT,
-        documents=(document.id,),
-        facts={"verdict": poll.result.verdict.value},
-        consequence=True,
-    )
-
-    tx.emit(PollResultPublished(**_about(poll, topic), verdict=poll.result.verdict.value))
+    return document
 
 
-def _about(poll: Poll, topic: Topic) -> dict[str, Any]:
+def about(poll: Poll, topic: Topic) -> dict[str, Any]:
     return {"community_id": poll.community_id, "topic_id": topic.id, "poll_id": poll.id}

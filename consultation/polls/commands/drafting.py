@@ -24,7 +24,7 @@ from consultation.polls.people_queries import people_named
 from consultation.polls.phrases import Phrase
 from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.queries import Hold, access_poll, live_poll, participation, voters_follow
-from consultation.polls.registers import build_roll, place_name
+from consultation.polls.registers import build_roll, place_name, registered_adults
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout
@@ -106,15 +106,21 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
 
 
 async def announce_poll(
-    tx: Transaction, poll_id: UUID, *, write: Writer, confirm_preset: bool = False
+    tx: Transaction,
+    poll_id: UUID,
+    *,
+    write: Writer,
+    confirm_preset: bool = False,
+    confirm_roll: int | None = None,
 ) -> Poll:
     """A second person announces the poll: text, preset and roll are frozen from now on.
     ``confirm_preset``: they compared the numbers of a rule that is to be confirmed with the law.
+    ``confirm_roll``: how many they saw on a roll of adults that is not the register's.
 
     A confidential poll gets its box key. Announcing again by the same person changes nothing.
     Refuses with SecondPersonNeeded, PollTooEarly, PresetNotPlanned, PresetNotEffective,
-    PresetNeedsConfirmation, PollMeetingInvalid, PollWindowInvalid, RollNotAvailable, EmptyRoll or
-    BoxKeysMissing.
+    PresetNeedsConfirmation, PollMeetingInvalid, PollWindowInvalid, RollNotAvailable, EmptyRoll,
+    RollNeedsConfirmation or BoxKeysMissing.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.CHOOSE_PRESET, hold=Hold.TOPIC_AND_POLL)
     if poll.announced_by_id == tx.person_id:
@@ -136,6 +142,8 @@ async def announce_poll(
     roll = await build_roll(tx, poll.preset, scope, closes_at=poll.closes_at)
     if not any(place.person_id for place in roll):
         raise terms.EmptyRoll()
+    adults = await registered_adults(tx, poll.preset, scope)
+    terms.check_roll_confirmed(len(roll), adults, confirmed=confirm_roll)
 
     if poll.mode is BallotMode.CONFIDENTIAL:
         poll.box_public_key = (await tx.box_keys.create(poll.id)).hex()
@@ -144,6 +152,7 @@ async def announce_poll(
     poll.announced_at = tx.now
     poll.text_hash = rules.text_hash(poll)
     poll.roll_digest = roll_digest(roll)
+    poll.registered_adults = adults
     poll.eligible_heads = len(roll)
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await _freeze(tx, poll, roll)
@@ -168,6 +177,18 @@ async def announce_poll(
         )
     )
     return poll
+
+
+async def check_roll(tx: Transaction, poll_id: UUID) -> tuple[int, int | None]:
+    """How many the roll of a draft would hold now, and of a roll of adults how many people of age
+    the register of households has. Refuses with PollExists once it is frozen, or RollNotAvailable.
+    """
+    poll, topic = await access_poll(tx, poll_id, Deed.CHOOSE_PRESET)
+    if poll.state is not PollState.DRAFT:
+        raise terms.PollExists()
+    scope = await _scope(tx, topic, poll.preset, poll.scope_node_id)
+    roll = await build_roll(tx, poll.preset, scope, closes_at=poll.closes_at)
+    return len(roll), await registered_adults(tx, poll.preset, scope)
 
 
 async def extend_poll(

@@ -7,18 +7,13 @@ from consultation.database import Transaction
 from consultation.events import PollHandsCounted
 from consultation.permissions import Deed
 from consultation.polls import hands, rules
+from consultation.polls.commands.presence import presence_of
 from consultation.polls.hand_queries import last_hand_count
 from consultation.polls.hand_tables import HandCount
 from consultation.polls.people_queries import check_disinterested
+from consultation.polls.presence_queries import absent_from_meeting
 from consultation.polls.presets import BallotMode
-from consultation.polls.queries import (
-    Hold,
-    absent_from_meeting,
-    access_poll,
-    check_impartial,
-    members_present,
-    turnout,
-)
+from consultation.polls.queries import Hold, access_poll, check_impartial, turnout
 
 
 async def count_hands(
@@ -30,10 +25,10 @@ async def count_hands(
     witness_ids: Sequence[UUID],
 ) -> HandCount:
     """Enter the hands that were counted at the poll's meeting; the last count stands. The same
-    again changes nothing.
+    again changes nothing. The first count fixes who is present, if that was not done before.
 
     Refuses with HandsNotConfidential, HandsNotCounted, PollNotOpen, PollClosed, NotImpartial,
-    WitnessesNeeded, MoreHandsThanPeople, BallotInvalid or HandsOrBallots.
+    WitnessesNeeded, HandsWithoutQuorum, MoreHandsThanPeople, BallotInvalid or HandsOrBallots.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.TOPIC_AND_POLL)
     if poll.mode is not BallotMode.NAMED:
@@ -45,9 +40,9 @@ async def count_hands(
     hands.check_witnesses(witness_ids, counter=tx.person_id, absent=absent)
     for witness in witness_ids:
         await check_disinterested(tx, poll, topic, witness)
-    hands.check_totals(poll.items, heads, items, present=await members_present(tx, poll))
     if (await turnout(tx, poll.id)).heads:
         raise hands.HandsOrBallots()
+    hands.check_totals(poll.items, heads, items, present=await presence_of(tx, poll))
     last = await last_hand_count(tx, poll)
     given = {number: dict(sorted(codes.items())) for number, codes in sorted(items.items())}
     named = sorted(str(witness) for witness in witness_ids)

@@ -103,7 +103,7 @@ async def file_objection(
 
 
 async def note_overdue(tx: Transaction, objection_id: UUID) -> None:
-    """By the system when the working days for a ruling are over: whoever rules on it, the
+    """By the system when the days for a ruling are over: whoever rules on it, the
     convener and the supervision committee hear that it is late. Of a poll that did not open and
     is void nothing is late any more."""
     poll_id = await poll_of_objection(tx, objection_id)

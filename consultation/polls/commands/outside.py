@@ -7,6 +7,7 @@ from consultation.events import PollOutsideResultConfirmed
 from consultation.permissions import Deed, grant_of
 from consultation.polls import outside, result_wording, terms
 from consultation.polls.commands.drafting import Writer
+from consultation.polls.commands.following import follow
 from consultation.polls.outside import OutsideCount
 from consultation.polls.outside_queries import confirmed_outside, last_outside, outside_confirmation
 from consultation.polls.outside_tables import OutsideConfirmation, OutsideResult
@@ -15,7 +16,7 @@ from consultation.polls.queries import Hold, access_poll, check_impartial
 from consultation.polls.tables import Poll
 from consultation.refusals import NotFound
 from consultation.topics.documents import publish_document
-from consultation.topics.states import DocumentKind
+from consultation.topics.states import DocumentKind, State
 
 
 async def enter_outside_result(
@@ -62,7 +63,7 @@ async def confirm_outside_result(
     tx: Transaction, poll_id: UUID, *, certificate_sha256: str, sums: OutsideCount, write: Writer
 ) -> tuple[OutsideResult, OutsideConfirmation]:
     """A second person enters the sums from the certificate once more; if they are the same, the
-    result is published as that of the other system.
+    result is published as that of the other system, and the topic follows it: it is the vote.
 
     Refuses with NotFound, OutsideResultNotExpected, SecondPersonNeeded, OutsideResultDiffers or
     NotImpartial.
@@ -101,6 +102,9 @@ async def confirm_outside_result(
         at=tx.now,
     )
     tx.session.add(confirmation)
+    await tx.session.flush()
+    if topic.state is State.VOTING and topic.round == poll.round:
+        await follow(tx, topic, entered.result.verdict, document.id)
     tx.emit(
         PollOutsideResultConfirmed(
             community_id=poll.community_id,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from consultation.community.queries import residence_role
 from consultation.community.tables import ResidenceKind
-from consultation.permissions import Deed, Role, check
+from consultation.permissions import Role
 from consultation.polls import rules
 from consultation.polls.envelopes import check_once
 from consultation.polls.leaves import canonical
@@ -129,9 +129,7 @@ def judge(
         role = Role.VISITOR
         if seen.level is not None and seen.kind is not None:
             role = residence_role(seen.level, seen.kind)
-        check(Deed.CAST_BALLOT, role)
-        if seen.entry is None:
-            raise rules.NotOnRoll()
+        rules.check_voter(text.preset, role, on_roll=seen.entry is not None)
         choices, written = text.read(cast.answers)
         once = b""
         if text.mode is BallotMode.CONFIDENTIAL:

@@ -336,8 +336,13 @@ class Stage:
     async def announced(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
         poll = await self.drafted(name, topic, scope, **change)
         async with self.db.begin(self.secretary) as tx:
+            on_roll, _ = await drafting.check_roll(tx, poll.id)
             return await drafting.announce_poll(
-                tx, poll.id, write=write, confirm_preset=bool(warnings(poll.preset))
+                tx,
+                poll.id,
+                write=write,
+                confirm_preset=bool(warnings(poll.preset)),
+                confirm_roll=on_roll,
             )
 
     async def opened(self, name: str, topic: Topic, scope: Node, **change: Any) -> Poll:
@@ -490,6 +495,25 @@ class Stage:
             poll = await tx.session.get(Poll, poll_id)
             assert poll is not None
             return poll
+
+    async def meeting_of(self, poll: Poll) -> Meeting:
+        async with self.db.read() as tx:
+            meeting = await tx.session.get(Meeting, poll.meeting_id)
+            assert meeting is not None
+            return meeting
+
+    async def topic_of(self, poll: Poll) -> Topic:
+        async with self.db.read() as tx:
+            return await tx.session.get_one(Topic, poll.topic_id)
+
+    async def node(self, node_id: UUID) -> Node:
+        async with self.db.read() as tx:
+            return await tx.session.get_one(Node, node_id)
+
+    async def to_state(self, topic_id: UUID, state: State) -> None:
+        """Put a topic where it would come later."""
+        async with self.db.begin() as tx:
+            (await tx.session.get_one(Topic, topic_id)).state = state
 
     async def topic_state(self, topic_id: UUID) -> State:
         async with self.db.read() as tx:

@@ -222,7 +222,7 @@ async def test_the_certificate_names_signers_board_and_report_under_the_board_ke
     stage: Stage,
 ) -> None:
     poll, owners = await stage.lift_poll()
-    await stage.vote(poll.id, owners, "f" * 9 + "a..")
+    await stage.vote(poll.id, owners, "f" * 4 + "a" * 6 + "..")
     poll = await stage.published(poll.id)
 
     async with stage.db.read() as tx:

@@ -291,3 +291,11 @@ async def test_an_opinion_poll_has_every_verified_resident_on_its_roll(
     await stage.cast(poll.id, world.id("tenant"), "for")
     with pytest.raises(NotPermitted):
         await stage.cast(poll.id, world.id("neighbour"), "for")
+
+
+async def test_one_entrance_does_not_agree_for_its_building(stage: Stage) -> None:
+    entrance, _ = await stage.lift()
+    topic = await stage.topic("civil279_unanimous", stage.world.nodes["building"])
+    with pytest.raises(terms.PollScopeInvalid):
+        await stage.drafted("civil279_unanimous", topic, entrance)
+    await stage.drafted("civil279_unanimous", topic, stage.world.nodes["building"])

@@ -18,7 +18,7 @@ from sqlmodel import select
 
 from api.phrases import write
 from consultation.batching import Busy
-from consultation.community.tables import OrgKind
+from consultation.community.tables import NodeKind, OrgKind
 from consultation.database import Database, statements, system_clock
 from consultation.permissions import Actor, Deed, Role
 from consultation.polls import leaves, rules
@@ -33,7 +33,7 @@ from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, Re
 from consultation.polls.queries import Hold, access_poll, places_numbered, turnout
 from consultation.polls.rules import PollState, check_ballot, check_open
 from consultation.polls.tables import Ballot, Poll
-from consultation.refusals import NotFound, Refusal
+from consultation.refusals import NotFound, NotPermitted, Refusal
 from tests.conftest import BOARD_KEY
 from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
@@ -335,6 +335,25 @@ async def test_who_waits_too_long_is_told_so_and_nothing_is_lost(stage: Stage) -
     again = await outcomes(small, [OwnCast(poll.id, person, FOR) for person in people[-10:]])
     assert Busy.code not in again
     assert len(await ballots(stage, poll.id)) == 20
+
+
+async def test_an_owner_whom_nobody_verified_votes_on_neither_road(
+    stage: Stage, express: Express
+) -> None:
+    """Only an office says who somebody is; a name in the property register does not."""
+    entrance = await stage.place(NodeKind.ENTRANCE, "6单元", stage.world.nodes["building"])
+    (verified,) = await stage.people(1, stage.world.community.id)
+    (unverified,) = await stage.people(1, stage.world.community.id, verified=False)
+    await stage.homes(stage.world.nodes["estate"], entrance, [6835] * 2, [verified, unverified])
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.opened("lift_scope_owners", topic, entrance)
+
+    with pytest.raises(NotPermitted):
+        await stage.cast(poll.id, unverified, "for")
+    codes = await outcomes(express, [OwnCast(poll.id, unverified, FOR)])
+    assert codes == [NotPermitted.code]
+    await outcomes(express, [OwnCast(poll.id, verified, FOR)])
+    assert len(await ballots(stage, poll.id)) == 1
 
 
 async def test_only_members_present_vote_in_a_meeting(stage: Stage, express: Express) -> None:

@@ -4,12 +4,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlmodel import col, delete
 
 from consultation.community.tables import OrgKind
+from consultation.meetings.commands import attendance
+from consultation.meetings.rules import AttendanceMode, PresenceCounts
+from consultation.meetings.tables import Attendance, MeetingGroup
 from consultation.permissions import Actor, Role
 from consultation.polls import hands as rules_of
-from consultation.polls import rules
-from consultation.polls.commands import casting, hands
+from consultation.polls import rules, terms
+from consultation.polls.commands import casting, hands, presence
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rules import PollItem, PollState, Verdict
@@ -157,3 +161,100 @@ async def test_a_confidential_poll_counts_no_hands_by_total_or_by_name(stage: St
             await casting.record_meeting_votes(
                 tx, poll.id, {1: [(1, ["for"]), (2, ["for"])]}, channel=BallotChannel.SHOW_OF_HANDS
             )
+
+
+async def fix(stage: Stage, poll: Poll, who: tuple[str, Role] = TELLER) -> int:
+    async with stage.db.begin(stage.world.as_(*who)) as tx:
+        return (await presence.fix_presence(tx, poll.id))[1]
+
+
+async def test_who_signs_in_after_the_hands_does_not_change_their_base(stage: Stage) -> None:
+    poll, members = await meeting_poll(stage, present=58)
+    assert await count(stage, poll, 58, totals((30, 28, 0), (29, 29, 0)), members[:2]) == 1
+    await stage.sign_in(await stage.meeting_of(poll), members[58:61])
+    with pytest.raises(rules_of.MoreHandsThanPeople):
+        await count(stage, poll, 61, totals((30, 31, 0), (32, 29, 0)), members[:2])
+
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert closed.result.present == 58
+    assert [item.verdict for item in closed.result.items] == [Verdict.PASSED, Verdict.NOT_PASSED]
+
+
+async def test_presence_is_fixed_before_hands_go_up_and_only_with_a_quorum(stage: Stage) -> None:
+    poll, members = await meeting_poll(stage, present=50)
+    meeting = await stage.meeting_of(poll)
+    with pytest.raises(rules_of.HandsWithoutQuorum) as refused:
+        await fix(stage, poll)  # 51 of 76 are two thirds
+    assert refused.value.facts == {"present": 50, "needed": 51, "base": 76}
+    with pytest.raises(rules_of.HandsWithoutQuorum):
+        await count(stage, poll, 50, totals((26, 24, 0), (26, 24, 0)), members[:2])
+    with pytest.raises(rules_of.HandsWithoutQuorum):
+        async with stage.db.begin(stage.world.as_(*TELLER)) as tx:
+            await casting.record_meeting_votes(
+                tx, poll.id, {1: [(1, ["for"]), (2, ["for"])]}, channel=BallotChannel.SHOW_OF_HANDS
+            )
+    with pytest.raises(NotPermitted):
+        await fix(stage, poll, ("secretary", Role.PARTY_SECRETARY))
+    await stage.sign_in(meeting, members[50:52])
+    assert await fix(stage, poll) == 52
+
+    await stage.sign_in(meeting, members[52:55])
+    assert await fix(stage, poll) == 52
+    with pytest.raises(rules.NotAtMeeting):
+        await stage.cast(poll.id, members[53], "for")
+    await stage.cast(poll.id, members[51], "for")
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert closed.result.present == 52
+
+
+async def test_a_poll_outside_a_meeting_has_no_presence_to_fix(stage: Stage) -> None:
+    poll, _ = await stage.lift_poll()
+    with pytest.raises(terms.PollMeetingInvalid):
+        await fix(stage, poll)
+
+
+async def write_in(stage: Stage, poll: Poll, person: UUID, group: str = "代表") -> None:
+    """The recorder makes a written opinion of somebody who signed in."""
+    meeting = await stage.meeting_of(poll)
+    async with stage.db.begin(stage.world.as_("clerk", Role.CLERK)) as tx:
+        if await tx.session.get(MeetingGroup, (meeting.id, group)) is None:
+            tx.session.add(
+                MeetingGroup(
+                    meeting_id=meeting.id,
+                    name=group,
+                    community_id=meeting.community_id,
+                    present=60,
+                    members=True,
+                )
+            )
+            await tx.session.flush()
+        await attendance.enter_attendance(
+            tx, meeting.id, person_id=person, group=group, mode=AttendanceMode.WRITTEN
+        )
+
+
+@pytest.mark.parametrize("mode", [BallotMode.NAMED, BallotMode.CONFIDENTIAL])
+async def test_who_voted_does_not_become_a_written_opinion(stage: Stage, mode: BallotMode) -> None:
+    poll, members = await meeting_poll(stage, mode=mode)
+    if mode is BallotMode.NAMED:
+        await stage.cast(poll.id, members[0], "for")
+    else:
+        await stage.cast_sealed(poll.id, members[0], "for")
+    with pytest.raises(PresenceCounts):
+        await write_in(stage, poll, members[0])
+    await write_in(stage, poll, members[1])  # has not voted
+    await stage.closed(poll.id)
+    assert (await stage.load(poll.id)).present == 59
+
+
+async def test_the_close_counts_whoever_voted_as_present(stage: Stage) -> None:
+    """However the sheet was changed: whoever gave a ballot that was taken was there."""
+    poll, members = await meeting_poll(stage)
+    await stage.cast(poll.id, members[0], "for")
+    async with stage.db.begin() as tx:
+        await tx.session.exec(delete(Attendance).where(col(Attendance.meeting_id).is_not(None)))
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert (closed.result.present, closed.result.verdict) == (1, Verdict.NO_QUORUM)

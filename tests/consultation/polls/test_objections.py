@@ -1,6 +1,6 @@
 """Objections to the roll: filed in time, ruled by two people, and the only way to change it."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import col, select
 
 from api.phrases import write
-from consultation.calendar import add_days, add_working_days
+from consultation.calendar import SHANGHAI, add_days, is_working_day
 from consultation.community.tables import Ownership, Person
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
@@ -23,7 +23,8 @@ from consultation.polls.objections import (
     RollObjectionKind,
     RollObjectionState,
 )
-from consultation.polls.presets import Electorate
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import Electorate, RulePreset
 from consultation.polls.rolls import Place
 from consultation.polls.rules import NotOnRoll, PollState, RolledUnit
 from consultation.polls.tables import Poll, RollEntry
@@ -98,7 +99,7 @@ async def test_an_upheld_objection_makes_a_new_version_of_the_whole_roll(
     before = {place.number: place for place in (await stage.roll(poll.id)).values()}
     (buyer,) = await stage.people(1, world.community.id)
     objection = await file(stage, poll.id, buyer)
-    assert objection.due_at == add_working_days(stage.clock.now, 3)
+    assert objection.due_at == add_days(stage.clock.now, 3)
 
     await propose(
         stage,
@@ -364,9 +365,7 @@ async def overdue(stage: Stage) -> list[str]:
         return [data["due_at"] for data in rows]
 
 
-async def test_a_ruling_is_overdue_when_its_three_working_days_are_over(
-    stage: Stage, world: World
-) -> None:
+async def test_a_ruling_is_overdue_when_its_three_days_are_over(stage: Stage, world: World) -> None:
     poll, owners, _ = await announced(stage)
     late = await file(stage, poll.id, owners[0], 2, RollObjectionKind.WRONG_AREA, "面积不对。")
     ruled = await file(stage, poll.id, owners[1], 3, RollObjectionKind.WRONG_AREA, "面积不对。")
@@ -403,3 +402,19 @@ async def test_of_a_poll_that_is_void_no_ruling_is_overdue(stage: Stage) -> None
     stage.clock.now = objection.due_at
     await stage.work()
     assert await overdue(stage) == []
+
+
+OPEN_TO_OBJECTIONS = [one for one in presets().values() if one.roll_objection_days]
+
+
+@pytest.mark.parametrize("one", OPEN_TO_OBJECTIONS, ids=lambda one: one.key)
+def test_a_ruling_is_due_before_the_poll_opens_over_spring_festival_too(one: RulePreset) -> None:
+    eve = datetime(2026, 2, 10, 9, tzinfo=SHANGHAI)
+    opens_at = add_days(eve, one.notice_days)
+    last_moment = rules_of.filing_ends(one, eve, opens_at) - timedelta(microseconds=1)
+    due = rules_of.ruling_due(one, last_moment)
+
+    assert due == add_days(eve, one.roll_objection_days + one.roll_ruling_days)
+    assert due <= opens_at
+    ruled_in = [last_moment + timedelta(days=n) for n in range(1, one.roll_ruling_days + 1)]
+    assert not any(is_working_day(day.date()) for day in ruled_in)

@@ -1,12 +1,13 @@
-"""A certified result of the legal system of record stands beside the indicative one."""
+"""A certified result of the legal system of record stands beside the indicative one, and is the
+one that the topic follows."""
 
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from api.phrases import write
-from consultation.permissions import Actor, Role
+from consultation.permissions import SYSTEM, Actor, Deed, Role
 from consultation.polls import outside as rules_of
 from consultation.polls.commands import outside
 from consultation.polls.outside import OutsideCount, OutsideItem
@@ -15,7 +16,11 @@ from consultation.polls.rules import PollItem, Verdict
 from consultation.polls.tables import Poll
 from consultation.polls.terms import SecondPersonNeeded
 from consultation.refusals import NotFound, NotPermitted
-from consultation.topics.tables import Document
+from consultation.topics.gates import GateNotMet
+from consultation.topics.lifecycle import advance
+from consultation.topics.queries import access_topic
+from consultation.topics.states import Act, State
+from consultation.topics.tables import Document, TopicTransition
 from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
 
@@ -117,6 +122,55 @@ async def test_no_outside_result_where_the_vote_is_ours_or_still_runs(stage: Sta
         await enter(stage, ours, d3())
 
 
+def of_588(agree: int, area: int) -> list[OutsideItem]:
+    votes = {"for": count(agree, area), "against": count(588 - agree, 6021540 - area)}
+    return [OutsideItem(number=1, votes=votes)]
+
+
+@pytest.mark.parametrize("signed_here_first", [True, False])
+@pytest.mark.parametrize(
+    ("change", "state", "verdict"),
+    [
+        ({"items": of_588(450, 4520000)}, State.OUTCOME_PUBLIC, "passed"),
+        ({}, State.OUTCOME_PUBLIC, "not_passed"),  # a result like any, and not one of passing
+        (
+            {"eligible": count(1200, 8965300), "items": of_588(450, 4520000)},
+            State.NO_QUORUM,
+            "no_quorum",
+        ),
+    ],
+)
+async def test_the_topic_follows_the_certified_result_and_not_the_indicative_one(
+    stage: Stage, change: dict[str, Any], state: State, verdict: str, signed_here_first: bool
+) -> None:
+    poll = await closed_poll(stage)
+    assert poll.result is not None
+    assert poll.result.verdict is Verdict.NO_QUORUM  # nobody voted here
+    if signed_here_first:
+        await stage.published(poll.id)
+    await enter(stage, poll, d3(**change))
+    assert await stage.topic_state(poll.topic_id) is State.VOTING
+    for act in (Act.PUBLISH_RESULT, Act.FAIL_QUORUM):
+        async with stage.db.read(SYSTEM) as tx:
+            topic = await access_topic(tx, poll.topic_id, Deed.RUN_SYSTEM)
+            with pytest.raises(GateNotMet) as waits:
+                await advance(tx, topic, act)
+        assert waits.value.facts["missing"] == ["certified_result"]
+
+    await confirm(stage, poll, d3(**change))
+    assert await stage.topic_state(poll.topic_id) is state
+    if not signed_here_first:
+        assert (await stage.published(poll.id)).published_at is not None  # for the record
+    assert await stage.topic_state(poll.topic_id) is state
+    async with stage.db.read() as tx:
+        steps = await tx.session.exec(
+            select(TopicTransition.facts)
+            .where(TopicTransition.topic_id == poll.topic_id)
+            .order_by(col(TopicTransition.number).desc())
+        )
+        assert steps.first() == {"verdict": verdict}
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -144,4 +198,33 @@ def test_sums_that_do_not_fit_are_refused(change: dict[str, Any], problem: str) 
         rules_of.outside_result(
             preset("civil278_special"), [PollItem(number=1, text="车位")], d3(**change)
         )
+    assert refused.value.facts["problem"] == problem
+
+
+@pytest.mark.parametrize(
+    ("name", "present", "problem"),
+    [
+        ("owners_committee_meeting", None, "present"),
+        ("owners_committee_meeting", 4, "present"),  # five voted
+        ("owners_committee_meeting", 8, "present"),  # of seven
+        ("civil279_unanimous", 5, "present"),
+        ("owners_committee_meeting", 5, None),
+    ],
+)
+def test_who_attended_belongs_to_a_meeting(
+    name: str, present: int | None, problem: str | None
+) -> None:
+    sums = OutsideCount(
+        eligible=Count(heads=7),
+        valid=Count(heads=5),
+        present=present,
+        items=[OutsideItem(number=1, votes={"for": Count(heads=4), "against": Count(heads=1)})],
+    )
+    items = [PollItem(number=1, text="续聘")]
+    if problem is None:
+        result = rules_of.outside_result(preset(name), items, sums)
+        assert (result.quorum_reached, result.verdict) == (True, Verdict.PASSED)
+        return
+    with pytest.raises(rules_of.OutsideResultInvalid) as refused:
+        rules_of.outside_result(preset(name), items, sums)
     assert refused.value.facts["problem"] == problem

@@ -15,6 +15,7 @@ from consultation.polls.presets import (
     Measure,
     Procedure,
     QuestionKind,
+    Recount,
     RulePreset,
     Silent,
     StepKind,
@@ -138,6 +139,14 @@ def test_elections_are_never_named_and_count_invalid_ballots_as_cast() -> None:
         if QuestionKind.ELECTION in one.questions and one.layer == "assembly":
             assert one.modes == ["confidential"]
             assert one.invalid == "participating"
+
+
+def test_every_rule_that_binds_has_close_results_counted_again() -> None:
+    """Domain 4.4: at three ballots or half a percent from its bound, whichever is more."""
+    binding = [one for one in presets().values() if one.binding]
+
+    assert len(binding) >= 19
+    assert {one.key for one in binding if one.recount != Recount(ballots=3, share="1/200")} == set()
 
 
 def test_objections_to_a_roll_are_over_before_the_poll_opens() -> None:

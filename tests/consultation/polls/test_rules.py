@@ -7,6 +7,7 @@ import pytest
 
 from consultation.community.tables import NodeKind
 from consultation.polls import rules, terms
+from consultation.polls.preset_files import presets
 from consultation.polls.presets import BallotChannel, Duplicates, Electorate, QuestionKind, Revote
 from consultation.polls.rules import Option, PollItem, PollState, Precedence, precedence
 from consultation.refusals import Refusal
@@ -253,6 +254,20 @@ def test_each_electorate_votes_at_its_kind_of_place(
     else:
         with pytest.raises(terms.PollScopeInvalid):
             terms.check_scope(one, kind, in_topic=True)
+
+
+def test_a_home_into_business_premises_is_for_the_owners_of_the_whole_building() -> None:
+    """民法典 279: all owners of the building, where a lift is for one entrance."""
+    terms.check_scope(preset("civil279_unanimous"), NodeKind.BUILDING, in_topic=True)
+    terms.check_scope(preset("lift_scope_owners"), NodeKind.ENTRANCE, in_topic=True)
+    for kind in (NodeKind.ENTRANCE, NodeKind.ESTATE):
+        with pytest.raises(terms.PollScopeInvalid):
+            terms.check_scope(preset("civil279_unanimous"), kind, in_topic=True)
+
+
+def test_a_preset_names_only_places_at_which_its_electorate_votes() -> None:
+    for one in presets().values():
+        assert {*one.places} <= terms.PLACES[one.electorate]
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,11 @@ E23 = [heads("at_least", "2/3", "eligible"), area("at_least", "2/3", "eligible")
         (SPECIAL, {"served_min": "2/3"}, []),
         ("village_election", {"contested": False}, ["contested"]),
         ("village_runoff", {"contested": True}, []),
+        # the whole building of 民法典 279 does not become one entrance
+        ("civil279_unanimous", {"places": ["building"]}, []),
+        ("civil279_unanimous", {"places": ["building", "entrance"]}, ["places"]),
+        ("civil279_unanimous", {"places": []}, ["places"]),
+        ("lift_scope_owners", {"places": ["entrance"]}, []),
         ("satisfaction", {"sample_min": 30}, []),
         ("satisfaction", {"sample_min": 9}, ["sample_min"]),
         # force, and which rule it is

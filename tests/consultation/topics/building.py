@@ -114,6 +114,7 @@ _ALL = TopicFacts(
         text_unchanged=True,
         items_have_against=True,
         verdict="passed",
+        counted_elsewhere=False,
         teller_signatures=2,
         supervisor_signatures=1,
         roll_objections_open=0,

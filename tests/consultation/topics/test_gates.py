@@ -39,6 +39,8 @@ def ballot(**changes: Any) -> dict[str, Any]:
     return {"plan": BALLOT_PLAN.model_copy(update=changes)}
 
 
+UNSIGNED = {"teller_signatures": 0, "supervisor_signatures": 0}
+
 PASSES: list[tuple[Gate, dict[str, Any]]] = [
     (G.proposal_complete, {}),
     (G.by_author, {"actor_id": AUTHOR, "entered_by_id": None}),
@@ -100,7 +102,10 @@ PASSES: list[tuple[Gate, dict[str, Any]]] = [
     (G.votable, {"plan": plan(touches_unvotable_right=True)}),
     (G.consensus_stands, {}),
     (G.count_signed, {}),
+    (G.count_signed, {"poll": {"counted_elsewhere": True, **UNSIGNED}}),
     (G.quorum_missed, {"poll": {"verdict": "no_quorum"}}),
+    (G.quorum_missed, {"poll": {"counted_elsewhere": True, "verdict": "no_quorum", **UNSIGNED}}),
+    (G.vote_annulled, {"poll": None}),
     (G.rounds_left, {"round": 2}),
     (G.objection_period_over, {}),
     (G.every_item_answered, {}),
@@ -241,7 +246,11 @@ REFUSES: list[tuple[Gate, dict[str, Any], list[str]]] = [
     (G.count_signed, {"poll": {"supervisor_signatures": 0}}, ["supervisor"]),
     (G.count_signed, {"poll": {"verdict": "no_quorum"}}, ["quorum"]),
     (G.count_signed, {"poll": {"verdict": None}}, ["quorum"]),
+    (G.count_signed, {"poll": {"counted_elsewhere": True, "verdict": None}}, ["certified_result"]),
+    (G.count_signed, {"poll": {"counted_elsewhere": True, "verdict": "no_quorum"}}, ["quorum"]),
     (G.quorum_missed, {}, ["verdict"]),
+    (G.vote_annulled, {}, ["annulment"]),
+    (G.quorum_missed, {"poll": {"counted_elsewhere": True, "verdict": None}}, ["certified_result"]),
     (G.rounds_left, {"round": 3}, ["rounds"]),
     (G.rounds_left, {"change_list": ()}, ["change_list"]),
     (G.rounds_left, {"reason_code": "boredom"}, ["ground"]),

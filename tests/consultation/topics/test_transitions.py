@@ -62,6 +62,7 @@ WHO: dict[Act, set[Role]] = {
     Act.CONSENSUS: CONVENER,
     Act.PUBLISH_RESULT: SYSTEM,
     Act.FAIL_QUORUM: SYSTEM,
+    Act.ANNUL_VOTE: SYSTEM,  # by the supervisor and the convener, see polls
     Act.ESCALATE: CONVENER,
     Act.PREPARE_ASSEMBLY: SCREENERS,
     Act.RECONSULT: CONVENER,
