@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlmodel import col, func, or_, select
+from sqlmodel import and_, col, func, or_, select
 
 from consultation.community.tables import Person, Residence
 from consultation.database import Transaction
 from consultation.polls.serving import BEING_SERVED
 from consultation.polls.tables import Poll, RollEntry
-from notifications.policy import Channel
+from notifications.policy import Channel, policy
 from notifications.tables import Delivery, DeliveryState, Notice, NoticeSettings, WeekBudget
 
 
@@ -28,6 +28,7 @@ class Due:
     wants_wechat: bool
     wants_sms: bool
     poll_over: bool
+    poll_closes_at: datetime | None
     phone_sealed: bytes | None
 
     @property
@@ -41,9 +42,9 @@ class Due:
                 return True
 
 
-async def due(tx: Transaction, *, limit: int) -> list[Due]:
-    """Deliveries that are due and in nobody's hands, earliest first, locked; what another sender
-    holds is skipped."""
+async def due(tx: Transaction, channel: Channel, *, limit: int) -> list[Due]:
+    """Deliveries of a channel that are due and in nobody's hands, earliest first, locked; what
+    another sender holds is skipped, and so is what it looks at on another channel just now."""
     rows = await tx.session.exec(
         select(
             Delivery,
@@ -61,12 +62,13 @@ async def due(tx: Transaction, *, limit: int) -> list[Due]:
         .where(
             col(Delivery.state) == DeliveryState.WAITING,
             col(Delivery.channel) != Channel.PRINTED,
+            col(Delivery.channel) == channel,
             col(Delivery.next_try) <= tx.now,
             or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= tx.now),
         )
         .order_by(col(Delivery.next_try), col(Delivery.id))
         .limit(limit)
-        .with_for_update(of=Delivery, skip_locked=True)
+        .with_for_update(of=[Delivery, Notice], skip_locked=True)
     )
     return [
         Due(
@@ -75,6 +77,7 @@ async def due(tx: Transaction, *, limit: int) -> list[Due]:
             wants_wechat=wechat is not False,
             wants_sms=sms is not False,
             poll_over=state is not None and (state not in BEING_SERVED or tx.now >= closes_at),
+            poll_closes_at=closes_at,
             phone_sealed=phone,
         )
         for delivery, notice, wechat, sms, state, closes_at, phone in rows
@@ -91,19 +94,40 @@ async def next_due(tx: Transaction) -> datetime | None:
     return rows.one()
 
 
-async def reached(tx: Transaction, notice_ids: Collection[UUID]) -> set[UUID]:
-    """Those of these notices that went out on some channel."""
+async def elsewhere(tx: Transaction, notice_ids: Collection[UUID]) -> tuple[set[UUID], set[UUID]]:
+    """Those of these notices that went out on some channel, and those that a sender has in hand
+    for one."""
     rows = await tx.session.exec(
-        select(Delivery.notice_id).where(
-            col(Delivery.notice_id).in_(notice_ids), col(Delivery.state) == DeliveryState.SENT
+        select(Delivery.notice_id, Delivery.state).where(
+            col(Delivery.notice_id).in_(notice_ids),
+            or_(
+                col(Delivery.state) == DeliveryState.SENT,
+                and_(
+                    col(Delivery.state) == DeliveryState.WAITING, col(Delivery.lease_until) > tx.now
+                ),
+            ),
         )
     )
-    return set(rows)
+    out, in_hand = set[UUID](), set[UUID]()
+    for notice_id, state in rows:
+        (out if state is DeliveryState.SENT else in_hand).add(notice_id)
+    return out, in_hand - out
 
 
 async def notices_of(tx: Transaction, notice_ids: Collection[UUID]) -> dict[UUID, Notice]:
     rows = await tx.session.exec(select(Notice).where(col(Notice.id).in_(notice_ids)))
     return {row.id: row for row in rows}
+
+
+async def poll_over(tx: Transaction, notice: Notice) -> bool:
+    """The notice is of a poll that is served no more."""
+    if notice.poll_id is None:
+        return False
+    rows = await tx.session.exec(
+        select(Poll.state, Poll.closes_at).where(Poll.id == notice.poll_id)
+    )
+    state, closes_at = rows.one()
+    return state not in BEING_SERVED or tx.now >= closes_at
 
 
 async def held(tx: Transaction, leases: Mapping[UUID, datetime]) -> dict[UUID, Delivery]:
@@ -135,6 +159,21 @@ async def drop_waiting(
         .execution_options(synchronize_session=False)
     )
     await refund(tx, [(person, week) for person, week in rows if week is not None])
+
+
+async def wake_next(tx: Transaction, row: Delivery) -> None:
+    """The step after a delivery that did not arrive: it was dropped if it stood there already,
+    because the delivery had counted as sent."""
+    await tx.session.exec(
+        update(Delivery)
+        .where(
+            col(Delivery.notice_id) == row.notice_id,
+            col(Delivery.step) == row.step + 1,
+            col(Delivery.state) == DeliveryState.SEEN,
+        )
+        .values(state=DeliveryState.WAITING, done_at=None, next_try=policy().loud_from(tx.now))
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def insert_steps(tx: Transaction, steps: list[dict[str, Any]]) -> None:

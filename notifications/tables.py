@@ -78,6 +78,7 @@ class Delivery(Row, table=True):
     __table_args__ = (
         Index(
             "ix_delivery_due",
+            "channel",
             "next_try",
             "id",
             sqlite_where=text("state = 'waiting' AND channel <> 'printed'"),

@@ -12,8 +12,8 @@ H5_APP_ID = "wxfa4e000000000002"
 H5_SECRET = "fake-secret-of-the-service-account"  # noqa: S105
 PUSH_TOKEN = "FAKEPUSHTOKEN"  # noqa: S105
 PUSH_KEY = "FAKE" * 10 + "key"
-PAGES = ("pages/topic/topic", "pages/poll/poll", "pages/meeting/meeting")
-"""Of the released version."""
+PAGES = ("pages/topic/topic", "pages/poll/poll", "pages/meeting/meeting", "pages/notices/notices")
+"""Of the released version, until the control plane names others."""
 FRESH = timedelta(hours=2)
 """So long after a visit a user's words can be checked."""
 
@@ -127,12 +127,19 @@ class FakeWechat:
     """The openid of each phone number that was paid for."""
     oauth_codes: dict[str, Code] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
+    pages: tuple[str, ...] = PAGES
+    receipts: list[tuple[str, str]] = field(default_factory=list)
+    """Code and status of the next receipts; after them, success."""
     messages: list[dict[str, object]] = field(default_factory=list)
     """Subscription messages that were taken, in order."""
     checks: list[dict[str, object]] = field(default_factory=list)
     """Texts and media that were checked, with what came of it."""
     media_plans: list[str] = field(default_factory=list)
     """What happens to the next media checks: see ``content.py``."""
+    media_running: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    """By openid, the media that are looked at, until the event has been pushed."""
+    media_overlap: Counter[str] = field(default_factory=Counter)
+    """By openid, the most that were looked at together."""
     codes: list[dict[str, object]] = field(default_factory=list)
     links: list[dict[str, object]] = field(default_factory=list)
     quotas: dict[str, Quota] = field(default_factory=dict)

@@ -4,13 +4,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlmodel import and_, col, exists, func, select
 
 from consultation.community.tables import Household
 from consultation.database import Transaction
-from consultation.polls.notice_tables import VoterNotice
+from consultation.polls.notice_tables import VoterNotice, VoterNoticeRetraction
 from consultation.polls.rules import RolledUnit
+from consultation.polls.serving import NoticeChannel
 from consultation.polls.tables import PollTurnout, RollEntry
+
+
+def stands() -> ColumnElement[bool]:
+    """The proof was not retracted."""
+    return ~exists().where(col(VoterNoticeRetraction.notice_id) == col(VoterNotice.id))
 
 
 async def served_count(tx: Transaction, poll_id: UUID) -> int:
@@ -63,6 +70,7 @@ async def unserved(
                 and_(
                     col(VoterNotice.poll_id) == poll_id,
                     col(VoterNotice.roll_entry_id) == col(RollEntry.id),
+                    stands(),
                 )
             ),
         )
@@ -113,16 +121,30 @@ async def proved(tx: Transaction, entry_ids: Collection[UUID]) -> set[UUID]:
     """Those of these places that have a proof already."""
     rows = await tx.session.exec(
         select(VoterNotice.roll_entry_id)
-        .where(col(VoterNotice.roll_entry_id).in_(entry_ids))
+        .where(col(VoterNotice.roll_entry_id).in_(entry_ids), stands())
         .distinct()
     )
     return set(rows)
 
 
+async def takes(
+    tx: Transaction, entry_ids: Collection[UUID]
+) -> dict[tuple[UUID, NoticeChannel], int]:
+    """By place and channel, how many proofs were retracted there."""
+    rows = await tx.session.exec(
+        select(VoterNotice.roll_entry_id, VoterNotice.channel, func.count())
+        .join(VoterNoticeRetraction, col(VoterNoticeRetraction.notice_id) == col(VoterNotice.id))
+        .where(col(VoterNotice.roll_entry_id).in_(entry_ids))
+        .group_by(col(VoterNotice.roll_entry_id), col(VoterNotice.channel))
+    )
+    return {(entry_id, NoticeChannel(channel)): count for entry_id, channel, count in rows}
+
+
 async def proofs_of(tx: Transaction, poll_id: UUID, entry_id: UUID) -> list[VoterNotice]:
+    """Those that stand."""
     rows = await tx.session.exec(
         select(VoterNotice)
-        .where(VoterNotice.poll_id == poll_id, VoterNotice.roll_entry_id == entry_id)
+        .where(VoterNotice.poll_id == poll_id, VoterNotice.roll_entry_id == entry_id, stands())
         .order_by(col(VoterNotice.at), col(VoterNotice.id))
     )
     return list(rows)

@@ -76,7 +76,7 @@ def test_the_client_asks_where_the_facts_say() -> None:
     assert codes.SCENE.pattern == FACTS["code"]["scene_pattern"]
     assert [one.value for one in content.Suggestion] == FACTS["text_check"]["suggestions"]
     assert {kind.value: n for kind, n in subscribe.KINDS.items()} == FACTS["templates"]["types"]
-    assert len(PAGES) == len(SceneKind)
+    assert len(PAGES) == len(SceneKind) + 1  # and the inbox
 
 
 # ---- messages -----------------------------------------------------------------------------
