@@ -112,6 +112,9 @@ class Pusher:
         return answer.status_code, "echo" if answer.text == query["echostr"] else answer.text
 
     async def _push(self, told: dict[str, Any], mode: Mode, mutate: Mutation | None) -> list[int]:
+        if told["Event"] == "wxa_media_check":
+            running = self.fake.media_running.get(told["FromUserName"], {})
+            running.pop(str(told.get("trace_id")), None)
         query, body = self._request(told, mode, mutate)
         self.last = (query, body)
         statuses: list[int] = []
