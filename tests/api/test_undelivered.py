@@ -19,6 +19,7 @@ from consultation.polls.serving import Proof
 from consultation.polls.tables import Poll, RollEntry
 from notifications import inbox
 from notifications.channels import Letter, Outcome, Sent
+from notifications.policy import Channel
 from notifications.tables import Delivery
 from notifications.wechat import ledger
 from notifications.wechat.ledger import Accept
@@ -198,7 +199,7 @@ async def test_a_failed_receipt_that_overtakes_the_answer_is_heeded(
 
 async def test_a_failed_receipt_between_sending_and_recording_is_heeded(town: Town) -> None:
     await town.house.fake.receipt(43101)
-    port = town.house.services.sender._channels["wechat"]
+    port = town.house.services.sender._channels[Channel.WECHAT]
     send = port.send
 
     async def told_at_once(letter: Letter) -> Sent:
@@ -207,7 +208,7 @@ async def test_a_failed_receipt_between_sending_and_recording_is_heeded(town: To
             await town.house.deliver()
         return sent
 
-    port.send = told_at_once  # type: ignore[method-assign]
+    port.send = told_at_once
     await town.later(hours=12)
 
     assert await town.sends() == ["not_sent"]
