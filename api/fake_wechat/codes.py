@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import secrets
 import struct
 import zlib
 from datetime import timedelta
@@ -73,7 +72,7 @@ def _link(fake: FakeWechat, jump: dict[str, object], asked: dict[str, object], p
         raise Refused(40212)
     if asked.get("expire_type") != 1 or not isinstance(days, int) or not 1 <= days <= 30:
         raise Refused(85401)
-    link = prefix + secrets.token_urlsafe(8)
+    link = prefix + fake.word(8)
     ends = fake.now() + timedelta(days=days)
     fake.links.append({"link": link, "path": path, "query": query, "ends": ends.isoformat()})
     return link

@@ -1,6 +1,5 @@
 """Content checks. Marker words in a text script its verdict; the control plane scripts media."""
 
-import secrets
 from datetime import timedelta
 
 from fastapi import APIRouter, Request
@@ -56,7 +55,7 @@ def _text(fake: FakeWechat, asked: dict[str, object]) -> dict[str, object]:
     if len(content) > LONGEST:
         raise Refused(47001)
     suggest, label = next((v for marker, v in MARKERS.items() if marker in content), ("pass", 100))
-    trace_id = secrets.token_hex(8)
+    trace_id = fake.hex(8)
     fake.checks.append(
         {"openid": user.openid, "content": content, "suggest": suggest, "trace_id": trace_id}
     )
@@ -94,7 +93,7 @@ async def _media(fake: FakeWechat, pusher: Pusher, asked: dict[str, object]) -> 
     if asked.get("media_type") not in (1, 2) or not asked.get("media_url"):
         raise Refused(44002)
     plan = fake.media_plans.pop(0) if fake.media_plans else "pass"
-    trace_id = secrets.token_hex(8)
+    trace_id = fake.hex(8)
     fake.checks.append(
         {"openid": user.openid, "url": asked["media_url"], "plan": plan, "trace_id": trace_id}
     )

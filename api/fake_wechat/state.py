@@ -1,6 +1,7 @@
 """What the fake remembers: the app, its users, their codes, what was charged, and its clock."""
 
-import secrets
+import base64
+import random
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -119,6 +120,8 @@ class FakeWechat:
     """Start again with ``reset``; the clock goes on from where it stands."""
 
     clock: Callable[[], datetime]
+    source: random.Random = field(default_factory=random.SystemRandom)
+    """Of all that is random here: a seeded one makes two runs alike."""
     skew: timedelta = timedelta()
     users: dict[str, User] = field(default_factory=dict)
     login_codes: dict[str, Code] = field(default_factory=dict)
@@ -151,9 +154,17 @@ class FakeWechat:
 
     def reset(self) -> None:
         """Forget everything but the time."""
-        fresh = FakeWechat(self.clock, self.skew)
+        fresh = FakeWechat(self.clock, self.source, self.skew)
         for kept in fields(self):
             setattr(self, kept.name, getattr(fresh, kept.name))
+
+    def hex(self, count: int) -> str:
+        """So many random bytes as digits."""
+        return self.source.randbytes(count).hex()
+
+    def word(self, count: int) -> str:
+        """So many random bytes as letters that may stand in an address."""
+        return base64.urlsafe_b64encode(self.source.randbytes(count)).rstrip(b"=").decode()
 
     def user(self, openid: object) -> User:
         if not isinstance(openid, str) or openid not in self.users:
@@ -176,12 +187,12 @@ class FakeWechat:
         quota.seen.append(now)
 
     def new_code(self, codes: dict[str, Code], openid: str, app_id: str) -> str:
-        code = secrets.token_hex(16)
+        code = self.hex(16)
         codes[code] = Code(openid, app_id, self.now() + CODE_LIFE)
         return code
 
     def refusal(self, errcode: int, what: str = "") -> dict[str, object]:
-        rid = f"{int(self.now().timestamp()):08x}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
+        rid = f"{int(self.now().timestamp()):08x}-{self.hex(4)}-{self.hex(4)}"
         message = " ".join(filter(None, (MESSAGES.get(errcode, "error"), what)))
         return {"errcode": errcode, "errmsg": f"{message} rid: {rid}"}
 
