@@ -5,6 +5,7 @@ unchecked; the check itself is an errand. Without a verdict a row waits for a cl
 once, and the errand goes on trying: a pass that comes later settles the row.
 """
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -122,6 +123,30 @@ async def check_content(means: Means, check_id: UUID) -> None:
             CAUSES.get(verdict.suggestion),
             verdict,
         )
+
+
+AT_ONCE_SECONDS = 3.0
+
+
+async def passes_at_once(means: Means, person_id: UUID | None, text: str) -> bool:
+    """Whether the machine has nothing against a text that nobody may link to its writer: asked
+    before anything is kept, and nothing is kept of it but the answer. False without a verdict."""
+    if not text:
+        return False
+    if means.settings.content_check == "none":
+        return True
+    async with means.db.read(SYSTEM) as tx:
+        openid = person_id and await _openid(tx, person_id, means.wechat.app_id)
+    if not openid:
+        return False
+    try:
+        async with asyncio.timeout(AT_ONCE_SECONDS):
+            verdict = await content.check_text(
+                means.wechat, text, openid=openid, scene=content.Scene.COMMENT
+            )
+    except (WechatError, TimeoutError):
+        return False
+    return verdict.suggestion is Suggestion.PASS
 
 
 async def _settle(
