@@ -5,6 +5,7 @@ unchecked; the check itself is an errand. Without a verdict a row waits for a cl
 once, and the errand goes on trying: a pass that comes later settles the row.
 """
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from api.errands import Means
 from api.logs import log
 from api.settings import Settings
 from consultation import jobs
+from consultation.community.tables import Person
 from consultation.database import Transaction
 from consultation.deliberation import review_queries
 from consultation.deliberation.commands.photos import show_photo
@@ -121,6 +123,30 @@ async def check_content(means: Means, check_id: UUID) -> None:
             CAUSES.get(verdict.suggestion),
             verdict,
         )
+
+
+AT_ONCE_SECONDS = 3.0
+
+
+async def passes_at_once(means: Means, person_id: UUID | None, text: str) -> bool:
+    """Whether the machine has nothing against a text that nobody may link to its writer: asked
+    before anything is kept, and nothing is kept of it but the answer. False without a verdict."""
+    if not text:
+        return False
+    if means.settings.content_check == "none":
+        return True
+    async with means.db.read(SYSTEM) as tx:
+        openid = person_id and await _openid(tx, person_id, means.wechat.app_id)
+    if not openid:
+        return False
+    try:
+        async with asyncio.timeout(AT_ONCE_SECONDS):
+            verdict = await content.check_text(
+                means.wechat, text, openid=openid, scene=content.Scene.COMMENT
+            )
+    except (WechatError, TimeoutError):
+        return False
+    return verdict.suggestion is Suggestion.PASS
 
 
 async def _settle(
@@ -244,11 +270,18 @@ async def ask_for_media_check(
 
 async def check_media(means: Means, check_id: UUID) -> None:
     """The errand: ask WeChat to look at one medium. An answer that was lost is asked for again
-    only if WeChat was surely not reached: else the deadline brings a person."""
-    async with means.db.read(SYSTEM) as tx:
-        check = await tx.session.get(MediaCheck, check_id)
+    only if WeChat was surely not reached: else the deadline brings a person.
+
+    One at a time for each person, for of several at once WeChat may let pass what it should not
+    (its answer comes as an event): whoever gets an answer asks for the next one."""
+    async with means.db.begin(SYSTEM) as tx:
+        check = await tx.session.get(MediaCheck, check_id, with_for_update=True)
         if check is None or check.state is not CheckState.PENDING or check.trace_id is not None:
             return
+        await _hold_media(tx, check.person_id)
+        if check.asked_at is None and await _unanswered(tx, check.person_id):
+            return
+        check.asked_at = tx.now
         openid = await _openid(tx, check.person_id, means.wechat.app_id)
     if openid is None:
         await _settle_media(means, check_id, ReviewCause.NO_ACCOUNT)
@@ -272,10 +305,57 @@ async def check_media(means: Means, check_id: UUID) -> None:
     async with means.db.begin(SYSTEM) as tx:
         check = await tx.session.get(MediaCheck, check_id, with_for_update=True)
         if check is not None:
-            check.trace_id, check.asked_at = trace_id, tx.now
+            check.trace_id = trace_id
             verdict = await tx.session.get(MediaVerdict, trace_id)
             if verdict is not None:  # the event was faster than the answer
                 await _apply(tx, check, verdict)
+
+
+async def _hold_media(tx: Transaction, person_id: UUID) -> None:
+    """Whoever takes up or settles a check of this person waits for whoever does so just now."""
+    await tx.session.exec(
+        select(Person.id).where(Person.id == person_id).with_for_update(key_share=True)
+    )
+
+
+async def _unanswered(tx: Transaction, person_id: UUID) -> bool:
+    """A check of this person has been taken up, and is not settled."""
+    found = await tx.session.exec(
+        select(MediaCheck.id)
+        .where(
+            MediaCheck.person_id == person_id,
+            MediaCheck.state == CheckState.PENDING,
+            col(MediaCheck.asked_at).is_not(None),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
+
+
+async def _ask_for_next(tx: Transaction, settled: MediaCheck) -> None:
+    """The person's next medium, which waited for this one."""
+    await tx.session.flush()
+    await _hold_media(tx, settled.person_id)
+    found = await tx.session.exec(
+        select(MediaCheck)
+        .where(
+            MediaCheck.person_id == settled.person_id,
+            MediaCheck.state == CheckState.PENDING,
+            col(MediaCheck.asked_at).is_(None),
+        )
+        .order_by(col(MediaCheck.created_at), col(MediaCheck.id))
+        .limit(1)
+    )
+    following = found.first()
+    if following is not None:
+        await jobs.schedule(
+            tx,
+            JobKind.CHECK_MEDIA,
+            following.id,
+            tx.now,
+            community_id=following.community_id,
+            occasion=f"after {settled.id}",
+        )
 
 
 async def _settle_media(means: Means, check_id: UUID, cause: ReviewCause) -> None:
@@ -294,6 +374,7 @@ async def _media_error(tx: Transaction, check_id: UUID, cause: ReviewCause) -> N
         return
     check.state, check.checked_at = CheckState.ERROR, tx.now
     await _review_medium(tx, check, cause)
+    await _ask_for_next(tx, check)
 
 
 async def note_media_verdict(
@@ -319,6 +400,7 @@ async def _apply(tx: Transaction, check: MediaCheck, verdict: MediaVerdict) -> N
     """A verdict after the deadline is noted too: a pass settles the waiting review."""
     if check.state not in (CheckState.PENDING, CheckState.ERROR):
         return
+    waited = check.state is CheckState.PENDING
     check.state, check.label, check.checked_at = verdict.state, verdict.label, tx.now
     causes = {CheckState.REVIEW: ReviewCause.REVIEW, CheckState.RISKY: ReviewCause.RISKY}
     if verdict.state is CheckState.PASS:
@@ -327,6 +409,8 @@ async def _apply(tx: Transaction, check: MediaCheck, verdict: MediaVerdict) -> N
         await show_photo(tx, check.id)
     else:
         await _review_medium(tx, check, causes.get(verdict.state, ReviewCause.CHECK_FAILED))
+    if waited:
+        await _ask_for_next(tx, check)
 
 
 async def _review_medium(tx: Transaction, check: MediaCheck, cause: ReviewCause) -> None:

@@ -19,6 +19,7 @@ def build_sender(settings: Settings, db: Database, wechat: Wechat, sms: Port) ->
         {Channel.WECHAT: WechatMessages(db, wechat, send_subscription), Channel.SMS: sms},
         write=write,
         prove=record_proofs,
+        pages=settings.wechat_pages,
         poll_seconds=settings.worker_poll_seconds,
     )
 

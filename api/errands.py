@@ -6,8 +6,9 @@ nothing if that has moved on. One that fails is put off, as any job.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from api.logs import log
@@ -20,6 +21,8 @@ from consultation.rounds import Rounds
 from notifications.wechat.client import Wechat
 
 AT_ONCE = 4
+IN_THE_HOUSE = frozenset({JobKind.WECHAT_PUSH, JobKind.MEDIA_OVERDUE})
+"""What asks nobody outside, but what has come from there: it never waits for what does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,9 @@ Errand = Callable[[Means, UUID], Awaitable[None]]
 
 
 class Errands(Rounds):
-    """Several processes may share a database; each errand is run by one of them at a time."""
+    """Several processes may share a database; each errand is run by one of them at a time. What
+    asks somebody outside has rounds of its own, so that a revocation is not kept waiting by checks
+    of content that hang."""
 
     name = "errands"
 
@@ -45,17 +50,32 @@ class Errands(Rounds):
         super().__init__(poll_seconds=poll_seconds)
         self._means = means
         self._errands = errands
+        self._lanes = (errands.keys() & IN_THE_HOUSE, errands.keys() - IN_THE_HOUSE)
+
+    async def _run(self) -> None:
+        await asyncio.gather(*(self._rounds(partial(self._clear, lane)) for lane in self._lanes))
 
     async def run_due(self) -> int:
         """Run all that is due now; how many succeeded."""
         done = 0
         while not self.stopping:
+            lanes = await asyncio.gather(*(self._clear(lane) for lane in self._lanes))
+            if not any(found for found, _ in lanes):  # one errand may ask for another
+                break
+            done += sum(succeeded for _, succeeded in lanes)
+        return done
+
+    async def _clear(self, lane: Collection[JobKind]) -> tuple[int, int]:
+        """All that is due of some kinds: how many were found, how many succeeded."""
+        found = done = 0
+        while not self.stopping:
             async with self._means.db.begin(SYSTEM) as tx:
-                due = await jobs.claim(tx, kinds=self._errands.keys(), limit=AT_ONCE)
+                due = await jobs.claim(tx, kinds=lane, limit=AT_ONCE)
             if not due:
                 break
+            found += len(due)
             done += sum(await asyncio.gather(*(self._handle(job) for job in due)))
-        return done
+        return found, done
 
     async def _handle(self, job: Job) -> bool:
         try:

@@ -46,6 +46,7 @@ ALLOWED_FIELDS = frozenset(
         "version",
         "port",
         "channel",
+        "key",
     }
 )
 

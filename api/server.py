@@ -80,7 +80,7 @@ def configure(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
         app,
         host=host,
         port=port,
-        http="httptools" if services is None else Http,
+        http=getattr(app.state, "http", "httptools") if services is None else Http,
         ws="none" if services is None else services.live.socket,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     wechat_base_url: str = "https://api.weixin.qq.com"
     wechat_app_id: str = ""
     wechat_secret: SecretStr = SecretStr("")
-    wechat_timeout_seconds: float = 5.0
+    wechat_timeout_seconds: float = Field(default=5.0, gt=0, le=10)
+    """For one answer; a whole request, with token and tries, takes four times as long at most,
+    which a sender's lease must outlive."""
     wechat_templates: list[TemplateSpec] = Field(default_factory=list)
     """Subscription templates of the app, as JSON; their order is the order in which to ask."""
     wechat_prompt_templates: int = 3
@@ -75,9 +77,11 @@ class Settings(BaseSettings):
             "topic": "pages/topic/topic",
             "poll": "pages/poll/poll",
             "meeting": "pages/meeting/meeting",
+            "notices": "pages/notices/notices",
         }
     )
-    """The mini-program's page for each thing that a code or link leads to."""
+    """The mini-program's page for each thing that a code, a link or a message leads to, without a
+    leading slash; ``notices`` is the inbox. All four are named, or none."""
     host: str = "127.0.0.1"
     port: int = 8000
     log_path: Path | None = None
@@ -179,6 +183,13 @@ class Settings(BaseSettings):
         if self.production and self.public_url and not self.public_url.startswith("https://"):
             raise ValueError("production is reached at an https address")
         return self
+
+    @field_validator("wechat_pages")
+    @classmethod
+    def _names_all_pages(cls, pages: dict[str, str]) -> dict[str, str]:
+        if set(pages) != {"topic", "poll", "meeting", "notices"} or not all(pages.values()):
+            raise ValueError("must name the pages topic, poll, meeting and notices")
+        return pages
 
     @field_validator("token_key", "board_key")
     @classmethod

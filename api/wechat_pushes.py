@@ -26,7 +26,9 @@ from consultation.database import Database, Transaction
 from consultation.deliberation.commands.erasure import forget_author
 from consultation.jobs import JobKind
 from consultation.permissions import SYSTEM
+from consultation.polls.commands.retracting import retract_proof
 from consultation.refusals import NotFound, NotPermitted
+from notifications.chains import take_back
 from notifications.wechat import content, crypto, ledger, pushes
 from notifications.wechat.crypto import NotGenuine, PushKeys
 from notifications.wechat.ledger import Accept, account_of_openid
@@ -160,27 +162,34 @@ async def _change(tx: Transaction, means: Means, event: Event, push: Push) -> st
 
 
 async def _sent(tx: Transaction, means: Means, event: Event, push: Push) -> str:
-    """What became of messages; kept by message id, whichever comes first."""
+    """What became of messages; kept by message id, whichever comes first. One that did not arrive
+    proves nothing, and the person is told in the next way."""
     account = await account_of_openid(tx, means.wechat.app_id, event.openid)
     if account is None:
         return "nobody"
-    insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
     for item in event.items():
         msg_id, errcode = pushes.text(item, "MsgID"), pushes.number(item, "ErrorCode")
         if not msg_id or len(msg_id) > 64 or errcode is None:
             continue
-        await tx.session.exec(
-            insert(SubscriptionReceipt)
-            .values(
-                msg_id=msg_id,
-                account_id=account.id,
-                template_id=pushes.text(item, "TemplateId")[:64],
-                errcode=errcode,
-                status=pushes.text(item, "ErrorStatus")[:40],
-                at=event.at or push.received_at,
-            )
-            .on_conflict_do_nothing(index_elements=["msg_id"])
+        told = SubscriptionReceipt(
+            msg_id=msg_id,
+            account_id=account.id,
+            template_id=pushes.text(item, "TemplateId")[:64],
+            errcode=errcode,
+            status=pushes.text(item, "ErrorStatus")[:40],
+            at=event.at or push.received_at,
         )
+        undelivered = await ledger.note_receipt(tx, told)
+        if undelivered is None:
+            continue
+        log.warning("subscription message undelivered", errcode=undelivered.errcode)
+        if undelivered.delivery_key is not None:
+            await take_back(
+                tx,
+                undelivered.delivery_key,
+                reason=f"receipt_{undelivered.errcode}",
+                retract=retract_proof,
+            )
     return "done"
 
 
@@ -204,6 +213,8 @@ async def _media(tx: Transaction, means: Means, event: Event, push: Push) -> str
     return "done"
 
 
+WHOLE_SECOND = timedelta(seconds=1)
+"""WeChat's times are cut to seconds."""
 PHONE, EVERYTHING = "8", "301"
 
 
@@ -214,8 +225,9 @@ async def _revoke(tx: Transaction, means: Means, event: Event, push: Push) -> st
         return "nobody"
     revoked = {one.strip() for one in pushes.text(event.data, "RevokeInfo").split(",")}
     if revoked & {PHONE, EVERYTHING}:
-        await erasure.forget_phone(tx, account.person_id)
-        return "done"
+        at = None if event.at is None else event.at + WHOLE_SECOND
+        gone = await erasure.forget_phone(tx, account.person_id, at=at)
+        return "done" if gone else "before this phone"  # a late event; it was bound again since
     return "nothing kept" if revoked <= KNOWN_REVOCATIONS else "odd"
 
 
@@ -231,7 +243,7 @@ async def _cancellation(tx: Transaction, means: Means, event: Event, push: Push)
     account = await account_of_openid(tx, means.wechat.app_id, event.openid)
     if account is None:
         return "nobody"
-    if event.at is not None and event.at + timedelta(seconds=1) < account.created_at:
+    if event.at is not None and event.at + WHOLE_SECOND < account.created_at:
         return "before this account"  # a late event; the user has come back since
     person_id = account.person_id
     await accounts.remove_all(tx, person_id)

@@ -51,6 +51,7 @@ APPEND_ONLY: Sequence[str] = (
     "outside_result",
     "outside_confirmation",
     "voter_notice",
+    "voter_notice_retraction",
 )
 JOURNAL = "journal_entry"
 POLL = "poll"

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
 
 import structlog
 
@@ -42,9 +43,12 @@ class Rounds(ABC):
             self._task = None
 
     async def _run(self) -> None:
+        await self._rounds(self.run_due)
+
+    async def _rounds(self, do: Callable[[], Awaitable[Any]]) -> None:
         while not self.stopping:
             try:
-                await self.run_due()
+                await do()
             except Exception as error:
                 log.error(self.name, error_type=type(error).__name__)
             with contextlib.suppress(TimeoutError):

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
-from sqlmodel import col, exists, func, or_, select
+from sqlmodel import and_, col, exists, func, or_, select
 
 from consultation.community.tables import Person, Residence
 from consultation.database import Transaction
@@ -19,7 +19,7 @@ from consultation.polls.queries import on_present_roll
 from consultation.polls.serving import BEING_SERVED, BY_STAFF
 from consultation.polls.tables import Poll, RollEntry
 from notifications.audience import Urgency
-from notifications.policy import Channel
+from notifications.policy import Channel, policy
 from notifications.tables import Delivery, DeliveryState, Notice, NoticeSettings, WeekBudget
 from notifications.wechat.tables import Scene, SceneKind
 
@@ -35,6 +35,7 @@ class Due:
     wants_wechat: bool
     wants_sms: bool
     poll_over: bool
+    poll_closes_at: datetime | None
     phone_sealed: bytes | None
     link: str | None = None
 
@@ -49,18 +50,19 @@ class Due:
                 return True
 
 
-async def due(tx: Transaction, *, limit: int) -> list[Due]:
-    """Deliveries that are due and in nobody's hands, the most urgent first and of those the
-    earliest, locked; what another sender holds is skipped. However much waits behind, what is
-    urgent is found at once: each urgency is a range of the index."""
+async def due(tx: Transaction, channel: Channel, *, limit: int) -> list[Due]:
+    """Deliveries of a channel that are due and in nobody's hands, the most urgent first and of
+    those the earliest, locked; what another sender holds is skipped, and so is what it looks at on
+    another channel just now. However much waits behind, what is urgent is found at once: each
+    urgency is a range of the index."""
     found: list[Due] = []
     for urgency in Urgency:
         if len(found) < limit:
-            found += await _due(tx, urgency, limit=limit - len(found))
+            found += await _due(tx, channel, urgency, limit=limit - len(found))
     return found
 
 
-async def _due(tx: Transaction, urgency: Urgency, *, limit: int) -> list[Due]:
+async def _due(tx: Transaction, channel: Channel, urgency: Urgency, *, limit: int) -> list[Due]:
     rows = await tx.session.exec(
         select(
             Delivery,
@@ -90,12 +92,13 @@ async def _due(tx: Transaction, urgency: Urgency, *, limit: int) -> list[Due]:
             Delivery.urgency == urgency,
             col(Delivery.state) == DeliveryState.WAITING,
             col(Delivery.channel) != Channel.PRINTED,
+            col(Delivery.channel) == channel,
             col(Delivery.next_try) <= tx.now,
             or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= tx.now),
         )
         .order_by(col(Delivery.next_try), col(Delivery.id))
         .limit(limit)
-        .with_for_update(of=Delivery, skip_locked=True)
+        .with_for_update(of=[Delivery, Notice], skip_locked=True)
     )
     return [
         Due(
@@ -105,6 +108,7 @@ async def _due(tx: Transaction, urgency: Urgency, *, limit: int) -> list[Due]:
             wants_sms=sms is not False,
             poll_over=state is not None
             and (state not in BEING_SERVED or tx.now >= closes_at or number is None),
+            poll_closes_at=closes_at,
             phone_sealed=phone,
             link=link,
         )
@@ -122,17 +126,27 @@ async def next_due(tx: Transaction) -> datetime | None:
     return rows.one()
 
 
-async def reached(tx: Transaction, notice_ids: Collection[UUID]) -> set[UUID]:
-    """Those of these notices that went out on some channel, or whose person was told since."""
-    went_out = exists().where(
-        col(Delivery.notice_id) == col(Notice.id), col(Delivery.state) == DeliveryState.SENT
+async def elsewhere(tx: Transaction, notice_ids: Collection[UUID]) -> tuple[set[UUID], set[UUID]]:
+    """Those of these notices that went out on some channel or whose person was told since, and
+    those that a sender has in hand for one."""
+    told = await tx.session.exec(
+        select(Notice.id).where(col(Notice.id).in_(notice_ids), told_in_person_since())
     )
+    out, in_hand = set(told), set[UUID]()
     rows = await tx.session.exec(
-        select(Notice.id).where(
-            col(Notice.id).in_(notice_ids), or_(went_out, told_in_person_since())
+        select(Delivery.notice_id, Delivery.state).where(
+            col(Delivery.notice_id).in_(notice_ids),
+            or_(
+                col(Delivery.state) == DeliveryState.SENT,
+                and_(
+                    col(Delivery.state) == DeliveryState.WAITING, col(Delivery.lease_until) > tx.now
+                ),
+            ),
         )
     )
-    return set(rows)
+    for notice_id, state in rows:
+        (out if state is DeliveryState.SENT else in_hand).add(notice_id)
+    return out, in_hand - out
 
 
 def told_in_person_since() -> Any:
@@ -151,6 +165,17 @@ def told_in_person_since() -> Any:
 async def notices_of(tx: Transaction, notice_ids: Collection[UUID]) -> dict[UUID, Notice]:
     rows = await tx.session.exec(select(Notice).where(col(Notice.id).in_(notice_ids)))
     return {row.id: row for row in rows}
+
+
+async def poll_over(tx: Transaction, notice: Notice) -> bool:
+    """The notice is of a poll that is served no more."""
+    if notice.poll_id is None:
+        return False
+    rows = await tx.session.exec(
+        select(Poll.state, Poll.closes_at).where(Poll.id == notice.poll_id)
+    )
+    state, closes_at = rows.one()
+    return state not in BEING_SERVED or tx.now >= closes_at
 
 
 async def held(tx: Transaction, leases: Mapping[UUID, datetime]) -> dict[UUID, Delivery]:
@@ -203,6 +228,21 @@ async def drop_waiting_of_poll(tx: Transaction, poll_id: UUID, person_id: UUID) 
     )
     if ids := list(rows):
         await _drop(tx, col(Delivery.id).in_(ids))
+
+
+async def wake_next(tx: Transaction, row: Delivery) -> None:
+    """The step after a delivery that did not arrive: it was dropped if it stood there already,
+    because the delivery had counted as sent."""
+    await tx.session.exec(
+        update(Delivery)
+        .where(
+            col(Delivery.notice_id) == row.notice_id,
+            col(Delivery.step) == row.step + 1,
+            col(Delivery.state) == DeliveryState.SEEN,
+        )
+        .values(state=DeliveryState.WAITING, done_at=None, next_try=policy().loud_from(tx.now))
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def insert_steps(tx: Transaction, steps: list[dict[str, Any]]) -> None:

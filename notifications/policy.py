@@ -61,6 +61,8 @@ class Attempts(Frozen):
     longest_seconds: int = Field(ge=1)
     jitter: str = Field(pattern=r"^\d/\d$")
     lease_seconds: int = Field(ge=10)
+    margin_seconds: int = Field(ge=1)
+    """Before the end of a lease no message is begun that may take so long."""
 
     def wait(self, attempt: int, source: random.Random) -> timedelta:
         """Before the next try, after ``attempt`` failed ones: doubling, up to the longest, with a
@@ -100,6 +102,14 @@ class Policy(Frozen):
         local = moment.astimezone(SHANGHAI)
         ends = datetime.combine(local.date(), self.quiet.end, SHANGHAI)
         return ends if ends > local else ends + timedelta(days=1)
+
+    def quiet_from(self, moment: datetime) -> datetime:
+        """The first moment from this one on at which nothing may leave the house."""
+        if self.is_quiet(moment):
+            return moment
+        local = moment.astimezone(SHANGHAI)
+        starts = datetime.combine(local.date(), self.quiet.start, SHANGHAI)
+        return starts if starts > local else starts + timedelta(days=1)
 
     def may_digest_at(self, hour: int) -> bool:
         """A digest of this hour is made, and sent, outside the quiet hours."""

@@ -13,6 +13,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +21,11 @@ import structlog
 
 from consultation.database import Database, Transaction
 from consultation.permissions import SYSTEM
-from consultation.polls.serving import NoticeChannel, NoticeEvidence, Proof
+from consultation.polls.serving import NoticeEvidence, Proof
 from consultation.rounds import Rounds
 from notifications import delivery_queries as queries
+from notifications.chains import LEDGER, finish, go_on, reference
 from notifications.channels import Letter, Outcome, Port, Sent
-from notifications.debts import delivery
 from notifications.delivery_queries import Due
 from notifications.policy import Channel, policy, week_of
 from notifications.tables import Delivery, DeliveryState, Notice
@@ -43,11 +44,12 @@ Prove = Callable[[Transaction, Sequence[Proof]], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """A delivery leased to this sender, and the letter that it makes."""
+    """A delivery leased to this sender, and the letter that it makes. Sending it is not begun from
+    ``until`` on."""
 
     id: UUID
     lease_until: datetime
-    channel: Channel
+    until: datetime
     letter: Letter
 
 
@@ -61,6 +63,7 @@ class Sender(Rounds):
         *,
         write: Write,
         prove: Prove,
+        pages: Mapping[str, str],
         poll_seconds: float = 1.0,
         source: random.Random | None = None,
     ) -> None:
@@ -69,118 +72,141 @@ class Sender(Rounds):
         self._channels = channels
         self._write = write
         self._prove = prove
+        self._pages = pages
         self._source = source or random.Random()  # noqa: S311  jitter is no secret
 
     async def close(self) -> None:
         for channel in self._channels.values():
             await channel.close()
 
+    async def _run(self) -> None:
+        await asyncio.gather(*(self._rounds(partial(self._deliver, c)) for c in self._channels))
+
     async def run_due(self) -> int:
         """Send all that is due now; how many messages went out."""
         sent = 0
         while not self.stopping:
+            rounds = await asyncio.gather(*(self._deliver(channel) for channel in self._channels))
+            if not any(found for found, _ in rounds):  # one channel leaves work to another
+                break
+            sent += sum(out for _, out in rounds)
+        return sent
+
+    async def _deliver(self, channel: Channel) -> tuple[int, int]:
+        """All that is due on one channel: how many deliveries were found, how many went out."""
+        found_in_all = sent = 0
+        while not self.stopping:
             async with self._db.begin(SYSTEM) as tx:
-                found, in_hand = await self.claim(tx)
+                found, in_hand = await self.claim(tx, channel)
             if not found:
                 break
-            results = await self._send(in_hand)
+            found_in_all += found
+            results = await self._send(channel, in_hand)
             if results:
                 async with self._db.begin(SYSTEM) as tx:
-                    await self.record(tx, results)
-            sent += sum(result.outcome is Outcome.SENT for _, result in results)
-        return sent
+                    await self.record(tx, channel, results)
+            sent += sum(r is not None and r.outcome is Outcome.SENT for _, r in results)
+        return found_in_all, sent
 
     # ---- claim ----------------------------------------------------------------------------
 
-    async def claim(self, tx: Transaction, *, limit: int = BATCH) -> tuple[int, list[InHand]]:
+    async def claim(
+        self, tx: Transaction, channel: Channel, *, limit: int = BATCH
+    ) -> tuple[int, list[InHand]]:
         """How many were found due, and those of them that are to be sent. At most one for each
         person: the others come in the next batch. Nothing is found in the quiet hours."""
         if policy().is_quiet(tx.now):
             return 0, []
-        found = await queries.due(tx, limit=limit)
+        found = await queries.due(tx, channel, limit=limit)
         if not found:
             return 0, []
-        went_out = await queries.reached(tx, {one.notice.id for one in found})
+        went_out, in_hand_elsewhere = await queries.elsewhere(tx, {one.notice.id for one in found})
+        found = [one for one in found if one.notice.id not in in_hand_elsewhere]
         unreached: list[Due] = []
-        ready: dict[UUID, Due] = {}
+        ready: dict[UUID, tuple[Due, Letter]] = {}
         for one in found:
             if one.notice.read_at or one.notice.fetched_at or one.notice.id in went_out:
-                _finish(one.delivery, DeliveryState.SEEN, tx.now)
+                finish(one.delivery, DeliveryState.SEEN, tx.now)
             elif one.poll_over:
-                _finish(one.delivery, DeliveryState.OBSOLETE, tx.now)
+                finish(one.delivery, DeliveryState.OBSOLETE, tx.now)
             elif not one.wanted:
-                _finish(one.delivery, DeliveryState.IMPOSSIBLE, tx.now, error="unwanted")
+                finish(one.delivery, DeliveryState.IMPOSSIBLE, tx.now, error="unwanted")
                 unreached.append(one)
-            else:
-                ready.setdefault(one.delivery.person_id, one)
-        for one in await self._unreachable(tx, ready.values()):
-            _finish(one.delivery, DeliveryState.IMPOSSIBLE, tx.now, error="not_reachable")
-            unreached.append(ready.pop(one.delivery.person_id))
-        await self._go_on(tx, [(one.delivery, one.notice) for one in unreached])
-        paid = await _charge(tx, list(ready.values()))
+            elif one.delivery.person_id not in ready:
+                try:
+                    ready[one.delivery.person_id] = one, self._letter(tx, one)
+                except Exception as error:  # a row that nobody can read must not stop the others
+                    code = type(error).__name__
+                    log.error("delivery unreadable", channel=channel, error_type=code)
+                    finish(one.delivery, DeliveryState.DEAD, tx.now, error=code)
+                    unreached.append(one)
+        known = await self._channels[channel].reachable(tx, ready.keys()) if ready else set()
+        for person_id in [person_id for person_id in ready if person_id not in known]:
+            one, _ = ready.pop(person_id)
+            finish(one.delivery, DeliveryState.IMPOSSIBLE, tx.now, error="not_reachable")
+            unreached.append(one)
+        await go_on(tx, [(one.delivery, one.notice) for one in unreached])
+        paid = await _charge(tx, [one for one, _ in ready.values()])
         in_hand = []
-        for person_id, one in ready.items():
+        for person_id, (one, letter) in ready.items():
             if person_id not in paid:
-                _finish(one.delivery, DeliveryState.NO_BUDGET, tx.now)
+                finish(one.delivery, DeliveryState.NO_BUDGET, tx.now)
                 continue
-            one.delivery.attempts += 1
-            one.delivery.lease_until = tx.now + timedelta(seconds=policy().attempts.lease_seconds)
-            in_hand.append(self._taken(tx, one))
+            in_hand.append(_taken(tx, one, letter))
         await queries.refund(tx, _unspent(one.delivery for one in found))
         return len(found), in_hand
 
-    async def _unreachable(self, tx: Transaction, ready: Iterable[Due]) -> list[Due]:
-        """Those who need no message to find out: most people of a register have no account."""
-        by_channel: dict[Channel, list[Due]] = {}
-        for one in ready:
-            by_channel.setdefault(one.delivery.channel, []).append(one)
-        found = []
-        for channel, those in by_channel.items():
-            people = {one.delivery.person_id for one in those}
-            known = await self._channels[channel].reachable(tx, people)
-            found += [one for one in those if one.delivery.person_id not in known]
-        return found
-
-    def _taken(self, tx: Transaction, one: Due) -> InHand:
+    def _letter(self, tx: Transaction, one: Due) -> Letter:
         row, notice = one.delivery, one.notice
-        assert row.lease_until is not None
         title, text = self._write(notice.words, notice.facts)
         phone = None
         if row.channel is Channel.SMS and one.phone_sealed is not None:
             phone = tx.vault.open(row.person_id, one.phone_sealed)
-        letter = Letter(
+        return Letter(
             dedupe_key=row.dedupe_key,
             person_id=row.person_id,
             template=notice.words,
             facts=letter_facts(notice.facts),
             title=title,
             text=text,
-            page=page_of(notice),
+            page=page_of(notice, self._pages),
             phone=phone,
             link=one.link,
         )
-        return InHand(row.id, row.lease_until, row.channel, letter)
 
     # ---- send -----------------------------------------------------------------------------
 
-    async def _send(self, in_hand: Sequence[InHand]) -> list[tuple[InHand, Sent]]:
+    async def _send(
+        self, channel: Channel, in_hand: Sequence[InHand]
+    ) -> list[tuple[InHand, Sent | None]]:
+        """What became of each; None where it was not begun in time."""
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def one(item: InHand) -> tuple[InHand, Sent]:
+        async def one(item: InHand) -> tuple[InHand, Sent | None]:
             async with room:
+                if self.stopping or self._db.clock() >= item.until:
+                    return item, None
                 try:
-                    return item, await self._channels[item.channel].send(item.letter)
+                    return item, await self._channels[channel].send(item.letter)
                 except Exception as error:  # a fault in an adapter must not hold up the others
-                    log.error("channel", channel=item.channel, error_type=type(error).__name__)
+                    log.error("channel", channel=channel, error_type=type(error).__name__)
                     return item, Sent(Outcome.RETRY_LATER, error=type(error).__name__)
 
         return list(await asyncio.gather(*(one(item) for item in in_hand)))
 
     # ---- record ---------------------------------------------------------------------------
 
-    async def record(self, tx: Transaction, results: Sequence[tuple[InHand, Sent]]) -> None:
+    async def record(
+        self, tx: Transaction, channel: Channel, results: Sequence[tuple[InHand, Sent | None]]
+    ) -> None:
         """What another sender took over meanwhile, because our lease had run out, is its own."""
         held = await queries.held(tx, {item.id: item.lease_until for item, _ in results})
+        taken = {
+            item.letter.dedupe_key
+            for item, result in results
+            if result is not None and result.outcome is Outcome.SENT
+        }
+        back_again = await self._channels[channel].taken_back(tx, taken) if taken else set()
         unreached: list[Delivery] = []
         sent: list[Delivery] = []
         back: list[tuple[UUID, date]] = []
@@ -188,17 +214,19 @@ class Sender(Rounds):
             row = held.get(item.id)
             if row is None:
                 continue
-            if result.outcome is Outcome.SENT:
-                _finish(row, DeliveryState.SENT, tx.now)
+            if result is None:
+                _put_back(tx, row, back)
+                continue
+            if result.outcome is Outcome.SENT and row.dedupe_key not in back_again:
+                finish(row, DeliveryState.SENT, tx.now)
                 row.reference = result.reference
                 sent.append(row)
                 continue
-            self._not_sent(tx, row, result)
+            gone = Sent(Outcome.REFUSED, error="taken_back")
+            self._not_sent(tx, row, gone if row.dedupe_key in back_again else result)
             if row.state is not DeliveryState.WAITING:
                 unreached.append(row)
-                if row.charged is not None:
-                    back.append((row.person_id, row.charged))
-                    row.charged = None
+                _uncharge(row, back)
         await queries.refund(tx, back)
         notices = await _notices(tx, [*unreached, *sent])
         if sent:
@@ -206,7 +234,7 @@ class Sender(Rounds):
             reached = {row.notice_id for row in sent}
             await queries.drop_waiting(tx, reached, but={row.id for row in sent})
             await self._prove(tx, _proofs(sent, notices))
-        await self._go_on(tx, [(row, notices[row.notice_id]) for row in unreached])
+        await go_on(tx, [(row, notices[row.notice_id]) for row in unreached])
 
     def _not_sent(self, tx: Transaction, row: Delivery, result: Sent) -> None:
         row.lease_until = None
@@ -217,52 +245,43 @@ class Sender(Rounds):
             row.last_error = error
         elif result.outcome in (Outcome.RETRY_LATER, Outcome.FAULTY):
             log.error("delivery given up", channel=row.channel, attempts=row.attempts, code=error)
-            _finish(row, DeliveryState.DEAD, tx.now, error=error)
+            finish(row, DeliveryState.DEAD, tx.now, error=error)
         else:
-            _finish(row, DeliveryState.IMPOSSIBLE, tx.now, error=error)
-
-    async def _go_on(self, tx: Transaction, unreached: Sequence[tuple[Delivery, Notice]]) -> None:
-        """The next step of each chain, at once; none where the chain ends."""
-        following = [
-            (row, notice)
-            for row, notice in unreached
-            if row.step + 1 < len(policy().chains[row.chain].steps)
-        ]
-        if not following:
-            return
-        grids = await queries.grids_of(tx, [notice for _, notice in following])
-        await queries.insert_steps(
-            tx,
-            [
-                delivery(
-                    tx,
-                    notice_id=row.notice_id,
-                    person_id=row.person_id,
-                    community_id=row.community_id,
-                    chain=row.chain,
-                    step=row.step + 1,
-                    urgency=row.urgency,
-                    next_try=policy().loud_from(tx.now),
-                    grid_id=grids.get(row.notice_id),
-                )
-                for row, _ in following
-            ],
-        )
+            finish(row, DeliveryState.IMPOSSIBLE, tx.now, error=error)
 
 
-def _finish(
-    row: Delivery, state: DeliveryState, now: datetime, *, error: str | None = None
-) -> None:
-    row.state, row.done_at, row.lease_until, row.last_error = state, now, None, error
+def _taken(tx: Transaction, one: Due, letter: Letter) -> InHand:
+    row, attempts = one.delivery, policy().attempts
+    row.attempts += 1
+    row.lease_until = tx.now + timedelta(seconds=attempts.lease_seconds)
+    ends = [
+        row.lease_until - timedelta(seconds=attempts.margin_seconds),
+        policy().quiet_from(tx.now),
+    ]
+    if one.poll_closes_at is not None:
+        ends.append(one.poll_closes_at)
+    return InHand(row.id, row.lease_until, min(ends), letter)
+
+
+def _put_back(tx: Transaction, row: Delivery, back: list[tuple[UUID, date]]) -> None:
+    """As if it had not been taken up."""
+    row.attempts -= 1
+    row.lease_until, row.next_try = None, policy().loud_from(max(row.next_try, tx.now))
+    _uncharge(row, back)
+
+
+def _uncharge(row: Delivery, back: list[tuple[UUID, date]]) -> None:
+    if row.charged is not None:
+        back.append((row.person_id, row.charged))
+        row.charged = None
 
 
 def _unspent(rows: Iterable[Delivery]) -> list[tuple[UUID, date]]:
     """What was charged at an earlier attempt for deliveries that ended without going out."""
-    back = []
+    back: list[tuple[UUID, date]] = []
     for row in rows:
-        if row.charged is not None and row.state is not DeliveryState.WAITING:
-            back.append((row.person_id, row.charged))
-            row.charged = None
+        if row.state is not DeliveryState.WAITING:
+            _uncharge(row, back)
     return back
 
 
@@ -295,12 +314,6 @@ async def _notices(tx: Transaction, rows: Sequence[Delivery]) -> dict[UUID, Noti
     return await queries.notices_of(tx, {row.notice_id for row in rows}) if rows else {}
 
 
-LEDGER: Mapping[Channel, NoticeChannel] = {
-    Channel.WECHAT: NoticeChannel.WECHAT,
-    Channel.SMS: NoticeChannel.SMS,
-}
-
-
 def _proofs(sent: Sequence[Delivery], notices: Mapping[UUID, Notice]) -> list[Proof]:
     return [
         Proof(
@@ -309,7 +322,7 @@ def _proofs(sent: Sequence[Delivery], notices: Mapping[UUID, Notice]) -> list[Pr
             channel=LEDGER[row.channel],
             at=row.done_at,
             evidence=NoticeEvidence.ACCEPTED,
-            reference=f"delivery {row.id}",
+            reference=reference(row),
         )
         for row in sent
         if (poll_id := notices[row.notice_id].poll_id) is not None and row.done_at is not None
@@ -327,10 +340,11 @@ def letter_facts(facts: Mapping[str, Any]) -> dict[str, str | int | datetime]:
     return found
 
 
-def page_of(notice: Notice) -> str:
-    """Where in the client the notice leads; codes and ids only."""
+def page_of(notice: Notice, pages: Mapping[str, str]) -> str:
+    """Where in the client the notice leads; codes and ids only. ``pages`` names the page for each
+    kind of thing."""
     if notice.poll_id is not None:
-        return f"pages/poll/poll?id={notice.poll_id}"
+        return f"{pages['poll']}?id={notice.poll_id}"
     if notice.topic_id is not None:
-        return f"pages/topic/topic?id={notice.topic_id}"
-    return "pages/notices/notices"
+        return f"{pages['topic']}?id={notice.topic_id}"
+    return pages["notices"]

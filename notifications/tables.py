@@ -78,6 +78,7 @@ class Delivery(Row, table=True):
     __table_args__ = (
         Index(
             "ix_delivery_due",
+            "channel",
             "urgency",
             "next_try",
             "id",

@@ -44,6 +44,14 @@ class FakeWechat:
         """The user refuses a template in the settings of the app."""
         await self._tell("refuse-subscription", openid=openid, template_id=template_id)
 
+    async def receipt(self, errcode: int, **more: Any) -> None:
+        """What the receipt of the next message (or of the next ``n``) says."""
+        await self._tell("receipt", errcode=errcode, **more)
+
+    async def pages(self, *pages: str) -> None:
+        """The pages of the released version."""
+        await self._tell("pages", pages=list(pages))
+
     async def media_verdict(self, plan: str) -> None:
         """What becomes of the next media check."""
         await self._tell("media-verdict", plan=plan)

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-import secrets
 
 from fastapi import APIRouter, Request
 
@@ -14,7 +13,10 @@ from api.fake_wechat.tokens import AccessTokens, answered
 def router(fake: FakeWechat, tokens: AccessTokens) -> APIRouter:
     routes = APIRouter()
 
-    def keyed(access_token: str | None, openid: str, signature: str, sig_method: str) -> User:
+    def keyed(
+        path: str, access_token: str | None, openid: str, signature: str, sig_method: str
+    ) -> User:
+        fake.count(path)
         tokens.check(access_token)
         user = fake.user(openid)
         key = (user.session_key or "").encode()
@@ -28,7 +30,7 @@ def router(fake: FakeWechat, tokens: AccessTokens) -> APIRouter:
         openid: str, signature: str, sig_method: str, access_token: str | None = None
     ) -> dict[str, object]:
         try:
-            keyed(access_token, openid, signature, sig_method)
+            keyed("/wxa/checksession", access_token, openid, signature, sig_method)
         except Refused as refused:
             return fake.refusal(refused.errcode)
         return {"errcode": 0, "errmsg": "ok"}
@@ -38,15 +40,16 @@ def router(fake: FakeWechat, tokens: AccessTokens) -> APIRouter:
         openid: str, signature: str, sig_method: str, access_token: str | None = None
     ) -> dict[str, object]:
         try:
-            user = keyed(access_token, openid, signature, sig_method)
+            user = keyed("/wxa/resetusersessionkey", access_token, openid, signature, sig_method)
         except Refused as refused:
             return fake.refusal(refused.errcode)
-        user.session_key = base64.b64encode(secrets.token_bytes(16)).decode()
+        user.session_key = base64.b64encode(fake.source.randbytes(16)).decode()
         return {"errcode": 0, "errmsg": "ok", "openid": openid, "session_key": user.session_key}
 
     @routes.get("/cgi-bin/getcallbackip")
     async def addresses(access_token: str | None = None) -> dict[str, object]:
         try:
+            fake.count("/cgi-bin/getcallbackip")
             tokens.check(access_token)
         except Refused as refused:
             return fake.refusal(refused.errcode)

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import secrets
 import struct
 import zlib
 from datetime import timedelta
@@ -10,7 +9,7 @@ from datetime import timedelta
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.fake_wechat.state import PAGES, FakeWechat, Refused
+from api.fake_wechat.state import FakeWechat, Refused
 from api.fake_wechat.tokens import AccessTokens, answered, body_of
 
 SCENE = re.compile(r"[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]{1,32}")
@@ -57,7 +56,7 @@ def _code(fake: FakeWechat, asked: dict[str, object]) -> bytes:
     scene, page, width = asked.get("scene"), asked.get("page"), asked.get("width", 430)
     if not isinstance(scene, str) or not SCENE.fullmatch(scene):
         raise Refused(40129)
-    if page is not None and asked.get("check_path", True) and page not in PAGES:
+    if page is not None and asked.get("check_path", True) and page not in fake.pages:
         raise Refused(41030)
     if not isinstance(width, int) or not 280 <= width <= 1280:
         raise Refused(47001)
@@ -67,13 +66,13 @@ def _code(fake: FakeWechat, asked: dict[str, object]) -> bytes:
 
 def _link(fake: FakeWechat, jump: dict[str, object], asked: dict[str, object], prefix: str) -> str:
     path, query, days = jump.get("path"), str(jump.get("query", "")), asked.get("expire_interval")
-    if path not in PAGES:
+    if path not in fake.pages:
         raise Refused(40165)
     if len(query) > 1024:
         raise Refused(40212)
     if asked.get("expire_type") != 1 or not isinstance(days, int) or not 1 <= days <= 30:
         raise Refused(85401)
-    link = prefix + secrets.token_urlsafe(8)
+    link = prefix + fake.word(8)
     ends = fake.now() + timedelta(days=days)
     fake.links.append({"link": link, "path": path, "query": query, "ends": ends.isoformat()})
     return link

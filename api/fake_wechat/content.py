@@ -1,6 +1,6 @@
 """Content checks. Marker words in a text script its verdict; the control plane scripts media."""
 
-import secrets
+from datetime import timedelta
 
 from fastapi import APIRouter, Request
 
@@ -9,6 +9,7 @@ from api.fake_wechat.state import APP_ID, FRESH, FakeWechat, Refused, User
 from api.fake_wechat.tokens import AccessTokens, answered
 
 LONGEST = 2500
+LONGEST_LOOK = timedelta(minutes=30)
 MARKERS = {
     "【违法】": ("risky", 20006),
     "【辱骂】": ("risky", 20003),
@@ -54,7 +55,7 @@ def _text(fake: FakeWechat, asked: dict[str, object]) -> dict[str, object]:
     if len(content) > LONGEST:
         raise Refused(47001)
     suggest, label = next((v for marker, v in MARKERS.items() if marker in content), ("pass", 100))
-    trace_id = secrets.token_hex(8)
+    trace_id = fake.hex(8)
     fake.checks.append(
         {"openid": user.openid, "content": content, "suggest": suggest, "trace_id": trace_id}
     )
@@ -74,15 +75,29 @@ def _text(fake: FakeWechat, asked: dict[str, object]) -> dict[str, object]:
     }
 
 
+def _begin(fake: FakeWechat, openid: str, trace_id: str) -> None:
+    """One more medium is looked at; whatever has had no event for half an hour never gets one."""
+    now = fake.now()
+    running = {
+        trace: at
+        for trace, at in fake.media_running.get(openid, {}).items()
+        if at > now - LONGEST_LOOK
+    }
+    fake.media_running[openid] = running | {trace_id: now}
+    together = len(fake.media_running[openid])
+    fake.media_overlap[openid] = max(fake.media_overlap[openid], together)
+
+
 async def _media(fake: FakeWechat, pusher: Pusher, asked: dict[str, object]) -> dict[str, object]:
     user = _visitor(fake, asked)
     if asked.get("media_type") not in (1, 2) or not asked.get("media_url"):
         raise Refused(44002)
     plan = fake.media_plans.pop(0) if fake.media_plans else "pass"
-    trace_id = secrets.token_hex(8)
+    trace_id = fake.hex(8)
     fake.checks.append(
         {"openid": user.openid, "url": asked["media_url"], "plan": plan, "trace_id": trace_id}
     )
+    _begin(fake, user.openid, trace_id)
     suggest = plan if plan in ("pass", "review", "risky") else "pass"
     event: dict[str, object] = {
         "appid": APP_ID,

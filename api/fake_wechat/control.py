@@ -74,6 +74,16 @@ class MediaIn(_In):
     ]
 
 
+class PagesIn(_In):
+    pages: list[str]
+
+
+class ReceiptIn(_In):
+    errcode: int
+    status: str = "failed:system failed"
+    n: int = 1
+
+
 class ListenerIn(_In):
     """Where and how to push."""
 
@@ -156,6 +166,18 @@ def router(fake: FakeWechat, tokens: AccessTokens, pusher: Pusher) -> APIRouter:
         subscribe.refuse(fake, pusher, _user(asked.openid), asked.template_id)
         return asked
 
+    @routes.post("/pages")
+    async def pages(asked: PagesIn) -> PagesIn:
+        """These are the pages of the released version."""
+        fake.pages = tuple(asked.pages)
+        return asked
+
+    @routes.post("/receipt")
+    async def receipt(asked: ReceiptIn) -> ReceiptIn:
+        """What the receipts of the next ``n`` messages say; WeChat takes them all the same."""
+        fake.receipts += [(str(asked.errcode), asked.status)] * asked.n
+        return asked
+
     @routes.post("/media-verdict")
     async def media_verdict(asked: MediaIn) -> MediaIn:
         """What becomes of the next media check; several queue up."""
@@ -226,6 +248,7 @@ def router(fake: FakeWechat, tokens: AccessTokens, pusher: Pusher) -> APIRouter:
             "phone_charges": list(fake.charges),
             "messages": list(fake.messages),
             "checks": list(fake.checks),
+            "media_overlap": dict(fake.media_overlap),
             "codes": list(fake.codes),
             "links": list(fake.links),
             "waiting": list(pusher.waiting),

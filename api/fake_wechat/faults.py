@@ -2,12 +2,25 @@
 
 import asyncio
 import ipaddress
+import socket
+import struct
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.fake_wechat.state import FakeWechat, Fault
 from api.fake_wechat.tokens import AccessTokens
+
+RESETTABLE = "minyi.connection"
+
+
+class Resettable(HttpToolsProtocol):
+    """uvicorn's HTTP, which lets the application have the connection to break it."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {RESETTABLE: {"transport": self.transport}}
 
 
 class Faults:
@@ -39,7 +52,7 @@ class Faults:
                 await _cut(send)
                 return
             case Fault(kind="reset"):  # not even looked at
-                await _cut(send)
+                await _reset(scope)
                 return
             case Fault(kind="drip", seconds=seconds):
                 await _drip(send, seconds)
@@ -66,6 +79,15 @@ def _from_here(scope: Scope) -> bool:
 
 async def _nowhere(message: Message) -> None:
     pass
+
+
+async def _reset(scope: Scope) -> None:
+    """The other side hears that the connection is no more, and not one byte of an answer."""
+    transport: asyncio.Transport = scope["extensions"][RESETTABLE]["transport"]
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    await asyncio.sleep(0.01)  # the server has heard, too, and does not look for an answer
 
 
 async def _cut(send: Send) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import secrets
 from datetime import timedelta
 
 from fastapi import APIRouter, Response
@@ -49,7 +48,7 @@ def _log_in(fake: FakeWechat, js_code: str | None, app_id: str) -> dict[str, obj
     if user.risk:
         raise Refused(40226)
     user.visited_at = fake.now()
-    user.session_key = base64.b64encode(secrets.token_bytes(16)).decode()
+    user.session_key = base64.b64encode(fake.source.randbytes(16)).decode()
     answer: dict[str, object] = {"session_key": user.session_key, "openid": user.openid}
     return answer if user.unionid is None else answer | {"unionid": user.unionid}
 

@@ -1,8 +1,8 @@
 """Logging in from a browser inside WeChat: a page with the user's choices, and the exchange."""
 
 import json
-import secrets
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from html import escape
 from urllib.parse import urlencode
 
@@ -11,10 +11,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.fake_wechat.state import H5_APP_ID, FakeWechat, Refused, User, check_app
 
+LIFE = timedelta(seconds=7200)
+
 
 def router(fake: FakeWechat) -> APIRouter:
     routes = APIRouter()
     refresh_tokens: dict[str, str] = {}
+    given_tokens: dict[str, tuple[str, datetime]] = {}
+    """Of users, by the token: not the app's own, which opens nothing here."""
 
     @routes.get("/connect/oauth2/authorize", response_class=HTMLResponse)
     async def authorize(
@@ -62,11 +66,12 @@ def router(fake: FakeWechat) -> APIRouter:
         return _text(fake, exchange)
 
     def tokens_for(user: User) -> dict[str, object]:
-        refresh = secrets.token_urlsafe(40)
+        refresh, token = fake.word(40), fake.word(40)
         refresh_tokens[refresh] = user.openid
+        given_tokens[token] = (user.openid, fake.now() + LIFE)
         given: dict[str, object] = {
-            "access_token": secrets.token_urlsafe(40),
-            "expires_in": 7200,
+            "access_token": token,
+            "expires_in": int(LIFE.total_seconds()),
             "refresh_token": refresh,
             "openid": user.openid,
             "scope": "snsapi_base",
@@ -89,6 +94,16 @@ def router(fake: FakeWechat) -> APIRouter:
     @routes.get("/sns/userinfo")
     async def user_info(openid: str = "", access_token: str = "") -> Response:
         def told() -> dict[str, object]:
+            fake.count("/sns/userinfo")
+            if not access_token:
+                raise Refused(41001)
+            whose, ends = given_tokens.get(access_token, (None, fake.now()))
+            if whose is None:
+                raise Refused(40014)
+            if ends <= fake.now():
+                raise Refused(42001)
+            if whose != openid:
+                raise Refused(40003)
             user = fake.user(openid)
             return {"openid": user.openid, "nickname": "微信用户", "headimgurl": ""}
 

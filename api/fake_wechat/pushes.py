@@ -4,8 +4,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import os
-import secrets
 import struct
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -106,12 +104,15 @@ class Pusher:
 
     async def check(self, *, good: bool = True) -> tuple[int, str]:
         """The console's check of the address."""
-        query = self._query("" if good else "x") | {"echostr": secrets.token_hex(8)}
+        query = self._query("" if good else "x") | {"echostr": self.fake.hex(8)}
         async with self._http() as http:
             answer = await http.get(self.url, params=query)
         return answer.status_code, "echo" if answer.text == query["echostr"] else answer.text
 
     async def _push(self, told: dict[str, Any], mode: Mode, mutate: Mutation | None) -> list[int]:
+        if told["Event"] == "wxa_media_check":
+            running = self.fake.media_running.get(told["FromUserName"], {})
+            running.pop(str(told.get("trace_id")), None)
         query, body = self._request(told, mode, mutate)
         self.last = (query, body)
         statuses: list[int] = []
@@ -137,7 +138,10 @@ class Pusher:
         return httpx.AsyncClient(timeout=self.timeout, trust_env=False, verify=False)  # noqa: S501
 
     def _query(self, spoil: str = "", *, back: int = 0) -> dict[str, str]:
-        stamp, nonce = str(int(self.fake.now().timestamp()) - back), str(secrets.randbelow(10**10))
+        stamp, nonce = (
+            str(int(self.fake.now().timestamp()) - back),
+            str(self.fake.source.randrange(10**10)),
+        )
         return {
             "signature": sign(self.token + spoil, stamp, nonce),
             "timestamp": stamp,
@@ -155,7 +159,8 @@ class Pusher:
         if mode == "plain" or mutate == "plaintext":
             return query, plain
         app_id = "wxsomebodyelse" if mutate == "wrong_app" else APP_ID
-        sealed = encrypt(self.key, app_id, plain, bad_padding=mutate == "wrong_padding")
+        salt, spoilt = self.fake.source.randbytes(16), mutate == "wrong_padding"
+        sealed = encrypt(self.key, app_id, plain, salt=salt, bad_padding=spoilt)
         if mutate == "truncated":
             sealed = sealed[:-24]
         signed = sign(self.token, query["timestamp"], query["nonce"], sealed)
@@ -163,7 +168,8 @@ class Pusher:
             signed = "0" * 40
         query |= {"encrypt_type": "aes", "msg_signature": signed}
         if mutate == "other_body":  # signed for one text, sent with another
-            sealed = encrypt(self.key, app_id, plain.replace(b"gh_fake", b"gh_evil"))
+            other = plain.replace(b"gh_fake", b"gh_evil")
+            sealed = encrypt(self.key, app_id, other, salt=salt)
         envelope: dict[str, Any] = {"ToUserName": "gh_fake", "Encrypt": sealed}
         if mode == "compatible":
             envelope = told | envelope
@@ -189,9 +195,10 @@ def sign(*parts: str) -> str:
     return hashlib.sha1("".join(sorted(parts)).encode(), usedforsecurity=False).hexdigest()
 
 
-def encrypt(key: str, app_id: str, text: bytes, *, bad_padding: bool = False) -> str:
+def encrypt(key: str, app_id: str, text: bytes, *, salt: bytes, bad_padding: bool = False) -> str:
+    """``salt`` is sixteen random bytes."""
     aes = base64.b64decode(key + "=")
-    padded = os.urandom(16) + struct.pack(">I", len(text)) + text + app_id.encode()
+    padded = salt + struct.pack(">I", len(text)) + text + app_id.encode()
     pad = 32 - len(padded) % 32
     padded += bytes([pad]) * (pad - 1) + bytes([33 if bad_padding else pad])
     encryptor = Cipher(algorithms.AES(aes), modes.CBC(aes[:16])).encryptor()

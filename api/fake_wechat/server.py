@@ -1,10 +1,12 @@
 """The fake, wired; ``minyi fake-wechat`` serves it."""
 
+import random
+
 from fastapi import FastAPI
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.fake_wechat import account, codes, content, control, login, oauth, phone, subscribe, tokens
-from api.fake_wechat.faults import Faults
+from api.fake_wechat.faults import Faults, Resettable
 from api.fake_wechat.pushes import Pusher
 from api.fake_wechat.state import (
     APP_ID,
@@ -35,11 +37,12 @@ class NotInProduction(Exception):
     """Whoever reaches the fake can log in as anybody."""
 
 
-def build_fake(*, clock: Clock = system_clock) -> FastAPI:
-    """A fresh fake. NotInProduction if MINYI_PRODUCTION is set."""
+def build_fake(*, clock: Clock = system_clock, source: random.Random | None = None) -> FastAPI:
+    """A fresh fake, whose codes and keys come from ``source``. NotInProduction if MINYI_PRODUCTION
+    is set."""
     if Surroundings().production:
         raise NotInProduction("the fake WeChat does not run in production")
-    fake = FakeWechat(clock)
+    fake = FakeWechat(clock, source or random.SystemRandom())
     access, pusher = AccessTokens(fake), Pusher(fake)
     app = FastAPI(title="Fake WeChat", docs_url=None, redoc_url=None, openapi_url=None)
     for router in (
@@ -54,6 +57,7 @@ def build_fake(*, clock: Clock = system_clock) -> FastAPI:
         control.router(fake, access, pusher),
     ):
         app.include_router(router)
+    app.state.http = Resettable
     app.add_middleware(Faults, fake=fake, tokens=access)
     return app
 

@@ -1,6 +1,7 @@
 """What the fake remembers: the app, its users, their codes, what was charged, and its clock."""
 
-import secrets
+import base64
+import random
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -12,8 +13,8 @@ H5_APP_ID = "wxfa4e000000000002"
 H5_SECRET = "fake-secret-of-the-service-account"  # noqa: S105
 PUSH_TOKEN = "FAKEPUSHTOKEN"  # noqa: S105
 PUSH_KEY = "FAKE" * 10 + "key"
-PAGES = ("pages/topic/topic", "pages/poll/poll", "pages/meeting/meeting")
-"""Of the released version."""
+PAGES = ("pages/topic/topic", "pages/poll/poll", "pages/meeting/meeting", "pages/notices/notices")
+"""Of the released version, until the control plane names others."""
 FRESH = timedelta(hours=2)
 """So long after a visit a user's words can be checked."""
 
@@ -119,6 +120,8 @@ class FakeWechat:
     """Start again with ``reset``; the clock goes on from where it stands."""
 
     clock: Callable[[], datetime]
+    source: random.Random = field(default_factory=random.SystemRandom)
+    """Of all that is random here: a seeded one makes two runs alike."""
     skew: timedelta = timedelta()
     users: dict[str, User] = field(default_factory=dict)
     login_codes: dict[str, Code] = field(default_factory=dict)
@@ -127,12 +130,19 @@ class FakeWechat:
     """The openid of each phone number that was paid for."""
     oauth_codes: dict[str, Code] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
+    pages: tuple[str, ...] = PAGES
+    receipts: list[tuple[str, str]] = field(default_factory=list)
+    """Code and status of the next receipts; after them, success."""
     messages: list[dict[str, object]] = field(default_factory=list)
     """Subscription messages that were taken, in order."""
     checks: list[dict[str, object]] = field(default_factory=list)
     """Texts and media that were checked, with what came of it."""
     media_plans: list[str] = field(default_factory=list)
     """What happens to the next media checks: see ``content.py``."""
+    media_running: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    """By openid, the media that are looked at, until the event has been pushed."""
+    media_overlap: Counter[str] = field(default_factory=Counter)
+    """By openid, the most that were looked at together."""
     codes: list[dict[str, object]] = field(default_factory=list)
     links: list[dict[str, object]] = field(default_factory=list)
     quotas: dict[str, Quota] = field(default_factory=dict)
@@ -144,9 +154,17 @@ class FakeWechat:
 
     def reset(self) -> None:
         """Forget everything but the time."""
-        fresh = FakeWechat(self.clock, self.skew)
+        fresh = FakeWechat(self.clock, self.source, self.skew)
         for kept in fields(self):
             setattr(self, kept.name, getattr(fresh, kept.name))
+
+    def hex(self, count: int) -> str:
+        """So many random bytes as digits."""
+        return self.source.randbytes(count).hex()
+
+    def word(self, count: int) -> str:
+        """So many random bytes as letters that may stand in an address."""
+        return base64.urlsafe_b64encode(self.source.randbytes(count)).rstrip(b"=").decode()
 
     def user(self, openid: object) -> User:
         if not isinstance(openid, str) or openid not in self.users:
@@ -169,12 +187,12 @@ class FakeWechat:
         quota.seen.append(now)
 
     def new_code(self, codes: dict[str, Code], openid: str, app_id: str) -> str:
-        code = secrets.token_hex(16)
+        code = self.hex(16)
         codes[code] = Code(openid, app_id, self.now() + CODE_LIFE)
         return code
 
     def refusal(self, errcode: int, what: str = "") -> dict[str, object]:
-        rid = f"{int(self.now().timestamp()):08x}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
+        rid = f"{int(self.now().timestamp()):08x}-{self.hex(4)}-{self.hex(4)}"
         message = " ".join(filter(None, (MESSAGES.get(errcode, "error"), what)))
         return {"errcode": errcode, "errmsg": f"{message} rid: {rid}"}
 

@@ -5,7 +5,7 @@ import re
 from fastapi import APIRouter, Request
 
 from api.fake_wechat.pushes import Pusher
-from api.fake_wechat.state import PAGES, FakeWechat, Refused, User
+from api.fake_wechat.state import FakeWechat, Refused, User
 from api.fake_wechat.tokens import AccessTokens, answered
 from api.fake_wechat.values import fits
 
@@ -47,7 +47,7 @@ def _send(fake: FakeWechat, pusher: Pusher, asked: dict[str, object]) -> dict[st
     if template is None:
         raise Refused(40037)
     page = str(asked.get("page") or "")
-    if page and page.partition("?")[0] not in PAGES:
+    if page and page.partition("?")[0] not in fake.pages:
         raise Refused(41030)
     if asked.get("miniprogram_state") not in ("formal", "trial", "developer"):
         raise Refused(47001)
@@ -56,6 +56,7 @@ def _send(fake: FakeWechat, pusher: Pusher, asked: dict[str, object]) -> dict[st
         raise Refused(43101)
     if not template.long_term:
         user.credits[template.template_id] -= 1
+    code, status = fake.receipts.pop(0) if fake.receipts else ("0", "success")
     msg_id = 3_000_000_000 + len(fake.messages)
     fake.messages.append({**asked, "msgid": msg_id, "at": fake.now().isoformat()})
     pusher.emit(
@@ -66,8 +67,8 @@ def _send(fake: FakeWechat, pusher: Pusher, asked: dict[str, object]) -> dict[st
                 {
                     "TemplateId": template.template_id,
                     "MsgID": str(msg_id),
-                    "ErrorCode": "0",
-                    "ErrorStatus": "success",
+                    "ErrorCode": code,
+                    "ErrorStatus": status,
                 }
             ]
         },

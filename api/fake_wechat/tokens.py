@@ -1,6 +1,5 @@
 """``/cgi-bin/stable_token`` and ``/cgi-bin/token``: two families of access tokens, kept apart."""
 
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -71,7 +70,7 @@ class AccessTokens:
         return {"access_token": self.plain, "expires_in": int(LIFE.total_seconds())}
 
     def _mint(self) -> str:
-        token = f"98_{secrets.token_urlsafe(100)}"
+        token = f"98_{self.fake.word(100)}"
         self.ends[token] = self.fake.now() + LIFE
         return token
 
@@ -82,6 +81,7 @@ def router(tokens: AccessTokens) -> APIRouter:
     @routes.post("/cgi-bin/stable_token")
     async def stable_token(request: Request) -> dict[str, object]:
         try:
+            tokens.fake.count("/cgi-bin/stable_token")
             asked = await body_of(request)
             check_app(asked.get("appid"), asked.get("secret"))
             if asked.get("grant_type") != "client_credential":
@@ -95,6 +95,7 @@ def router(tokens: AccessTokens) -> APIRouter:
         appid: str | None = None, secret: str | None = None, grant_type: str | None = None
     ) -> dict[str, object]:
         try:
+            tokens.fake.count("/cgi-bin/token")
             check_app(appid, secret)
             if grant_type != "client_credential":
                 raise Refused(40002)

@@ -7,7 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.dependencies import AnyActor, CurrentActor, Db
+from api.content_checks import passes_at_once
+from api.dependencies import AnyActor, App, CurrentActor, Db
+from api.errands import Means
 from api.idempotency import Once
 from api.pagination import CursorParam, Limit, Page, decode_cursor, encode_cursor
 from api.routes.feedback import NoticeOut
@@ -45,8 +47,9 @@ class SurveyOut(WireOut):
 
 
 class SurveyRatingIn(WireIn):
-    """``score``: 1 very dissatisfied to 5 very satisfied. ``themes`` are shown with how often each
-    was named; ``remark`` is for the community only."""
+    """``score``: 1 very dissatisfied to 5 very satisfied. ``themes`` that several people named, and
+    whose words passed a check, are shown with how often each was named; ``remark`` is for the
+    community only."""
 
     score: int = Field(ge=1, le=5)
     themes: list[Theme] = Field(default_factory=list, max_length=3)
@@ -110,12 +113,19 @@ async def get_survey(topic_id: UUID, db: Db, actor: AnyActor) -> SurveyOut:
 
 @router.put("/surveys/{survey_id}/answer")
 async def answer_survey(
-    survey_id: UUID, body: SurveyRatingIn, db: Db, actor: CurrentActor
+    survey_id: UUID, body: SurveyRatingIn, app: App, db: Db, actor: CurrentActor
 ) -> AnsweredOut:
     """Rate what was done, once, anonymously: that you answered is kept apart from what."""
+    means = Means(app.settings, app.db, app.wechat)
+    checked = await passes_at_once(means, actor.person_id, "、".join(body.themes))
     async with db.begin(actor) as tx:
         await surveys.answer_survey(
-            tx, survey_id, score=body.score, themes=body.themes, remark=body.remark
+            tx,
+            survey_id,
+            score=body.score,
+            themes=body.themes,
+            themes_checked=checked,
+            remark=body.remark,
         )
     return AnsweredOut(survey_id=survey_id)
 

@@ -174,6 +174,7 @@ class Person(Row, table=True):
     name_sealed: bytes | None = sealed()
     phone_sealed: bytes | None = sealed()
     phone_lookup: str | None = Field(default=None, max_length=64, unique=True)
+    phone_bound_at: datetime | None = maybe_when()  # null: the register's, which nobody showed
     registered: bool = flag()
     born_on: date | None = None
     same_as_id: UUID | None = maybe_ref("person.id")

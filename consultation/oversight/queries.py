@@ -348,10 +348,11 @@ class SurveyCounts:
     scores: dict[int, int]
     channels: dict[str, int]
     themes: list[str]
+    checked: set[str]
 
 
 async def count_answers(tx: Transaction, survey_id: UUID) -> SurveyCounts:
-    """What the database counts, and the themes as they were named."""
+    """What the database counts, the themes as they were named, and those that passed a check."""
     counted = await tx.session.exec(
         select(SurveyAnswer.score, SurveyAnswer.channel, func.count())
         .where(SurveyAnswer.survey_id == survey_id)
@@ -362,7 +363,14 @@ async def count_answers(tx: Transaction, survey_id: UUID) -> SurveyCounts:
     for score, channel, count in counted:
         scores[score] = scores.get(score, 0) + count
         channels[channel] = channels.get(channel, 0) + count
-    named = await tx.session.exec(
-        select(SurveyAnswer.themes).where(SurveyAnswer.survey_id == survey_id)
+    rows = await tx.session.exec(
+        select(SurveyAnswer.themes, SurveyAnswer.themes_checked).where(
+            SurveyAnswer.survey_id == survey_id
+        )
     )
-    return SurveyCounts(scores, channels, [theme for themes in named for theme in themes])
+    named: list[str] = []
+    checked = set[str]()
+    for themes, passed in rows:
+        named += themes
+        checked.update(themes if passed else ())
+    return SurveyCounts(scores, channels, named, checked)

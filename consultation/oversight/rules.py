@@ -1,7 +1,7 @@
 """THE RULES OF OVERSIGHT: dissent is explained and may stand; a survey publishes itself. No I/O."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -242,13 +242,20 @@ def count_survey(
     scores: Mapping[int, int],
     channels: Mapping[str, int],
     themes: Iterable[str],
+    checked: Collection[str],
     numbers: SurveyNumbers,
 ) -> SurveyResult:
     """The result, in integers: satisfied are scores 4 and 5; the score is low when they are fewer
-    than the configured share of the answers (S33)."""
+    than the configured share of the answers (S33). A theme is shown if enough people named it, and
+    if it is among the ``checked``: its words are a resident's own, and go out without a name."""
     answers = sum(scores.values())
     satisfied = scores.get(4, 0) + scores.get(5, 0)
-    named = sorted(Counter(themes).items(), key=lambda pair: (-pair[1], pair[0]))
+    often = (
+        (theme, n)
+        for theme, n in Counter(themes).items()
+        if n >= numbers.theme_least and theme in checked
+    )
+    named = sorted(often, key=lambda pair: (-pair[1], pair[0]))
     return SurveyResult(
         invited=invited,
         answers=answers,

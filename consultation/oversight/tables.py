@@ -9,6 +9,7 @@ from sqlmodel import Field
 from consultation.columns import (
     Row,
     choice,
+    flag,
     key,
     maybe_choice,
     maybe_ref,
@@ -109,5 +110,6 @@ class SurveyAnswer(Row, table=True):
     survey_id: UUID = ref("survey.id")
     score: int
     themes: list[str] = value(list[str])
+    themes_checked: bool = flag()  # a machine passed them, or staff entered them
     remark: str | None = maybe_text()
     channel: SurveyChannel = choice(SurveyChannel)

@@ -7,6 +7,7 @@ from sqlmodel import col, select
 from consultation.database import Transaction
 from consultation.polls.counting import Vote
 from consultation.polls.deeming import PROVES, DeemingNotAllowed, silent_votes
+from consultation.polls.notice_queries import stands
 from consultation.polls.notice_tables import VoterNotice
 from consultation.polls.presets import Silent
 from consultation.polls.queries import on_roll, votes_cast
@@ -41,6 +42,7 @@ async def votes_with_silent(tx: Transaction, poll: Poll) -> list[Vote]:
             *on_roll(poll),
             VoterNotice.poll_id == poll.id,
             col(VoterNotice.evidence).in_(PROVES),
+            stands(),
             col(RollEntry.person_id).is_not(None),
         )
         .distinct()

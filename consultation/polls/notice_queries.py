@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import ColumnElement, bindparam, insert, update
 from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, exists, func, select
 
 from consultation.community.tables import Household
 from consultation.database import Transaction
-from consultation.polls.notice_tables import VoterNotice
+from consultation.polls.notice_tables import VoterNotice, VoterNoticeRetraction
 from consultation.polls.queries import on_present_roll, on_roll
 from consultation.polls.rules import RolledUnit
+from consultation.polls.serving import NoticeChannel
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout, RollEntry
+
+
+def stands() -> ColumnElement[bool]:
+    """The proof was not retracted."""
+    return ~exists().where(col(VoterNoticeRetraction.notice_id) == col(VoterNotice.id))
 
 
 async def served_count(tx: Transaction, poll_id: UUID) -> int:
@@ -77,7 +83,9 @@ async def unserved(
 def _has_proof(poll: Poll) -> Any:
     return exists().where(
         and_(
-            col(VoterNotice.poll_id) == poll.id, col(VoterNotice.roll_entry_id) == col(RollEntry.id)
+            col(VoterNotice.poll_id) == poll.id,
+            col(VoterNotice.roll_entry_id) == col(RollEntry.id),
+            stands(),
         )
     )
 
@@ -120,16 +128,30 @@ async def proved(tx: Transaction, entry_ids: Collection[UUID]) -> set[UUID]:
     """Those of these places that have a proof already."""
     rows = await tx.session.exec(
         select(VoterNotice.roll_entry_id)
-        .where(col(VoterNotice.roll_entry_id).in_(entry_ids))
+        .where(col(VoterNotice.roll_entry_id).in_(entry_ids), stands())
         .distinct()
     )
     return set(rows)
 
 
+async def takes(
+    tx: Transaction, entry_ids: Collection[UUID]
+) -> dict[tuple[UUID, NoticeChannel], int]:
+    """By place and channel, how many proofs were retracted there."""
+    rows = await tx.session.exec(
+        select(VoterNotice.roll_entry_id, VoterNotice.channel, func.count())
+        .join(VoterNoticeRetraction, col(VoterNoticeRetraction.notice_id) == col(VoterNotice.id))
+        .where(col(VoterNotice.roll_entry_id).in_(entry_ids))
+        .group_by(col(VoterNotice.roll_entry_id), col(VoterNotice.channel))
+    )
+    return {(entry_id, NoticeChannel(channel)): count for entry_id, channel, count in rows}
+
+
 async def proofs_of(tx: Transaction, poll_id: UUID, entry_id: UUID) -> list[VoterNotice]:
+    """Those that stand."""
     rows = await tx.session.exec(
         select(VoterNotice)
-        .where(VoterNotice.poll_id == poll_id, VoterNotice.roll_entry_id == entry_id)
+        .where(VoterNotice.poll_id == poll_id, VoterNotice.roll_entry_id == entry_id, stands())
         .order_by(col(VoterNotice.at), col(VoterNotice.id))
     )
     return list(rows)
@@ -151,10 +173,12 @@ async def carry_proofs(tx: Transaction, poll: Poll) -> None:
                 col(after.person_id).is_not_distinct_from(col(before.person_id)),
             ),
         )
-        .where(VoterNotice.poll_id == poll.id, before.roll_version == poll.roll_version - 1)
+        .where(
+            VoterNotice.poll_id == poll.id, before.roll_version == poll.roll_version - 1, stands()
+        )
     )
     carried = [
-        proof.model_dump() | {"id": tx.new_id(), "roll_entry_id": entry_id}
+        proof.model_dump() | {"id": tx.new_id(), "roll_entry_id": entry_id, "take": 0}
         for proof, entry_id in rows
     ]
     connection = await tx.session.connection()

@@ -65,12 +65,14 @@ class Period(Frozen):
 
 
 class SurveyNumbers(Frozen):
-    """When a satisfaction survey has too few answers, when its score is low, and how many themes
-    its result shows; shares in whole percent."""
+    """When a satisfaction survey has too few answers, when its score is low, how many themes its
+    result shows, and how often each was named at least: what one or two people wrote might tell who
+    they are. Shares in whole percent."""
 
     minimum_share_percent: int = Field(ge=0, le=100)
     satisfied_percent: int = Field(ge=0, le=100)
     themes: int = Field(ge=1)
+    theme_least: int = Field(ge=2)
     basis: str
 
 

@@ -57,4 +57,9 @@ class Port(Protocol):
         """Never raises for what a provider does or says."""
         ...
 
+    async def taken_back(self, tx: Transaction, keys: Collection[str]) -> set[str]:
+        """Those of these messages of which the provider said, after it had taken them over, that
+        they did not arrive."""
+        ...
+
     async def close(self) -> None: ...

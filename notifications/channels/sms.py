@@ -33,6 +33,9 @@ class SmsOff:
     async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
         return set()
 
+    async def taken_back(self, tx: Transaction, keys: Collection[str]) -> set[str]:
+        return set()
+
     async def send(self, letter: Letter) -> Sent:
         return Sent(Outcome.NOT_REACHABLE, error="no_provider")
 
@@ -64,6 +67,7 @@ class HttpSms:
         self._templates = templates
         self._clock = clock
         self._nonce = nonce
+        self._whole = 2 * timeout  # an answer that drips in never times out by itself
         secure = url.startswith("https://")
         self._http = httpx.AsyncClient(timeout=timeout, trust_env=secure, verify=secure)
 
@@ -72,6 +76,9 @@ class HttpSms:
 
     async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
         return set(people)
+
+    async def taken_back(self, tx: Transaction, keys: Collection[str]) -> set[str]:
+        return set()
 
     async def send(self, letter: Letter) -> Sent:
         if letter.phone is None:
@@ -90,8 +97,9 @@ class HttpSms:
             ensure_ascii=False,
         ).encode()
         try:
-            answer = await self._http.post(self._url, content=body, headers=self._headers(body))
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(self._whole):
+                answer = await self._http.post(self._url, content=body, headers=self._headers(body))
+        except (httpx.HTTPError, TimeoutError) as error:
             return self._later(type(error).__name__)
         if answer.status_code == 429 or answer.status_code >= 500:
             return self._later(f"http_{answer.status_code}")
@@ -137,6 +145,9 @@ class FileSms:
 
     async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
         return set(people)
+
+    async def taken_back(self, tx: Transaction, keys: Collection[str]) -> set[str]:
+        return set()
 
     async def send(self, letter: Letter) -> Sent:
         if letter.phone is None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from consultation.database import Database, Transaction
 from notifications.accounts import with_account
 from notifications.channels import Letter, Outcome, Sent
+from notifications.wechat import ledger
 
 
 class SendSubscription(Protocol):
@@ -35,6 +36,9 @@ class WechatMessages:
 
     async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
         return await with_account(tx, people)
+
+    async def taken_back(self, tx: Transaction, keys: Collection[str]) -> set[str]:
+        return await ledger.undelivered(tx, keys)
 
     async def send(self, letter: Letter) -> Sent:
         outcome = await self._send(

@@ -20,6 +20,7 @@ from notifications.wechat.errors import (
     STALE_TOKEN,
     NotReached,
     Unavailable,
+    WechatError,
     failed,
     log,
     text_of,
@@ -35,6 +36,8 @@ EARLY = timedelta(seconds=300)
 """In its last five minutes a token may be followed by a new one; both work meanwhile."""
 SPREAD = timedelta(seconds=60)
 """Processes fetch the next token up to a minute apart, and keep any token for a minute."""
+LULL = timedelta(seconds=2)
+"""After a token could not be fetched nobody tries again for so long: who asks hears the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,10 @@ class Wechat:
         self._pause = pause
         self._draw = draw
         self._token: _Token | None = None
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[str] | None = None
+        self._failed: tuple[WechatError, datetime] | None = None
         self._whole = 2 * timeout  # an answer that drips in never times out by itself
+        self._longest = 4 * timeout  # token and tries and all
         secure = base_url.startswith("https://")
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -100,6 +105,8 @@ class Wechat:
         )
 
     async def close(self) -> None:
+        if self._fetching is not None:
+            self._fetching.cancel()
         await self._http.aclose()
 
     def app_and_secret(self) -> dict[str, str]:
@@ -145,28 +152,59 @@ class Wechat:
 
     async def access_token(self) -> str:
         """The stable token in normal mode, fetched once however many ask, and kept until five
-        minutes before its end. Never forced: that would kill the token of other processes."""
-        async with self._fetching:
-            now = self._clock()
-            if self._token is not None and now < self._token.good_until:
-                return self._token.text
-            answer = await self.ask(
-                STABLE_TOKEN, body={"grant_type": "client_credential"} | self.app_and_secret()
-            )
-            text = text_of(STABLE_TOKEN, answer, "access_token")
-            try:
-                life = timedelta(seconds=int(answer["expires_in"]))
-            except (KeyError, TypeError, ValueError):
-                raise failed(STABLE_TOKEN, answer) from None
-            spread = self._draw(0, 1) * SPREAD
-            self._token = _Token(text, now + max(life - EARLY - spread, min(life, SPREAD)))
-            return text
+        minutes before its end; who waits for one that cannot be had hears so together. Never
+        forced: that would kill the token of other processes."""
+        now = self._clock()
+        if self._token is not None and now < self._token.good_until:
+            return self._token.text
+        if self._failed is not None and now < self._failed[1]:
+            raise _same(self._failed[0])
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch_token())
+            self._fetching.add_done_callback(self._fetched)
+        try:
+            return await asyncio.shield(self._fetching)
+        except WechatError as error:
+            raise _same(error) from None
+
+    def _fetched(self, fetching: asyncio.Task[str]) -> None:
+        self._fetching = self._failed = None
+        if fetching.cancelled():
+            return
+        error = fetching.exception()
+        if isinstance(error, WechatError):
+            self._failed = error, self._clock() + LULL
+
+    async def _fetch_token(self) -> str:
+        now = self._clock()
+        answer = await self.ask(
+            STABLE_TOKEN, body={"grant_type": "client_credential"} | self.app_and_secret()
+        )
+        text = text_of(STABLE_TOKEN, answer, "access_token")
+        try:
+            life = timedelta(seconds=int(answer["expires_in"]))
+        except (KeyError, TypeError, ValueError):
+            raise failed(STABLE_TOKEN, answer) from None
+        spread = self._draw(0, 1) * SPREAD
+        self._token = _Token(text, now + max(life - EARLY - spread, min(life, SPREAD)))
+        return text
 
     def _drop(self, refused: str) -> None:
         if self._token is not None and self._token.text == refused:
             self._token = None
 
     async def _with_token(
+        self, endpoint: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None
+    ) -> dict[str, Any] | bytes:
+        """In bounded time, so that a lease on what is being sent outlives it."""
+        try:
+            async with asyncio.timeout(self._longest):
+                return await self._renewing(endpoint, query, body)
+        except TimeoutError:
+            log.warning("wechat failed", endpoint=endpoint, error_type="TimeoutError")
+            raise Unavailable(endpoint) from None
+
+    async def _renewing(
         self, endpoint: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None
     ) -> dict[str, Any] | bytes:
         token = await self.access_token()
@@ -231,3 +269,8 @@ class Wechat:
         content = json.dumps(body, ensure_ascii=False).encode()
         headers = {"content-type": "application/json"}
         return await self._http.post(endpoint, params=query, content=content, headers=headers)
+
+
+def _same(error: WechatError) -> WechatError:
+    """For one more who waited for the same answer."""
+    return type(error)(error.endpoint, error.errcode, error.rid)

@@ -10,8 +10,11 @@ import structlog
 log = structlog.get_logger("minyi")
 
 BUSY = -1
+UNFIT = 47003
 STALE_TOKEN = frozenset({40001, 40014, 42001})
 _RID = re.compile(r"rid:\s*([0-9a-f-]{8,})")
+_KEY = re.compile(r"\bdata\.([a-z_]{1,20}[0-9]{1,3})\.value\b")
+"""The key of a template whose value WeChat does not take; the value itself is never repeated."""
 
 
 class WechatError(Exception):
@@ -75,7 +78,7 @@ ERRORS: Mapping[int, type[WechatError]] = {
     40226: UserRestricted,
     45011: TooOften,
     43101: NoSubscription,
-    47003: Faulty,
+    UNFIT: Faulty,
     40037: Faulty,
     41030: Faulty,
     40129: Faulty,
@@ -100,6 +103,9 @@ def failed(endpoint: str, answer: Mapping[str, Any]) -> WechatError:
         errcode = int(answer["errcode"])
     except (KeyError, TypeError, ValueError):
         errcode = None
+    if errcode == UNFIT:
+        key = _KEY.search(str(answer.get("errmsg", "")))
+        log.error("wechat value refused", endpoint=endpoint, rid=rid, key=key[1] if key else None)
     log.warning("wechat refused", endpoint=endpoint, errcode=errcode, rid=rid)
     kind = Unavailable if errcode is None else ERRORS.get(errcode, Unavailable)
     return kind(endpoint, errcode, rid)

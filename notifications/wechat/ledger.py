@@ -6,7 +6,7 @@ the sends since then that were not taken back. An accept of a long-term template
 refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,6 +18,7 @@ from sqlmodel import col, func, select
 from consultation.database import Transaction
 from notifications.wechat.tables import (
     AccountKind,
+    SendState,
     SubscriptionAccept,
     SubscriptionCredit,
     SubscriptionReceipt,
@@ -163,6 +164,63 @@ async def accounts_with_credits(
         .order_by(credits.desc(), col(WechatAccount.last_login_at).desc())
     )
     return [(account, count) for account, count in rows]
+
+
+# ---- receipts -----------------------------------------------------------------------------
+
+
+async def receipts_wait(tx: Transaction, account_id: UUID) -> None:
+    """A receipt and the answer to the request that it is about may be written down at once: each
+    then waits for the other, so that the second one finds what the first one wrote."""
+    await tx.session.exec(
+        select(WechatAccount.id)
+        .where(WechatAccount.id == account_id)
+        .with_for_update(key_share=True)
+    )
+
+
+async def note_receipt(tx: Transaction, told: SubscriptionReceipt) -> SubscriptionSend | None:
+    """Keep WeChat's word on a message; the first word stands. The message, if that says that it
+    did not arrive and we had taken it for sent: now it is not. Its credit stays spent, because
+    WeChat took it from the user's count when it took the message."""
+    insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    await receipts_wait(tx, told.account_id)
+    await tx.session.exec(
+        insert(SubscriptionReceipt)
+        .values(**told.model_dump())
+        .on_conflict_do_nothing(index_elements=["msg_id"])
+    )
+    kept = await tx.session.get(SubscriptionReceipt, told.msg_id)
+    if kept is None or kept.errcode == 0:
+        return None
+    rows = await tx.session.exec(
+        select(SubscriptionSend)
+        .where(
+            SubscriptionSend.account_id == kept.account_id,
+            SubscriptionSend.msg_id == kept.msg_id,
+            SubscriptionSend.state == SendState.SENT,
+        )
+        .with_for_update()
+    )
+    send = rows.first()
+    if send is not None:
+        send.state, send.errcode = SendState.NOT_SENT, kept.errcode
+    return send
+
+
+async def undelivered(tx: Transaction, keys: Collection[str]) -> set[str]:
+    """Those of these delivery keys whose message WeChat took, and did not deliver."""
+    rows = await tx.session.exec(
+        select(SubscriptionSend.delivery_key).where(
+            col(SubscriptionSend.delivery_key).in_(keys),
+            SubscriptionSend.state == SendState.NOT_SENT,
+            col(SubscriptionSend.msg_id).is_not(None),
+        )
+    )
+    return {key for key in rows if key is not None}
+
+
+# ---- looking up ---------------------------------------------------------------------------
 
 
 async def account_of_openid(tx: Transaction, app_id: str, openid: str) -> WechatAccount | None:

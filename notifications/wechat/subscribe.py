@@ -34,7 +34,12 @@ from notifications.wechat.errors import (
     failed,
     log,
 )
-from notifications.wechat.tables import SendState, SubscriptionSend, WechatAccount
+from notifications.wechat.tables import (
+    SendState,
+    SubscriptionReceipt,
+    SubscriptionSend,
+    WechatAccount,
+)
 from notifications.wechat.templates import Fact, TemplateKind, TemplateSpec, Unfit, fill
 
 SEND = "/cgi-bin/message/subscribe/send"
@@ -49,7 +54,8 @@ class SendOutcome(StrEnum):
     NO_CREDIT = "no_credit"
     """By our ledger the person has accepted no message of this template that is left."""
     REFUSED = "refused"
-    """WeChat says that the person refused or used up what we counted; the ledger is empty now."""
+    """WeChat says that the person refused or used up what we counted, and the ledger is empty now;
+    or that it did not deliver a message which it had taken (its receipt)."""
     NOT_REACHABLE = "not_reachable"
     """No account in the mini-program, or this template is not set up here."""
     RETRY_LATER = "retry_later"
@@ -112,13 +118,14 @@ async def _claim(
         account = next(one for one, _ in accounts if one.id == earlier.account_id)
         if earlier.state is SendState.SENT:
             return SendOutcome.SENT
+        if earlier.state is SendState.NOT_SENT and earlier.msg_id is not None:
+            return SendOutcome.REFUSED
         if earlier.state is SendState.SENDING and tx.now < earlier.at + IN_HAND:
             return SendOutcome.RETRY_LATER
         if earlier.spent:  # it may have gone out
             receipt = await ledger.receipt_for(tx, earlier)
             if receipt is not None:
-                earlier.state, earlier.msg_id = SendState.SENT, receipt.msg_id
-                return SendOutcome.SENT
+                return _by_receipt(earlier, receipt)
             earlier.state, earlier.at = SendState.SENDING, tx.now
             return _Claim(account, earlier.id)
     if (await ledger.settle(tx, account.id, spec)).credits < 1:
@@ -137,6 +144,17 @@ async def _claim(
     tx.session.add(row)
     await ledger.settle(tx, account.id, spec)
     return _Claim(account, row.id)
+
+
+def _by_receipt(row: SubscriptionSend, receipt: SubscriptionReceipt) -> SendOutcome:
+    """What WeChat's own word makes of a message."""
+    row.msg_id = receipt.msg_id
+    if receipt.errcode == 0:
+        row.state = SendState.SENT
+        return SendOutcome.SENT
+    log.warning("subscription message undelivered", errcode=receipt.errcode)
+    row.state, row.errcode = SendState.NOT_SENT, receipt.errcode
+    return SendOutcome.REFUSED
 
 
 async def _earlier(tx: Transaction, account_ids: list[UUID], key: str) -> SubscriptionSend | None:
@@ -158,6 +176,7 @@ async def _note(
     error: WechatError | None,
 ) -> SendOutcome:
     """Write down what WeChat answered; a message that surely did not go out costs no credit."""
+    await ledger.receipts_wait(tx, claim.account.id)
     row = await tx.session.get(SubscriptionSend, claim.send_id, with_for_update=True)
     if row is None:  # the account was erased meanwhile
         return SendOutcome.NOT_REACHABLE if error else SendOutcome.SENT
@@ -166,8 +185,11 @@ async def _note(
     match error:
         case None:
             row.state, row.msg_id = SendState.SENT, msg_id
-            return SendOutcome.SENT
-        case Unavailable(errcode=None) if not isinstance(error, NotReached):
+            receipt = msg_id and await tx.session.get(SubscriptionReceipt, msg_id)
+            return _by_receipt(row, receipt) if receipt else SendOutcome.SENT
+        case Unavailable(errcode=None, endpoint=endpoint) if endpoint == SEND and not isinstance(
+            error, NotReached
+        ):  # the rest failed for want of a token, before anything was sent
             row.state = SendState.UNSURE
             return outcome
         case NoSubscription():

@@ -83,7 +83,7 @@ class SendState(StrEnum):
     SENDING = "sending"  # asked for; if it stays so, the process died on the way
     SENT = "sent"
     UNSURE = "unsure"  # no intelligible answer: it may have gone out
-    NOT_SENT = "not_sent"
+    NOT_SENT = "not_sent"  # refused; with a ``msg_id``, taken by WeChat and not delivered
 
 
 class SubscriptionSend(Row, table=True):
@@ -181,7 +181,7 @@ class MediaCheck(Row, table=True):
     id: UUID = key()
     community_id: UUID = ref("node.id")
     topic_id: UUID | None = maybe_ref("topic.id")
-    person_id: UUID = ref("person.id", index=False)
+    person_id: UUID = ref("person.id")
     url: str = Field(max_length=1000)
     kind: int
     state: CheckState = choice(CheckState)

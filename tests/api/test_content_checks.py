@@ -549,3 +549,65 @@ async def test_a_person_decides_about_a_medium(house: House, clock: ManualClock)
 
     assert (review["cause"], review["text"]) == ("no_recent_visit", None)
     assert (await decide(house, review["id"], **HIDE)).json()["state"] == "hidden"
+
+
+async def test_media_of_one_person_are_checked_one_after_the_other_and_of_two_at_once(
+    house: House, clock: ManualClock
+) -> None:
+    await house.account("resident1", "o1")
+    await house.account("resident2", "o2")
+    for _ in range(5):
+        await a_picture(house, "pass", "resident1")
+    await a_picture(house, "risky", "resident2")
+
+    async def asked() -> list[str]:
+        return sorted(one["openid"] for one in (await house.fake.outbox())["checks"])
+
+    assert await asked() == ["o1", "o2"]
+    for answered in range(2, 6):
+        await house.deliver(times=2)
+        assert (await asked()).count("o1") == answered
+    await house.deliver()
+
+    assert (await house.fake.outbox())["media_overlap"] == {"o1": 1, "o2": 1}
+    states = [check.state for check in await house.rows(MediaCheck)]
+    assert (states.count(CheckState.PASS), states.count(CheckState.RISKY)) == (5, 1)
+
+
+async def test_a_verdict_that_never_comes_lets_the_next_medium_be_checked(
+    house: House, clock: ManualClock
+) -> None:
+    await house.account("resident1", "o1")
+    await a_picture(house, "never")
+    clock.advance(minutes=20)
+    await a_picture(house, "pass")
+    assert len((await house.fake.outbox())["checks"]) == 1
+    clock.advance(minutes=15)
+    await house.fake.visit("o1")
+    await house.errands()
+    await house.deliver()
+
+    states = [check.state for check in await house.rows(MediaCheck)]
+    assert sorted(states) == [CheckState.ERROR, CheckState.PASS]
+    assert (await house.fake.outbox())["media_overlap"] == {"o1": 1}
+
+
+async def test_many_errands_at_once_still_ask_about_one_medium_of_a_person(house: House) -> None:
+    await house.account("resident1", "o1")
+    async with house.db.begin(Actor(person_id=house.world.id("resident1"))) as tx:
+        for _ in range(6):
+            await ask_for_media_check(
+                tx,
+                house.services.settings,
+                id=uuid4(),
+                url="https://files.minyi.test/1.png",
+                kind=MediaKind.IMAGE,
+                community_id=house.world.community.id,
+                topic_id=None,
+            )
+    await asyncio.gather(*(house.services.errands.run_due() for _ in range(3)))
+    for _ in range(6):
+        await house.deliver()
+
+    assert (await house.fake.outbox())["media_overlap"] == {"o1": 1}
+    assert {check.state for check in await house.rows(MediaCheck)} == {CheckState.PASS}

@@ -1,16 +1,21 @@
 """The fake's newer interfaces keep the facts of the contract file: shapes, limits, refusals."""
 
+import asyncio
 import hashlib
 import hmac
 import json
+import random
 import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from api.fake_wechat.pushes import Pusher
-from api.fake_wechat.state import APP_ID, H5_APP_ID, H5_SECRET, PAGES, FakeWechat
+from api.fake_wechat.server import build_fake
+from api.fake_wechat.state import APP_ID, H5_APP_ID, H5_SECRET, PAGES, SECRET, FakeWechat
+from api.server import serving
 from notifications.wechat import client, codes, content, links, oauth, subscribe
 from notifications.wechat.tables import SceneKind
 from tests.conftest import ManualClock
@@ -76,7 +81,7 @@ def test_the_client_asks_where_the_facts_say() -> None:
     assert codes.SCENE.pattern == FACTS["code"]["scene_pattern"]
     assert [one.value for one in content.Suggestion] == FACTS["text_check"]["suggestions"]
     assert {kind.value: n for kind, n in subscribe.KINDS.items()} == FACTS["templates"]["types"]
-    assert len(PAGES) == len(SceneKind)
+    assert len(PAGES) == len(SceneKind) + 1  # and the inbox
 
 
 # ---- messages -----------------------------------------------------------------------------
@@ -315,6 +320,92 @@ async def test_a_browser_login_has_the_known_shape_and_its_codes_their_life(
     old = await fake_wechat.oauth_code("h1")
     await fake_wechat.advance(FACTS["oauth"]["code_seconds"])
     assert (await exchange(old)).json()["errcode"] == 40029
+
+
+async def test_a_profile_is_told_for_the_users_own_token_and_no_other(
+    fake_wechat: Fake, token: str
+) -> None:
+    for openid in ("h1", "h2"):
+        await fake_wechat.user(openid)
+    app = {"appid": H5_APP_ID, "secret": H5_SECRET, "grant_type": "authorization_code"}
+    code = await fake_wechat.oauth_code("h1")
+    exchanged = await fake_wechat.http.get(oauth.OAUTH, params=app | {"code": code})
+    own = exchanged.json()["access_token"]
+
+    async def told(openid: str = "h1", **query: str) -> dict[str, Any]:
+        found = await fake_wechat.http.get("/sns/userinfo", params={"openid": openid} | query)
+        return found.json()
+
+    assert (await told(access_token=own))["openid"] == "h1"
+    assert (await told())["errcode"] == 41001
+    assert (await told(access_token="invented"))["errcode"] == 40014
+    assert (await told(access_token=token))["errcode"] == 40014  # the app's own opens nothing here
+    assert (await told("h2", access_token=own))["errcode"] == 40003
+    await fake_wechat.advance(7200)
+    assert (await told(access_token=own))["errcode"] == 42001
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", "/cgi-bin/stable_token"),
+        ("get", "/cgi-bin/token"),
+        ("get", "/wxa/checksession"),
+        ("get", "/wxa/resetusersessionkey"),
+        ("get", "/cgi-bin/getcallbackip"),
+        ("get", "/sns/userinfo"),
+        ("get", "/wxaapi/newtmpl/gettemplate"),
+    ],
+)
+async def test_every_path_counts_its_quota(fake_wechat: Fake, method: str, path: str) -> None:
+    await fake_wechat.quota(path, per_minute=1, per_day=2)
+    query = {"openid": "o1", "signature": "x", "sig_method": "hmac_sha256"}
+
+    async def errcode() -> int:
+        body = {"json": {}} if method == "post" else {}
+        answer = await fake_wechat.http.request(method, path, params=query, **body)
+        return answer.json()["errcode"]
+
+    assert await errcode() not in (45009, 45011)
+    assert await errcode() == 45011
+    await fake_wechat.advance(60)
+    assert await errcode() not in (45009, 45011)
+    await fake_wechat.advance(60)
+    assert await errcode() == 45009
+
+
+async def test_a_reset_is_one_of_the_connection_and_a_lost_answer_an_end_too_soon(
+    fake_wechat: Fake,
+) -> None:
+    await fake_wechat.fault("/cgi-bin/stable_token", "reset")
+    host, port = fake_wechat.http.base_url.host, fake_wechat.http.base_url.port or 80
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+    await fake_wechat.fault("/cgi-bin/stable_token", "reset")
+    with pytest.raises(httpx.ReadError):
+        await fake_wechat.http.post("/cgi-bin/stable_token", json={})
+    await fake_wechat.fault("/cgi-bin/stable_token", "lost")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await fake_wechat.http.post("/cgi-bin/stable_token", json={})
+
+
+async def test_a_seed_makes_two_runs_alike(clock: ManualClock) -> None:
+    async def run(seed: int) -> list[str]:
+        app = build_fake(clock=clock, source=random.Random(seed))
+        async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+            fake = Fake(url, http)
+            await fake.user("o1", phone="19900000001")
+            codes = [await fake.login_code("o1"), await fake.phone_code("o1")]
+            body = {"appid": APP_ID, "secret": SECRET, "grant_type": "client_credential"}
+            given = (await http.post("/cgi-bin/stable_token", json=body)).json()
+            login = {"appid": APP_ID, "secret": SECRET, "grant_type": "authorization_code"}
+            session = await http.get("/sns/jscode2session", params=login | {"js_code": codes[0]})
+            return [*codes, given["access_token"], session.json()["session_key"]]
+
+    assert await run(1) == await run(1) != await run(2)
 
 
 async def test_the_leaked_token_is_the_stable_one(fake_wechat: Fake, token: str) -> None:

@@ -14,16 +14,21 @@ from sqlalchemy import text
 from sqlmodel import select
 
 from api import logs
+from api.content_checks import ask_for_check
 from api.fake_wechat.state import APP_ID, PUSH_KEY, PUSH_TOKEN, SECRET
 from api.settings import Settings
 from api.tables import IdempotencyRecord, LoginSession
 from consultation.community.tables import Person, Residence
+from consultation.deliberation.review_rules import ReviewSubject
 from consultation.deliberation.tables import Post
 from consultation.jobs import Job
 from consultation.polls.tables import Ballot
+from consultation.topics.states import State
 from notifications.wechat.subscribe import SEND, send_subscription
 from notifications.wechat.tables import (
     AccountKind,
+    CheckState,
+    ContentCheck,
     Push,
     PushNonce,
     SubscriptionAccept,
@@ -36,6 +41,7 @@ from tests.conftest import ManualClock
 from tests.contract.seeded import seed
 from tests.fake_wechat import FakeWechat, bearer, log_in
 from tests.live import Start
+from tests.world import a_topic
 
 POPUP = "subscribe_msg_popup_event"
 ACCEPT = {"List": [{"TemplateId": "T-poll", "SubscribeStatusString": "accept", "PopupScene": "0"}]}
@@ -290,6 +296,52 @@ async def test_a_phone_that_is_taken_back_is_deleted_and_what_it_proved_must_be_
     assert bound.status_code == 200
     me = (await house.http.get("/v1/me", headers=bearer(session))).json()
     assert me["residences"][0]["level"] == 2
+
+
+async def test_a_phone_that_was_bound_since_outlives_a_late_event(
+    house: House, clock: ManualClock
+) -> None:
+    session = await log_in(house.http, house.fake, "o1", phone="13800000001")
+    bind = {"code": await house.fake.phone_code("o1")}
+    await house.http.post("/v1/me/phone", headers=bearer(session), json=bind)
+    clock.advance(minutes=1)
+    event = "user_authorization_revoke"
+    taken_back = {"OpenID": "o1", "RevokeInfo": "8", "CreateTime": int(clock.now.timestamp())}
+    clock.advance(minutes=1)
+    bind = {"code": await house.fake.phone_code("o1")}
+    again = await house.http.post("/v1/me/phone", headers=bearer(session), json=bind)
+    assert again.status_code == 200
+    await house.push(event, "o1", data=taken_back)
+
+    assert await outcomes(house) == [(event, "before this phone")]
+    assert (await house.http.get("/v1/me", headers=bearer(session))).json()["phone"] is not None
+    clock.advance(minutes=1)
+    await house.push(event, "o1", data={"OpenID": "o1", "RevokeInfo": "8"})
+    assert (await house.http.get("/v1/me", headers=bearer(session))).json()["phone"] is None
+
+
+async def test_a_revocation_does_not_wait_for_checks_of_content_that_hang(house: House) -> None:
+    await house.account("resident1")
+    await house.fake.fault("/wxa/msg_sec_check", "slow", seconds=3, n=99)
+    topic = await a_topic(house.db, house.world, state=State.DRAFT)
+    for _ in range(6):
+        async with house.db.begin(house.world.as_("resident1")) as tx:
+            await ask_for_check(
+                tx,
+                house.services.settings,
+                (ReviewSubject.TOPIC, topic.id, _ + 1),
+                community_id=house.world.community.id,
+                topic_id=topic.id,
+            )
+    await house.fake.push("user_authorization_revoke", "o1", data={"RevokeInfo": "8"})
+    house.services.errands.start()
+    try:
+        async with asyncio.timeout(2):
+            while (await house.person(house.world.id("resident1"))).phone_sealed:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert {c.state for c in await house.rows(ContentCheck)} == {CheckState.PENDING}
+    finally:
+        await house.services.errands.stop()
 
 
 async def test_what_a_grid_worker_saw_with_own_eyes_stays_when_the_phone_goes(house: House) -> None:

@@ -25,6 +25,21 @@ def test_every_setting_is_named() -> None:
     assert missing == []
 
 
+def test_no_setting_has_two_rows() -> None:
+    rows = [
+        line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if "MINYI_" in line
+    ]
+    named = [line.split("`")[1] for line in rows if line.startswith("| `MINYI_")]
+    assert len(named) == len(set(named)) >= len(Settings.model_fields)
+
+
+def test_it_is_said_that_the_fake_was_never_compared_with_the_live_service() -> None:
+    assert "Nobody has compared the fake WeChat with the live service" in (
+        ROOT / "README.md"
+    ).read_text("utf-8")
+    assert "模拟微信从未与真实的微信服务核对过" in (ROOT / "README.zh-CN.md").read_text("utf-8")
+
+
 def test_every_decision_record_has_its_five_headings() -> None:
     for record in sorted((ROOT / "consultation" / "decisions").glob("*.md")):
         text = record.read_text("utf-8")

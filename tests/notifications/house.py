@@ -23,6 +23,7 @@ from notifications.wechat.tables import AccountKind, WechatAccount
 from tests.conftest import ManualClock
 from tests.world import World
 
+PAGES = {kind: f"pages/{kind}/{kind}" for kind in ("topic", "poll", "meeting", "notices")}
 Answer = Callable[[Letter], Outcome]
 
 
@@ -41,6 +42,9 @@ class Scripted:
 
     async def reachable(self, tx: Transaction, people: Collection[UUID]) -> set[UUID]:
         return set(people)
+
+    async def taken_back(self, tx: Transaction, keys: Collection[str]) -> set[str]:
+        return set()
 
     async def send(self, letter: Letter) -> Sent:
         self.tried.append((self.clock.now, letter))
@@ -75,6 +79,7 @@ class House:
             {Channel.WECHAT: self.wechat, Channel.SMS: self.sms},
             write=write,
             prove=record_proofs,
+            pages=PAGES,
             source=random.Random(7),
         )
 

@@ -1,5 +1,6 @@
 """The SMS port: over real HTTP to a small provider that checks the signature, and into a file."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 
 from api.server import serving
 from notifications.channels import Letter, Outcome
@@ -200,3 +202,26 @@ async def test_nobody_without_a_phone_or_without_a_provider_is_reached(
 
 def test_a_letter_does_not_show_the_phone() -> None:
     assert PHONE not in repr(LETTER)
+
+
+async def test_a_gateway_whose_answer_drips_in_is_not_waited_for_to_the_end(
+    clock: ManualClock,
+) -> None:
+    """Each piece comes in time, so that no timeout of reading ever helps."""
+
+    async def drip() -> AsyncGenerator[bytes]:
+        for _ in range(100):
+            yield b" "
+            await asyncio.sleep(0.1)
+
+    app = FastAPI(openapi_url=None)
+    app.post("/messages")(lambda: StreamingResponse(drip(), media_type="application/json"))
+    async with serving(app) as base:
+        channel = sms(f"{base}/messages", clock, timeout=0.3)
+        begun = asyncio.get_running_loop().time()
+        result = await channel.send(LETTER)
+        took = asyncio.get_running_loop().time() - begun
+        await channel.close()
+
+    assert (result.outcome, result.error) == (Outcome.RETRY_LATER, "TimeoutError")
+    assert took < 1

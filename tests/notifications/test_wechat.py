@@ -1,6 +1,7 @@
 """The real client against the fake over real HTTP; both keep the facts in ``tests/contract``."""
 
 import asyncio
+import io
 import json
 import logging
 import random
@@ -10,17 +11,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 
+from api import logs
 from api.fake_wechat.state import APP_ID, SECRET
 from notifications.wechat import client as wechat
 from notifications.wechat.client import STABLE_TOKEN, TRIES, Wechat
 from notifications.wechat.errors import (
     CodeInvalid,
     CodeUsed,
+    Faulty,
     TooOften,
     Unavailable,
     UserRestricted,
     WechatError,
+    failed,
 )
 from notifications.wechat.login import LOGIN, code_to_session
 from notifications.wechat.phone import PHONE, phone_number
@@ -255,11 +260,63 @@ async def test_a_token_refused_by_one_word_and_upheld_by_the_other_ends_the_matt
     assert await fake_wechat.calls(STABLE_TOKEN) == 2
 
 
-async def test_a_token_without_life_is_none(client: Wechat, fake_wechat: FakeWechat) -> None:
+async def test_who_waits_for_a_token_that_does_not_come_hears_so_together(
+    client: Wechat, fake_wechat: FakeWechat, clock: ManualClock
+) -> None:
+    await fake_wechat.fault(STABLE_TOKEN, "slow", seconds=2, n=9)
+
+    async def refused() -> float:
+        with pytest.raises(Unavailable):
+            await client.access_token()
+        return asyncio.get_running_loop().time()
+
+    begun = asyncio.get_running_loop().time()
+    heard = await asyncio.gather(*(refused() for _ in range(30)))
+    assert max(heard) - begun < 3  # one after the other it would be fifteen
+    clock.advance(seconds=1.9)
+    await refused()  # and who comes a moment later need not wait at all
+    assert await fake_wechat.calls(STABLE_TOKEN) == 1
+    await fake_wechat.heal()
+    clock.advance(seconds=0.1)
+    assert await client.access_token()
+    assert await fake_wechat.calls(STABLE_TOKEN) == 2
+
+
+async def test_who_stops_waiting_for_a_token_takes_it_from_nobody(
+    client: Wechat, fake_wechat: FakeWechat
+) -> None:
+    await fake_wechat.fault(STABLE_TOKEN, "slow", seconds=0.2)
+    impatient, patient = (asyncio.create_task(client.access_token()) for _ in range(2))
+    await asyncio.sleep(0.05)
+    impatient.cancel()
+
+    assert await patient
+    assert await fake_wechat.calls(STABLE_TOKEN) == 1
+
+
+async def test_a_request_with_token_and_tries_ends_in_bounded_time(
+    client: Wechat, fake_wechat: FakeWechat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_pause", asyncio.sleep)
+    await fake_wechat.fault(STABLE_TOKEN, "slow", seconds=0.4)
+    await fake_wechat.fault(PHONE, "slow", seconds=0.45)  # answers, and then is busy
+    for _ in range(TRIES):
+        await fake_wechat.fault(PHONE, "errcode", n=1)
+    client._longest = 0.6
+    begun = asyncio.get_running_loop().time()
+    with pytest.raises(Unavailable):
+        await number(client, fake_wechat)
+    assert asyncio.get_running_loop().time() - begun < 2
+
+
+async def test_a_token_without_life_is_none(
+    client: Wechat, fake_wechat: FakeWechat, clock: ManualClock
+) -> None:
     await fake_wechat.fault(STABLE_TOKEN, "truncated")
 
     with pytest.raises(Unavailable):
         await number(client, fake_wechat)
+    clock.advance(seconds=2)
     assert await number(client, fake_wechat) == "19900000001"
 
 
@@ -306,6 +363,35 @@ async def test_too_many_phone_numbers_are_too_often(
 
     with pytest.raises(TooOften):
         await number(client, fake_wechat)
+
+
+# ---- alerts ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("errmsg", "key"),
+    [
+        ("argument invalid! data.thing1.value invalid rid: 6500-ab12-cd34", "thing1"),
+        ("argument invalid! data.character_string12.value is empty", "character_string12"),
+        ("argument invalid! 张三 13900000000 data.张三.value", None),
+        ("argument invalid!", None),
+    ],
+)
+def test_a_value_that_wechat_does_not_take_is_an_alert_that_names_its_key_and_nothing_else(
+    errmsg: str, key: str | None
+) -> None:
+    before = structlog.get_config()
+    stream = io.StringIO()
+    logs.configure(stream)
+    try:
+        error = failed("/send", {"errcode": 47003, "errmsg": errmsg})
+    finally:
+        structlog.configure(**before)
+
+    assert isinstance(error, Faulty)
+    [alert] = [json.loads(line) for line in stream.getvalue().splitlines() if '"error"' in line]
+    assert (alert["event"], alert.get("key")) == ("wechat value refused", key)
+    assert [one for one in ("张三", "139") if one in stream.getvalue()] == []
 
 
 # ---- silence ------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def at(timestamp: int) -> datetime:
 
 
 def sealed(plain: bytes, *, app_id: str = APP_ID) -> str:
-    return fake.encrypt(KEY, app_id, plain)
+    return fake.encrypt(KEY, app_id, plain, salt=os.urandom(16))
 
 
 def raw(padded: bytes) -> str:

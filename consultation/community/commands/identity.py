@@ -30,9 +30,12 @@ async def bind_phone(tx: Transaction, phone: str) -> UUID:
     elif owner.id != me.id:
         if await queries.is_provisional(tx, owner):
             raise PhoneInUse()
-        me.phone_sealed = me.phone_lookup = None  # an earlier one, less true than this
+        me.phone_sealed = me.phone_lookup = me.phone_bound_at = (
+            None  # an earlier one, less true than this
+        )
         await join(tx, me, owner)
     person = owner or me
+    person.phone_bound_at = tx.now
 
     await _verify_by_phone(tx, person)
     return person.id
@@ -48,6 +51,7 @@ async def person_with_phone(tx: Transaction, phone: str) -> UUID:
         tx.session.add(person)
         await tx.session.flush()
         await _keep_phone(tx, person, phone)
+    person.phone_bound_at = tx.now
     await _verify_by_phone(tx, person)
     return person.id
 
@@ -57,11 +61,12 @@ async def join(tx: Transaction, account: Person, registered: Person) -> None:
     as it was checked later, its phone. AccountNotProvisional if it holds anything more."""
     if not await queries.is_provisional(tx, account):
         raise AccountNotProvisional()
-    phone = queries.opened_phone(tx, account)
+    phone, bound_at = queries.opened_phone(tx, account), account.phone_bound_at
     account.same_as_id = registered.id
-    account.phone_sealed = account.phone_lookup = None
+    account.phone_sealed = account.phone_lookup = account.phone_bound_at = None
     await tx.session.flush()  # the phone must be free before another row takes it
     if phone is not None:
+        registered.phone_bound_at = bound_at
         await _keep_phone(tx, registered, phone)
     await _move_claims(tx, account, registered)
 

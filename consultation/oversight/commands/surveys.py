@@ -43,12 +43,15 @@ async def answer_survey(
     *,
     score: int,
     themes: Sequence[str] = (),
+    themes_checked: bool = False,
     remark: str | None = None,
 ) -> None:
     """One's own rating, 1 (very dissatisfied) to 5 (very satisfied). That one answered is kept,
-    what one answered is kept apart from it."""
+    what one answered is kept apart from it. ``themes_checked``: a machine had nothing against the
+    themes; without that, they are kept and never shown."""
     survey, _ = await queries.access_survey(tx, survey_id, Deed.RATE, answer=True)
-    await _answer(tx, survey, tx.person_id, score, themes, remark, channel=SurveyChannel.ONLINE)
+    answer = _row(tx, survey, score, themes, remark, SurveyChannel.ONLINE, checked=themes_checked)
+    await _answer(tx, survey, tx.person_id, answer)
 
 
 async def enter_survey_answer(
@@ -61,43 +64,46 @@ async def enter_survey_answer(
     remark: str | None = None,
     channel: SurveyChannel,
 ) -> None:
-    """A rating given on paper, or taken down for somebody by telephone or at the door."""
+    """A rating given on paper, or taken down for somebody by telephone or at the door, whose themes
+    the person who enters them has read."""
     survey, _ = await queries.access_survey(tx, survey_id, Deed.ENTER_SURVEY, answer=True)
     if channel is SurveyChannel.ONLINE:
         raise rules.ChannelNotAllowed(channel=channel.value)
-    await _answer(tx, survey, person_id, score, themes, remark, channel=channel)
+    answer = _row(tx, survey, score, themes, remark, channel, checked=True)
+    await _answer(tx, survey, person_id, answer)
 
 
-async def _answer(
+def _row(
     tx: Transaction,
     survey: Survey,
-    person_id: UUID,
     score: int,
     themes: Sequence[str],
     remark: str | None,
-    *,
     channel: SurveyChannel,
-) -> None:
+    *,
+    checked: bool,
+) -> SurveyAnswer:
+    return SurveyAnswer(
+        id=tx.new_id(),
+        community_id=survey.community_id,
+        survey_id=survey.id,
+        score=score,
+        themes=sorted(set(themes)),
+        themes_checked=checked,
+        remark=remark,
+        channel=channel,
+    )
+
+
+async def _answer(tx: Transaction, survey: Survey, person_id: UUID, answer: SurveyAnswer) -> None:
     rules.check_open(survey.state, closes_at=survey.closes_at, now=tx.now)
-    check_subject(remark or "", *themes)
+    check_subject(answer.remark or "", *answer.themes)
     taken = await queries.take_invitation(tx, survey.id, person_id)
     if taken is None:
         raise rules.NotInvited()
     if not taken:
         raise rules.SurveyAlreadyAnswered()
-
-    # no event: the journal would say who answered when, and so what
-    tx.session.add(
-        SurveyAnswer(
-            id=tx.new_id(),
-            community_id=survey.community_id,
-            survey_id=survey.id,
-            score=score,
-            themes=sorted(set(themes)),
-            remark=remark,
-            channel=channel,
-        )
-    )
+    tx.session.add(answer)  # no event: the journal would say who answered when, and so what
 
 
 async def close_survey(tx: Transaction, survey_id: UUID) -> None:
@@ -114,6 +120,7 @@ async def close_survey(tx: Transaction, survey_id: UUID) -> None:
         scores=counts.scores,
         channels=counts.channels,
         themes=counts.themes,
+        checked=counts.checked,
         numbers=numbers,
     )
 

@@ -137,11 +137,14 @@ async def _put_in(
     if not entered:
         return 0
     before = await queries.proved(tx, {place.id for place, _ in entered})
+    takes = await queries.takes(tx, {place.id for place, _ in entered})
+    for _, row in entered:
+        row.take = takes.get((row.roll_entry_id, row.channel), 0)
     insert: Any = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
     statement = (
         insert(VoterNotice)
         .values([row.model_dump() for _, row in entered])
-        .on_conflict_do_nothing(index_elements=["poll_id", "roll_entry_id", "channel"])
+        .on_conflict_do_nothing(index_elements=["poll_id", "roll_entry_id", "channel", "take"])
         .returning(VoterNotice.id)
     )
     new = set((await tx.session.exec(statement)).scalars())

@@ -54,4 +54,4 @@ async def rate(
     db: Database, world: World, survey: Survey, name: str, score: int, *themes: str
 ) -> None:
     async with db.begin(world.as_(name)) as tx:
-        await surveys.answer_survey(tx, survey.id, score=score, themes=themes)
+        await surveys.answer_survey(tx, survey.id, score=score, themes=themes, themes_checked=True)

@@ -116,7 +116,11 @@ def test_the_closing_instant_is_too_late() -> None:
 
 
 def count(
-    *scores: int, invited: int = 312, channels: dict[str, int] | None = None, themes: str = ""
+    *scores: int,
+    invited: int = 312,
+    channels: dict[str, int] | None = None,
+    themes: str = "",
+    checked: str | None = None,
 ) -> SurveyResult:
     """``scores``: how many very satisfied, satisfied, so so, dissatisfied, very dissatisfied."""
     return rules.count_survey(
@@ -124,6 +128,7 @@ def count(
         scores=dict(zip((5, 4, 3, 2, 1), scores, strict=True)),
         channels=channels or {},
         themes=list(themes),
+        checked=set(themes if checked is None else checked),
         numbers=NUMBERS,
     )
 
@@ -135,6 +140,7 @@ def test_the_satisfaction_page_of_the_charging_sheds() -> None:
         scores={5: 96, 4: 88, 3: 27, 2: 12, 1: 5},
         channels={"online": 171, "paper": 41, "assisted": 16},
         themes=["高峰排队"] * 30 + ["雨天积水"] * 20 + ["希望增加夜间巡查"] * 9,
+        checked={"高峰排队", "雨天积水", "希望增加夜间巡查"},
         numbers=NUMBERS,
     )
 
@@ -165,12 +171,23 @@ def test_a_survey_that_nobody_answered_is_not_low_and_not_sufficient() -> None:
 
 
 def test_the_ten_themes_named_most_are_shown_in_a_fixed_order() -> None:
-    result = count(1, 0, 0, 0, 0, themes="aabbbcdefghijkl")
+    result = count(1, 0, 0, 0, 0, themes="a" * 4 + "b" * 5 + "cdefghijkl" * 3)
     assert [(t.theme, t.count) for t in result.themes] == [
-        ("b", 3),
-        ("a", 2),
-        *((letter, 1) for letter in "cdefghij"),
+        ("b", 5),
+        ("a", 4),
+        *((letter, 3) for letter in "cdefghij"),
     ]
+
+
+def test_a_theme_that_few_named_or_that_passed_no_check_is_not_shown() -> None:
+    least = NUMBERS.theme_least
+    assert least >= 3
+    named = "a" * least + "b" * (least - 1) + "c" * 9
+    result = count(9, 0, 0, 0, 0, themes=named, checked="ab")
+
+    assert [(t.theme, t.count) for t in result.themes] == [("a", least)]
+    assert "主要意见:a(3)。" in rules.survey_text(result, NUMBERS)
+    assert "主要意见" not in rules.survey_text(count(9, 0, 0, 0, 0, themes="abc"), NUMBERS)
 
 
 def test_a_low_score_is_answered_with_a_date_ahead() -> None:

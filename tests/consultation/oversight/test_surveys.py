@@ -247,7 +247,7 @@ async def test_the_system_publishes_a_bad_result_as_it_is(
     assert published.result is not None
     assert published.result.scores == [1, 1, 0, 1, 0]
     assert published.result.channels == {"online": 2, "paper": 1, "assisted": 0}
-    assert [(t.theme, t.count) for t in published.result.themes] == [("积水", 2)]
+    assert published.result.themes == []  # two people are few enough to be guessed at
     assert (published.result.low_score, published.result.sample_sufficient) == (True, True)
     async with db.read() as tx:
         document = (
