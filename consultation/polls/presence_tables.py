@@ -2,8 +2,7 @@
 
 from uuid import UUID
 
-from consultation.columns import Row, key, same
-from consultation.polls.tables import of_the_roll
+from consultation.columns import Row, ref
 
 
 class PollPresence(Row, table=True):
@@ -11,8 +10,6 @@ class PollPresence(Row, table=True):
     These rows, all of them inserted at once, are the base of the vote: who signs in later attends
     the meeting and is not in it."""
 
-    __table_args__ = (of_the_roll(),)
-
-    poll_id: UUID = key()
-    roll_entry_id: UUID = key()
-    community_id: UUID = same()
+    poll_id: UUID = ref("poll.id", primary_key=True)
+    roll_entry_id: UUID = ref("roll_entry.id", primary_key=True)
+    community_id: UUID = ref("node.id", index=False)
