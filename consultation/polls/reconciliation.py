@@ -40,12 +40,14 @@ class CastFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperFacts:
-    """``issued`` and ``fates`` by form number; ``entered`` are forms with two people's entries.
+    """``issued`` and ``fates`` by form number, ``at_door`` those of the issued that were brought to
+    a home; ``entered`` are forms with two people's entries.
     ``sheets`` are what two people entered alike of a confidential poll, where forms are envelopes:
     number of the sheet and whether it could be read; None of a named poll."""
 
     printed: int = 0
     issued: frozenset[int] = frozenset()
+    at_door: frozenset[int] = frozenset()
     fates: Mapping[int, FormFate] = field(default_factory=dict)
     entered: frozenset[int] = frozenset()
     sheets: Mapping[int, bool] | None = None
@@ -97,10 +99,12 @@ class ChannelLine(Frozen):
 
 class PaperLine(Frozen):
     """``printed`` = ``returned`` + ``spoiled`` + ``unused`` + ``kept`` + ``late`` + ``missing`` +
-    ``unaccounted``; ``issued`` of them went to voters."""
+    ``unaccounted``; ``issued`` of them went to voters, ``issued_at_door`` of these to their homes.
+    """
 
     printed: int
     issued: int
+    issued_at_door: int
     returned: int
     spoiled: int
     unused: int
@@ -150,6 +154,26 @@ class Reconciliation(Frozen):
     proxies: ProxyLine
     differences: list[Difference]
     reconciles: bool
+
+
+class FormsIssued(Frozen):
+    """What is told of a poll before its close, to whoever counts: what went out, and nothing that
+    grows with a ballot. What came back would be turnout vote by vote, beside the steps in which
+    it is shown, and who watches it would learn which ballot came when (trust 5.2, rule 6)."""
+
+    eligible: int
+    printed: int
+    issued: int
+    issued_at_door: int
+
+
+def forms_issued(report: Reconciliation) -> FormsIssued:
+    return FormsIssued(
+        eligible=report.eligible,
+        printed=report.paper.printed,
+        issued=report.paper.issued,
+        issued_at_door=report.paper.issued_at_door,
+    )
 
 
 def reconcile(facts: LedgerFacts) -> Reconciliation:
@@ -269,6 +293,7 @@ def _paper(facts: PaperFacts) -> PaperLine:
     return PaperLine(
         printed=facts.printed,
         issued=len(facts.issued),
+        issued_at_door=len(facts.at_door),
         **{fate.value: met[fate] for fate in FormFate},
         unaccounted=facts.printed - met.total(),
     )

@@ -142,7 +142,9 @@ async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
         sheets = await sheets_entered(tx, poll) if printed else {}
     if not printed:
         return PaperFacts(sheets=sheets)
-    issued = select(PaperIssue.form, literal("issued")).where(PaperIssue.poll_id == poll.id)
+    issued = select(PaperIssue.form, type_coerce(PaperIssue.channel, String)).where(
+        PaperIssue.poll_id == poll.id
+    )
     twice = (
         select(PaperEntry.form, literal("entered"))
         .where(PaperEntry.poll_id == poll.id)
@@ -156,9 +158,11 @@ async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
     met: dict[str, set[int]] = {}
     for form, what in rows:
         met.setdefault(what, set()).add(form)
+    at_door = frozenset(met.get(BallotChannel.HOME_VISIT.value, ()))
     return PaperFacts(
         printed=printed,
-        issued=frozenset(met.get("issued", ())),
+        issued=at_door | met.get(BallotChannel.PAPER.value, set()),
+        at_door=at_door,
         fates={form: fate for fate in FormFate for form in met.get(fate.value, ())},
         entered=frozenset(met.get("entered", ())),
         sheets=sheets,

@@ -109,6 +109,7 @@ async def test_paper_from_the_printer_to_the_signatures(
     assert public["paper"] == {
         "printed": 6,
         "issued": 2,
+        "issued_at_door": 0,
         "returned": 1,
         "spoiled": 0,
         "unused": 4,

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consultation.permissions import Role
 from consultation.polls import disclosure
+from consultation.polls.commands import closing, paper, sheets
 from consultation.polls.counting import Count, Result, Vote, count
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotMode
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import turnouts_shown
 from consultation.polls.rules import PollItem
 from tests.consultation.polls.counting_cases import preset
@@ -188,3 +190,54 @@ async def test_the_turnout_of_a_confidential_poll_goes_by_steps_of_an_hour(
     stage.clock.now = poll.closes_at - timedelta(minutes=30)
     await stage.work()
     assert await shown() == (23 if confidential else 30)
+
+
+# ---- the registers before the close -------------------------------------------------------------
+
+
+async def registers(stage: Stage, poll_id: UUID, who: str, role: Role) -> dict[str, object]:
+    async with stage.db.read(stage.world.as_(who, role)) as tx:
+        return (await closing.read_reconciliation(tx, poll_id)).model_dump(mode="json")
+
+
+async def test_the_registers_of_an_open_poll_tell_nobody_that_a_ballot_came(stage: Stage) -> None:
+    poll, people = await stage.household_poll(14, rule={"channels": [*BallotChannel]})
+    watchers = (("supervisor", Role.SUPERVISOR), ("teller1", Role.TELLER))
+    async with stage.db.begin(stage.clerk) as tx:
+        await paper.print_forms(tx, poll.id, first=1, last=3)
+    async with stage.db.begin(stage.clerk) as tx:
+        await paper.issue_form(tx, poll.id, 1, number=12, signature_sha256="ab" * 32)
+    seen = [[await registers(stage, poll.id, *one) for one in watchers]]
+    for person in people[:9]:
+        await stage.cast_sealed(poll.id, person, "for")
+        seen.append([await registers(stage, poll.id, *one) for one in watchers])
+    async with stage.db.begin(stage.world.as_("teller1", Role.TELLER)) as tx:
+        await sheets.take_envelope(tx, poll.id, 1)
+    seen.append([await registers(stage, poll.id, *one) for one in watchers])
+    issued = {"eligible": 14, "printed": 3, "issued": 1, "issued_at_door": 0}
+    assert seen == [[issued, issued]] * 11
+
+    await stage.closed(poll.id)
+    report = await registers(stage, poll.id, "supervisor", Role.SUPERVISOR)
+    assert report["voters"] == 10
+
+
+async def test_the_registers_of_an_open_named_poll_say_nothing_of_invalid_forms(
+    stage: Stage,
+) -> None:
+    poll, _ = await stage.lift_poll()
+    async with stage.db.begin(stage.clerk) as tx:
+        await paper.print_forms(tx, poll.id, first=1, last=1)
+        await paper.issue_form(tx, poll.id, 1, number=1, signature_sha256="ab" * 32)
+    before = await registers(stage, poll.id, "supervisor", Role.SUPERVISOR)
+    for name in ("teller1", "teller2"):
+        async with stage.db.begin(stage.world.as_(name, Role.TELLER)) as tx:
+            await paper.enter_form(tx, poll.id, 1, None, scans=["cd" * 32])
+    assert await registers(stage, poll.id, "supervisor", Role.SUPERVISOR) == before
+    assert set(before) == {"eligible", "printed", "issued", "issued_at_door"}
+
+    await stage.closed(poll.id)
+    report = await registers(stage, poll.id, "supervisor", Role.SUPERVISOR)
+    assert report["channels"] == [
+        {"channel": "paper", "cast": 1, "counted": 0, "invalid": 1, "set_aside": 0, "replaced": 0}
+    ]
