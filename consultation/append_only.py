@@ -46,6 +46,7 @@ APPEND_ONLY: Sequence[str] = (
     "outside_result",
     "outside_confirmation",
     "voter_notice",
+    "poll_extension",
 )
 JOURNAL = "journal_entry"
 POLL = "poll"

@@ -19,6 +19,7 @@ from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.commands.showing import schedule_look
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.deeming_queries import check_clause
+from consultation.polls.extension_tables import PollExtension
 from consultation.polls.objection_queries import write_roll
 from consultation.polls.people_queries import people_named
 from consultation.polls.phrases import Phrase
@@ -195,6 +196,17 @@ async def extend_poll(
     )
 
     said = wording.extension(poll.closes_at, closes_at, reason)
+    tx.session.add(
+        PollExtension(
+            poll_id=poll.id,
+            community_id=poll.community_id,
+            from_closes_at=poll.closes_at,
+            to_closes_at=closes_at,
+            reason=reason,
+            by_id=tx.person_id,
+            at=tx.now,
+        )
+    )
     poll.closes_at = closes_at
     poll.extensions += 1
     await publish_document(
