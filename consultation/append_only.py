@@ -47,6 +47,8 @@ APPEND_ONLY: Sequence[str] = (
     "outside_confirmation",
     "voter_notice",
     "poll_extension",
+    "countersign_request",
+    "countersignature",
 )
 JOURNAL = "journal_entry"
 POLL = "poll"

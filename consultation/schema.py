@@ -10,6 +10,7 @@ from consultation.oversight import tables as oversight
 from consultation.polls import (
     assistance_tables,
     board_tables,
+    countersign_tables,
     designation_tables,
     envelope_tables,
     extension_tables,
@@ -28,6 +29,7 @@ AREAS = (community, topics, deliberation, meetings, polls, outcomes, oversight, 
 POLLS = (
     assistance_tables,
     board_tables,
+    countersign_tables,
     designation_tables,
     envelope_tables,
     extension_tables,

@@ -776,6 +776,19 @@ def hide_a_revoked_mandate_and_certify(f: Forgery) -> None:
     f.recertify()
 
 
+@mutation("reconciliation")
+def certify_help_that_nobody_confirmed(f: Forgery) -> None:
+    f.report["countersigned"]["confirmed"] -= 1
+    f.recertify()
+
+
+@mutation("reconciliation")
+def leave_out_who_helped_and_certify(f: Forgery) -> None:
+    line = f.report["countersigned"]
+    line.update(entries=line["entries"] - 1, confirmed=line["confirmed"] - 1)
+    f.recertify()
+
+
 @mutation("reconciliation", "sealed-paper")
 def enter_a_sheet_too_many_and_certify(f: Forgery) -> None:
     f.report["sheets"]["entered"] += 1

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from consultation.polls import board, manifest, merkle, rules
+from consultation.polls.countersigning import CountersignState, CountersignSubject, Entry, EntryKey
 from consultation.polls.counting import HandTotals, Result, Vote, count, result_digest
 from consultation.polls.keys import LocalBoardKey
 from consultation.polls.leaves import ballot_leaf, envelope_leaf, leaf_hash, opened_leaf
@@ -81,6 +82,7 @@ MOTION, SINGLE, MULTIPLE = (
 ELECTION, RATING = QuestionKind.ELECTION, QuestionKind.RATING
 REVOTE = {"revote": "last_valid_before_close"}
 INVALID_COUNTS = {"invalid": "participating"}
+CONFIRMED = CountersignState.CONFIRMED
 SEALED = BallotMode.CONFIDENTIAL
 RECOUNT = {"recount": {"ballots": 3, "share": "1/200"}}
 
@@ -564,6 +566,11 @@ def report_of(source: PackSource) -> dict[str, Any]:
             mandates=[
                 MandateFact(place, withdrawn=False)
                 for place in sorted({cast.place for cast in casts if cast.channel is PROXY})
+            ],
+            countersigned=[
+                Entry(EntryKey(CountersignSubject.ASSISTED, cast.place, cast.cast_no), CONFIRMED)
+                for cast in casts
+                if cast.channel is ASSISTED
             ],
             by_hand=by_hand,
         )

@@ -867,6 +867,16 @@ class Pack:
         need(paper["returned"] <= paper["issued"], "paper: more came back than were issued")
         met = proxies["used"] + proxies["revoked"] + proxies["idle"]
         need(proxies["registered"] == met, "proxies: do not add up")
+        second = report["countersigned"]
+        signed = second["confirmed"] + second["settled"]
+        need(not second["waiting"], "countersigned: somebody did not confirm")
+        need(second["entries"] == signed, "countersigned: does not add up")
+        helped = sum(
+            line["counted"] + line["invalid"]
+            for line in report["channels"]
+            if line["channel"] == "assisted"
+        )
+        need(second["entries"] >= helped, "countersigned: fewer than had help")
         silent = report["eligible"] - report["voters"] - report["by_hand"]
         need(report["not_voted"] == max(0, silent), "not voted: another number")
         for line in report["channels"]:

@@ -123,7 +123,8 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     that it is counted again: then two other tellers sign as well. Signing again changes nothing.
 
     Refuses with NotCounted, BoxNotDestroyed, NotImpartial, SignedDigestDiffers,
-    PollDoesNotReconcile, or AlreadyDone for a second signature of one person in another role.
+    PollDoesNotReconcile, CountersignaturesMissing, or AlreadyDone for a second signature of one
+    person in another role.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
     witness = tx.standing.role is Role.SUPERVISOR
