@@ -173,9 +173,12 @@ class PollOut(WireOut):
     what is ``missing``, and ``meter`` says it in a sentence. ``served`` is how many of the roll
     were told of the poll, as the ledger proves, null in a draft. ``mode_promise`` says what the
     mode protects, and what it does not; ``box`` is there in confidential polls. ``ballot_warning``
-    must stand on the ballot where there is one. ``result``, its ``result_digest``, its ``wording``
-    and the ``steps`` that led to it, in the reader's language, are there from the publication on
-    (for tellers and supervisor, who sign it, from the close on)."""
+    must stand on the ballot where there is one. ``areas_rounded``: the reader is not on the roll
+    and counts nothing, and gets areas in ``result`` to 0.1 % of the whole, or 0 where few ballots
+    would tell on their voters; ``result_digest`` and steps on areas are not there then.
+    ``result``, its ``result_digest``, its ``wording`` and the ``steps`` that led to it, in the
+    reader's language, are there from the publication on (for tellers and supervisor, who sign it,
+    from the close on)."""
 
     id: UUID
     community_id: UUID
@@ -211,6 +214,7 @@ class PollOut(WireOut):
     ballot_warning: str | None
     served: int | None
     result: Result | None
+    areas_rounded: bool
     result_digest: str | None
     wording: list[str]
     steps: list[PollStepOut]
@@ -336,10 +340,11 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
     turnout, served = None, None
+    counts = None
     if poll.state is not PollState.DRAFT:
         counted, served = await queries.participation_and_served(tx, poll)
         if poll.result is not None and poll.state is PollState.PUBLISHED:
-            counts = poll.result if not rounded else disclosure.without_areas(poll.result)
+            counts = disclosure.without_areas(poll.result) if rounded else poll.result
             turnout = counts.participating
         elif over:
             turnout = counted
@@ -349,7 +354,8 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
                 turnout = (await queries.steps_shown(tx, [poll.id]))[poll.id]
     progress = []
     if turnout is not None and not poll.preset.held_in_meeting:
-        progress = turnout_progress(poll.preset, eligible, turnout)
+        # of a rounded turnout nobody could say whether it reaches
+        progress = counts.turnout if counts else turnout_progress(poll.preset, eligible, turnout)
     signed = await queries.signatures(tx, poll) if over else []
     if shown is not None and rounded:
         shown = disclosure.without_areas(shown)
@@ -396,6 +402,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         ballot_warning=None if warning is None else speak(locale, warning),
         served=served,
         result=shown,
+        areas_rounded=rounded,
         # of a rounded result it would let one try out the exact sums
         result_digest=None if shown is None or rounded else poll.result_digest,
         wording=[speak(locale, phrase) for phrase in said],

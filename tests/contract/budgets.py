@@ -97,7 +97,7 @@ BUDGETS: Mapping[str, int] = {
     "my_ballot": 6,
     "my_eligibility": 6,
     "list_roll": 5,
-    "record_ballot": 15,
+    "record_ballot": 17,
     "record_meeting_votes": 10,
     "list_ballots": 8,
     "order_recount": 12,

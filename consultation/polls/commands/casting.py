@@ -216,16 +216,15 @@ async def _check_help(
     helper_id: UUID,
     witness_id: UUID | None,
 ) -> UUID:
-    """Helper and witness have no interest, the helper is not the voter, and who enters does not
-    help alone. Returns the helper as the registers know them."""
+    """The helper is not the voter, and who enters has no interest where they help themselves, and
+    does not help alone. The interests of all others are looked at where they are asked to
+    countersign. Returns the helper as the registers know them."""
     helper_id = (await find_person(tx, person_id=helper_id)).id
     if helper_id == place.person_id:
         raise rules.NotImpartial()
-    await check_disinterested(tx, poll, topic, helper_id)
-    if witness_id is not None:
-        await check_disinterested(tx, poll, topic, witness_id)
     if helper_id != tx.person_id:
         return helper_id
+    await check_disinterested(tx, poll, topic, helper_id)
     if witness_id is None or witness_id in (tx.person_id, place.person_id):
         raise SecondStaffNeeded()
     if not await holds_a_role(tx, poll.community_id, witness_id, STAFF):
