@@ -250,6 +250,15 @@ def check_mode(preset: RulePreset, mode: BallotMode | None) -> None:
         raise PollModeInvalid(mode=mode.value, allowed=[one.value for one in preset.modes])
 
 
+def default_mode(preset: RulePreset, items: Sequence[PollItem]) -> BallotMode:
+    """The preset's own first mode; but grades are given in confidence where the preset can
+    (domain 4.4)."""
+    grades = all(item.kind is QuestionKind.RATING for item in items)
+    if grades and BallotMode.CONFIDENTIAL in preset.modes:
+        return BallotMode.CONFIDENTIAL
+    return preset.modes[0]
+
+
 def check_items(preset: RulePreset, items: Sequence[PollItem], budget_fen: int | None) -> None:
     """Each item can be voted against (domain 2.5); a ceiling and costs stand exactly where money
     is allocated."""

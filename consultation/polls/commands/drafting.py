@@ -85,7 +85,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "preset": terms.as_announced(preset, legal_system_of_record=of_record),
         "legal_system_of_record": of_record,
         "silence_clause_id": draft.silence_clause_id,
-        "mode": draft.mode or preset.modes[0],
+        "mode": draft.mode or terms.default_mode(preset, draft.items),
         "drafted_by_id": tx.person_id,
         "drafted_at": tx.now,
         "opens_at": draft.opens_at,
