@@ -239,7 +239,8 @@ async def mandates_seen(
 async def test_the_mandates_of_an_election_are_public_before_the_count_without_their_state(
     stage: Stage,
 ) -> None:
-    poll, owners = await election(stage)
+    place, owners, topic = await estate(stage)
+    poll = await stage.opened(PRESET, topic, place, items=[ELECTION])
     held, other = await stage.people(2, poll.community_id)
     for number, holder in ((1, held), (2, other)):
         await register(stage, poll, number, holder, instruction="a")
