@@ -81,9 +81,10 @@ class CandidateIn(WireIn):
 class PollIn(WireIn):
     """``preset`` is the key of a rule preset. ``meeting_id`` names the meeting for presets that
     are held in one; it may still be missing in a draft. ``opens_at`` is inclusive, ``closes_at``
-    exclusive. ``silence_clause_id``: the document by which the owners adopted that silence counts
-    with the majority, for those who were served with proof. ``candidates``: every option of an
-    election has one before the poll is announced."""
+    exclusive and, if it is missing, the end of the preset's default window. ``silence_clause_id``:
+    the document by which the owners adopted that silence counts with the majority, for those who
+    were served with proof. ``candidates``: every option of an election has one before the poll is
+    announced."""
 
     preset: str = Field(max_length=80)
     scope_node_id: UUID
@@ -91,7 +92,7 @@ class PollIn(WireIn):
     items: list[PollItemIn] = Field(min_length=1, max_length=50)
     budget_fen: int | None = Field(default=None, ge=0, le=10**13)
     opens_at: AwareDatetime
-    closes_at: AwareDatetime
+    closes_at: AwareDatetime | None = None
     meeting_id: UUID | None = None
     mode: BallotMode | None = None
     silence_clause_id: UUID | None = None

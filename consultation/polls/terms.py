@@ -160,7 +160,7 @@ class PollDraft:
     items: list[PollItem]
     budget_fen: int | None
     opens_at: datetime
-    closes_at: datetime
+    closes_at: datetime | None
     meeting_id: UUID | None
     mode: BallotMode | None = None  # None: the preset's first
     owners_system_of_record: bool = True
@@ -323,6 +323,11 @@ def _options_fit(item: PollItem) -> bool:
         return len(codes) >= 2 and item.most == 1
     least = 1 if item.kind is QuestionKind.ELECTION else 2
     return len(codes) >= least and item.most <= len(codes)
+
+
+def closing(preset: RulePreset, opens_at: datetime, closes_at: datetime | None) -> datetime:
+    """The close that was asked for, or after the preset's default window."""
+    return closes_at or opens_at + timedelta(days=preset.window_days_default)
 
 
 def check_window(preset: RulePreset, opens_at: datetime, closes_at: datetime) -> None:

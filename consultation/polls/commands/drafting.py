@@ -60,7 +60,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     terms.check_nominees(draft.items, draft.candidates)
     people = await people_named(tx, draft.candidates) if draft.candidates else {}
     check_subject(draft.question, *(item.text for item in draft.items))
-    terms.check_window(preset, draft.opens_at, draft.closes_at)
+    closes_at = terms.closing(preset, draft.opens_at, draft.closes_at)
+    terms.check_window(preset, draft.opens_at, closes_at)
     if draft.meeting_id is not None:
         await _check_meeting(tx, topic, preset, draft.meeting_id)
     poll = await live_poll(tx, topic)
@@ -89,7 +90,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "drafted_by_id": tx.person_id,
         "drafted_at": tx.now,
         "opens_at": draft.opens_at,
-        "closes_at": draft.closes_at,
+        "closes_at": closes_at,
     }
     if poll is None:
         poll = Poll(

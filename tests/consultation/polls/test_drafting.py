@@ -337,3 +337,17 @@ async def test_an_assembly_that_only_grades_does_so_in_confidence(stage: Stage) 
         mode=BallotMode.NAMED,
     )
     assert asked.mode is BallotMode.NAMED
+
+
+async def test_a_draft_without_a_close_takes_the_default_window(stage: Stage) -> None:
+    entrance, _ = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.drafted("lift_scope_owners", topic, entrance, closes_at=None)
+    assert poll.closes_at - poll.opens_at == timedelta(days=7)
+    members = await stage.assembly(stage.world.community, 20, OrgKind.RESIDENTS_COMMITTEE)
+    topic = await stage.topic("urban_reps_2026", stage.world.community)
+    meeting = await stage.meeting(topic, members)
+    with pytest.raises(terms.PollWindowInvalid):  # a meeting has no default
+        await stage.drafted(
+            "urban_reps_2026", topic, stage.world.community, meeting_id=meeting.id, closes_at=None
+        )
