@@ -159,6 +159,12 @@ def move_the_close(f: Forgery) -> None:
     f.manifest["closes_at"] = "2026-06-17T15:00:00Z"
 
 
+@mutation("manifest")
+def move_the_day_on_which_voters_are_of_age(f: Forgery) -> None:
+    f.manifest["reference_day"] = "2026-01-01"
+    f.remake()
+
+
 @mutation("roll")
 def swap_the_root_of_the_roll(f: Forgery) -> None:
     f.manifest["roll"]["root"] = "00" * 32

@@ -586,7 +586,7 @@ class Pack:
         fields(
             m,
             "format poll round scope question items budget_fen text_hash preset mode mode_label "
-            "roll opens_at closes_at batches board_key box_key",
+            "roll opens_at closes_at reference_day batches board_key box_key",
             "manifest.json",
         )
         need(m["format"] == "minyi-poll-1", "another format")
@@ -605,6 +605,8 @@ class Pack:
         need([i["number"] for i in m["items"]] == [*range(1, len(m["items"]) + 1)], "items: order")
         need(all(item["kind"] in preset["questions"] for item in m["items"]), "items: other kinds")
         need(instant(m["opens_at"]) < instant(m["closes_at"]), "closes before it opens")
+        last = (instant(m["closes_at"]) - timedelta(seconds=1)).astimezone(SHANGHAI)
+        need(m["reference_day"] == last.date().isoformat(), "of age on another day than the last")
         need(is_hex(m["board_key"], 32), "board key: not a key")
 
     def notice(self) -> None:

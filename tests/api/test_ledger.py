@@ -94,7 +94,7 @@ async def test_paper_from_the_printer_to_the_signatures(
     assert refused["code"] == "poll-does-not-reconcile"
     assert "forms_accounted 6/1" in refused["detail"]
 
-    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept"}]}
+    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept", "note": "未交回"}]}
     fates["settlements"].append({"first": 3, "last": 6, "fate": "unused"})
     assert await put(client, f"{home}/paper-fates", clerk, fates) == {"settled": 5}
     for who in (one, two, supervisor):
@@ -393,7 +393,7 @@ async def test_paper_in_a_confidential_poll_over_http(
     assert await put(client, sheet, two, entry) == {"state": "entered"}
     await put(client, f"{home}/box-opening", supervisor)
     await stage.work()
-    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept"}]}
+    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept", "note": "未交回"}]}
     await put(client, f"{home}/paper-fates", clerk, fates)
     await stage.published(poll.id)
     public = (await client.get(f"{home}/reconciliation")).json()

@@ -197,8 +197,8 @@ class Settlement:
 
 async def settle_forms(tx: Transaction, poll_id: UUID, settlements: Sequence[Settlement]) -> int:
     """Record what became of forms that did not become ballots; how many are new. A ballot that
-    came too late, and a form that is gone, are for the supervisor, with a note. The same again
-    changes nothing; all or none.
+    came too late, and a form that is gone, are for the supervisor. Of these, and of every form that
+    a voter had, a note says how it came. The same again changes nothing; all or none.
 
     Refuses with NotImpartial, FormNotPrinted, FormSettled or FateNotPossible.
     """
@@ -228,6 +228,8 @@ async def settle_forms(tx: Transaction, poll_id: UUID, settlements: Sequence[Set
                 continue
             if poll.state not in (*BEFORE_THE_CLOSE, PollState.CLOSED):
                 raise rules.NotCounted(state=poll.state.value)
+            if form in issues and not (one.note or "").strip():
+                raise paper.FateNotPossible(problem="note_missing")
             paper.check_fate(
                 one.fate,
                 issued=form in issues,
