@@ -114,7 +114,7 @@ BUDGETS: Mapping[str, int] = {
     "confirm_roll_ruling": 28,
     "list_roll_objections": 7,
     "print_paper_forms": 11,
-    "issue_paper_form": 13,
+    "issue_paper_form": 16,
     "enter_paper_form": 16,
     "settle_paper_forms": 14,
     "list_paper_forms": 10,
