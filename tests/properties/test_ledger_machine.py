@@ -178,6 +178,7 @@ async def test_any_order_of_any_channel_adds_up(
     assert len(machine.done) >= 6, machine.done  # the walk went nearly everywhere
 
     closed = await stage.closed(poll.id)
+    await stage.countersign_all(poll.id)
     async with db.read() as tx:
         _, _, fates = await forms_between(tx, closed, 1, FORMS)
         before = await reconciliation_of(tx, closed)
