@@ -84,9 +84,9 @@ async def certify(
 
 
 async def _extension(tx: Transaction, poll: Poll) -> dict[str, str] | None:
-    moved = await tx.session.get(PollExtension, poll.id)
-    if moved is None:
+    if not poll.extensions:
         return None
+    moved = await tx.session.get_one(PollExtension, poll.id)
     return board.extension_line(old=moved.from_closes_at, new=moved.to_closes_at, at=moved.at)
 
 
