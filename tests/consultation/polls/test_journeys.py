@@ -66,7 +66,7 @@ async def test_d1_round_1_reaches_heads_fails_on_area_and_does_not_pass(stage: S
     text = await sheet(stage, topic)
     assert "同意9人,反对2人,弃权1人" in text
     assert "平方米" not in text  # three ballots would tell whose areas these are
-    assert "74.66%" in text
+    assert "同意面积未达到参与表决的专有部分面积的四分之三以上。" in text
     assert "表决未通过。" in text
 
 
