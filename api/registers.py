@@ -120,6 +120,7 @@ def describe(report: ImportReport, locale: str) -> list[str]:
             )
             for large in report.warnings
         ),
+        *(say(locale, "registers.kept", {"code": code}) for code in report.kept),
     ]
 
 

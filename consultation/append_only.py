@@ -52,6 +52,9 @@ APPEND_ONLY: Sequence[str] = (
     "outside_confirmation",
     "voter_notice",
     "voter_notice_retraction",
+    "poll_extension",
+    "countersign_request",
+    "countersignature",
 )
 JOURNAL = "journal_entry"
 POLL = "poll"

@@ -587,6 +587,30 @@ class BallotRecordedForVoter(UserEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountersignAsked(UserEvent):
+    """An entry names this person as helper, as second at the door, or as witness of a count: they
+    are asked to countersign it. ``number`` is what the subject says."""
+
+    type = "user.countersign_asked"
+    poll_id: UUID
+    subject: str
+    number: int
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountersignAnswered(UserEvent):
+    """Somebody whom an entry of this person names has answered, or the supervisor settled it."""
+
+    type = "user.countersign_answered"
+    poll_id: UUID
+    subject: str
+    number: int
+    turn: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoterNamed(UserEvent):
     """Who votes for a home of this person was named; the register shows whom."""
 

@@ -214,6 +214,8 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "user.notified": (_owed(Who.PERSON, "reply"),),
     "user.ballot_recorded": (_owed(Who.PERSON, "ballot_recorded"),),
     "user.mandate_changed": (_owed(Who.PERSON, "mandate_changed"),),
+    "user.countersign_asked": (_owed(Who.PERSON, "countersign_asked"),),
+    "user.countersign_answered": NOBODY,  # the registers show it
     "user.roll_objection_answered": (_owed(Who.PERSON, "roll_objection_answered"),),
     "user.voter_named": (_told(Who.PERSON, "voter_named"),),
     "notice.added": NOBODY,  # is itself the telling

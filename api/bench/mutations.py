@@ -159,6 +159,12 @@ def move_the_close(f: Forgery) -> None:
     f.manifest["closes_at"] = "2026-06-17T15:00:00Z"
 
 
+@mutation("manifest")
+def move_the_day_on_which_voters_are_of_age(f: Forgery) -> None:
+    f.manifest["reference_day"] = "2026-01-01"
+    f.remake()
+
+
 @mutation("roll")
 def swap_the_root_of_the_roll(f: Forgery) -> None:
     f.manifest["roll"]["root"] = "00" * 32
@@ -731,6 +737,13 @@ def let_a_voter_be_silent_too(f: Forgery) -> None:
     f.tally["deemed"] = sorted([*f.tally["deemed"], f.cast()["place"]])
 
 
+@mutation("recount", "deemed")
+def deem_a_home_without_a_voter_and_remake_everything(f: Forgery) -> None:
+    place = at([row for row in f.roll if row["voter"] is None], 0)["number"]
+    f.tally["deemed"] = sorted([*f.tally["deemed"], place])
+    f.remake()
+
+
 # ---- reconciliation and certificate -------------------------------------------------------------
 
 
@@ -766,6 +779,19 @@ def hide_a_revoked_mandate_and_certify(f: Forgery) -> None:
     if not f.report["proxies"]["revoked"]:
         raise NotHere
     f.report["proxies"]["revoked"] -= 1
+    f.recertify()
+
+
+@mutation("reconciliation")
+def certify_help_that_nobody_confirmed(f: Forgery) -> None:
+    f.report["countersigned"]["confirmed"] -= 1
+    f.recertify()
+
+
+@mutation("reconciliation")
+def leave_out_who_helped_and_certify(f: Forgery) -> None:
+    line = f.report["countersigned"]
+    line.update(entries=line["entries"] - 1, confirmed=line["confirmed"] - 1)
     f.recertify()
 
 
@@ -874,7 +900,88 @@ def sign_before_the_close(f: Forgery) -> None:
 
 @mutation("times")
 def close_too_early(f: Forgery) -> None:
-    f.tally["closed_at"] = "2026-06-15T16:00:00Z"
+    f.tally["closed_at"] = f.certificate["closed_at"] = "2026-06-15T16:00:00Z"
+    f.recertify()
+
+
+@mutation("times")
+def tell_another_close_than_the_certificate(f: Forgery) -> None:
+    f.tally["closed_at"] = "2026-06-16T17:00:00Z"
+
+
+@mutation("times")
+def keep_a_poll_open_for_months_and_certify(f: Forgery) -> None:
+    _close(f, "2026-08-20T16:00:00Z")
+    f.recertify()
+
+
+@mutation("times", "extended")
+def extend_beyond_the_longest_window_and_certify(f: Forgery) -> None:
+    f.certificate["extension"]["to"] = "2026-08-20T16:00:00Z"
+    _close(f, "2026-08-20T16:00:00Z")
+    f.recertify()
+
+
+@mutation("times", "extended")
+def extend_a_second_time_and_certify(f: Forgery) -> None:
+    moved = f.certificate["extension"]
+    moved.update({"from": moved["to"], "at": moved["to"], "to": "2026-08-01T16:00:00Z"})
+    _close(f, "2026-08-01T16:00:00Z")
+    f.recertify()
+
+
+@mutation("times", "extended")
+def extend_after_the_end_and_certify(f: Forgery) -> None:
+    f.certificate["extension"]["at"] = "2026-06-16T16:00:01Z"
+    f.recertify()
+
+
+@mutation("times", "extended")
+def hide_an_extension_and_certify(f: Forgery) -> None:
+    f.certificate["extension"] = None
+    f.recertify()
+
+
+@mutation("times")
+def extend_against_the_rule_and_certify(f: Forgery) -> None:
+    f.certificate["extension"] = {
+        "from": f.manifest["closes_at"],
+        "to": "2026-06-20T16:00:00Z",
+        "at": "2026-06-16T08:00:00Z",
+    }
+    _close(f, "2026-06-20T16:00:00Z")
+    f.recertify()
+
+
+@mutation("signers", "counted-twice")
+def publish_a_close_result_without_counting_again(f: Forgery) -> None:
+    signed = f.certificate["signatures"]
+    f.certificate["signatures"] = [one for one in signed if not one["recount"]]
+    f.recertify()
+
+
+@mutation("signers", "election-counted-twice")
+def publish_a_close_election_without_counting_again(f: Forgery) -> None:
+    publish_a_close_result_without_counting_again(f)
+
+
+@mutation("signers", "counted-twice", edition=Edition.PUBLIC)
+def publish_a_close_result_without_counting_again_in_public(f: Forgery) -> None:
+    publish_a_close_result_without_counting_again(f)
+
+
+@mutation("signers", "counted-twice")
+def count_again_with_one_teller(f: Forgery) -> None:
+    f.certificate["signatures"].pop()
+    f.recertify()
+
+
+@mutation("signers", "counted-twice")
+def let_the_first_tellers_count_again(f: Forgery) -> None:
+    one, two, _, *again = f.certificate["signatures"]
+    for mine, theirs in zip(again, (one, two), strict=True):
+        mine["signer"] = theirs["signer"]
+    f.recertify()
 
 
 @mutation("corrections", "corrected")
@@ -934,3 +1041,11 @@ def turn_the_quorum_of_the_public_edition(f: Forgery) -> None:
 @mutation("result-digest", "several-motions", edition=PUBLIC)
 def change_a_count_of_the_public_edition(f: Forgery) -> None:
     f.result["items"][0]["tallies"][1]["votes"]["heads"] += 1
+
+
+def _close(f: Forgery, at_: str) -> None:
+    """Closed at another hour, and all that follows the close with it."""
+    f.tally["closed_at"] = f.certificate["closed_at"] = at_
+    for one in f.certificate["signatures"]:
+        one["at"] = at_
+    f.certificate["certified_at"] = at_

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from consultation.polls import board, manifest, merkle, rules
+from consultation.polls.countersigning import CountersignState, CountersignSubject, Entry, EntryKey
 from consultation.polls.counting import HandTotals, Result, Vote, count, result_digest
 from consultation.polls.keys import LocalBoardKey
 from consultation.polls.leaves import ballot_leaf, envelope_leaf, leaf_hash, opened_leaf
@@ -32,6 +33,7 @@ from consultation.polls.reconciliation import (
     PaperFacts,
     reconcile,
 )
+from consultation.polls.recounts import is_close
 from consultation.polls.rules import Option, PollItem, Precedence, precedence
 
 OPENS = datetime(2026, 6, 9, 16, tzinfo=UTC)
@@ -65,6 +67,7 @@ class Kind:
     even: bool = False
     deemed: bool = False
     corrected: bool = False
+    extended: bool = False
     places: tuple[int, int] = (3, 60)
     rule: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,7 +82,9 @@ MOTION, SINGLE, MULTIPLE = (
 ELECTION, RATING = QuestionKind.ELECTION, QuestionKind.RATING
 REVOTE = {"revote": "last_valid_before_close"}
 INVALID_COUNTS = {"invalid": "participating"}
+CONFIRMED = CountersignState.CONFIRMED
 SEALED = BallotMode.CONFIDENTIAL
+RECOUNT = {"recount": {"ballots": 3, "share": "1/200"}}
 
 KINDS: tuple[Kind, ...] = (
     Kind(name="owners", area=True),
@@ -118,6 +123,13 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="sealed-ratings", mode=SEALED, questions=(RATING,) * 3, bounds=OPEN, binding=False),
     Kind(name="sealed-revotes", mode=SEALED, again=0.5, questions=(MOTION, SINGLE), bounds=LOW),
     Kind(name="corrected", area=True, corrected=True, channels=(PAPER, ASSISTED)),
+    Kind(name="extended", area=True, extended=True, rule={"extensions": 1}),
+    Kind(name="counted-twice", even=True, vote=1.0, rule=RECOUNT),
+    Kind(name="election-counted-twice", questions=(ELECTION,), bounds=LOW, even=True, vote=1.0,
+         rule=RECOUNT),
+    Kind(name="sealed-counted-twice", mode=SEALED, questions=(MOTION, SINGLE, MULTIPLE),
+         bounds=LOW, rule=RECOUNT),
+    Kind(name="owners-counted-twice", area=True, agree=0.5, rule=RECOUNT),
     Kind(name="large", area=True, places=(400, 900), channels=(E, PAPER)),
 )  # fmt: skip
 
@@ -153,6 +165,7 @@ class Honest:
     terms: Terms
     notice: str
     receipts: list[dict[str, Any]]
+    extension: dict[str, str] | None
     earlier_head: dict[str, Any] | None
 
     def files(self, edition: Edition = Edition.FULL) -> dict[str, bytes]:
@@ -175,10 +188,11 @@ def invent(kind: Kind, seed: int) -> Honest:
     opened, envelopes = _envelopes(kind, luck, terms, voters) if sealed else ([], {})
     recorded = [cast.leaf for cast in casts] + list(envelopes)
 
-    trees, heads, receipts = _board(luck, key, terms.id, digest, recorded)
+    closes = CLOSES + timedelta(days=luck.randrange(1, 30)) if kind.extended else CLOSES
+    trees, heads, receipts = _board(luck, key, terms.id, digest, recorded, closes)
     if sealed:
         leaves = trees["opened"] = [opened_hash(terms.id, one) for one in opened]
-        heads = [next_head(key, terms.id, digest, "opened", leaves, [], CLOSES), *heads]
+        heads = [next_head(key, terms.id, digest, "opened", leaves, [], closes), *heads]
         for receipt in receipts:  # the voter's client works the tracker out for itself
             tracker = envelopes[bytes.fromhex(receipt["receipt"])]
             receipt.update({} if tracker is None else {"tracker": tracker})
@@ -194,7 +208,7 @@ def invent(kind: Kind, seed: int) -> Honest:
         leaves=trees,
         heads=heads,
         certificates=[],
-        closed_at=board.instant(CLOSES + timedelta(seconds=luck.randrange(50))),
+        closed_at=board.instant(closes + timedelta(seconds=luck.randrange(50))),
         hands=_hands(luck, terms, roll, casts) if kind.hands else None,
         deemed=_silent(luck, roll, casts) if kind.deemed else [],
     )
@@ -205,16 +219,22 @@ def invent(kind: Kind, seed: int) -> Honest:
         terms=terms,
         notice=digest[:16],
         receipts=receipts,
+        extension=_extension(luck, closes) if kind.extended else None,
         earlier_head=heads[-2] if len(heads) > 1 and heads[-2]["tree"] == "recorded" else None,
     )
     result = recount(source, terms, present=_present(kind, luck, source))
     certificates: list[CertificateLine] = []
     if kind.corrected:
         wrong = result.model_copy(update={"by_hand": 1})
-        certificates.append(certify(source, terms, key, secret, wrong, []))
-    certificates.append(certify(source, terms, key, secret, result, certificates))
+        certificates.append(certify(honest, secret, wrong, []))
+    certificates.append(certify(honest, secret, result, certificates))
     honest.source = replace(source, certificates=certificates)
     return honest
+
+
+def _extension(luck: random.Random, closes: datetime) -> dict[str, str]:
+    at = CLOSES - timedelta(minutes=luck.randrange(1, 3000))
+    return board.extension_line(old=CLOSES, new=closes, at=at)
 
 
 def _terms(kind: Kind, luck: random.Random) -> Terms:
@@ -388,11 +408,16 @@ def _envelopes(
 
 
 def _board(
-    luck: random.Random, key: LocalBoardKey, poll_id: UUID, digest: str, leaves: list[bytes]
+    luck: random.Random,
+    key: LocalBoardKey,
+    poll_id: UUID,
+    digest: str,
+    leaves: list[bytes],
+    closes: datetime,
 ) -> tuple[dict[str, list[bytes]], list[dict[str, Any]], list[dict[str, Any]]]:
     """The recorded leaves as they came over the days of the poll, and receipts of some."""
     came = sorted(
-        (OPENS + luck.random() * (CLOSES - OPENS - timedelta(minutes=1)), leaf) for leaf in leaves
+        (OPENS + luck.random() * (closes - OPENS - timedelta(minutes=1)), leaf) for leaf in leaves
     )
     receipts = [
         {
@@ -412,7 +437,7 @@ def _board(
     heads: list[dict[str, Any]] = []
     last: datetime | None = None
     now = board.next_round(OPENS)
-    while now < CLOSES:
+    while now < closes:
         waiting = sorted(leaf for at, leaf in came[len(tree) :] if at < now)
         if board.batch_is_due(len(waiting), last, now):
             tree += waiting
@@ -422,7 +447,7 @@ def _board(
     rest = sorted(leaf for _, leaf in came[len(tree) :])
     if rest or not heads:
         tree += rest
-        heads.append(next_head(key, poll_id, digest, "recorded", tree, heads, CLOSES))
+        heads.append(next_head(key, poll_id, digest, "recorded", tree, heads, closes))
     return {"recorded": tree}, heads, receipts
 
 
@@ -542,6 +567,11 @@ def report_of(source: PackSource) -> dict[str, Any]:
                 MandateFact(place, withdrawn=False)
                 for place in sorted({cast.place for cast in casts if cast.channel is PROXY})
             ],
+            countersigned=[
+                Entry(EntryKey(CountersignSubject.ASSISTED, cast.place, cast.cast_no), CONFIRMED)
+                for cast in casts
+                if cast.channel is ASSISTED
+            ],
             by_hand=by_hand,
         )
     )
@@ -569,13 +599,9 @@ def _sheets(casts: Sequence[CastFact]) -> dict[int, bool]:
 
 
 def certify(
-    source: PackSource,
-    terms: Terms,
-    key: LocalBoardKey,
-    secret: bytes,
-    result: Result,
-    earlier: list[CertificateLine],
+    honest: Honest, secret: bytes, result: Result, earlier: list[CertificateLine]
 ) -> CertificateLine:
+    source, terms, key = honest.source, honest.terms, honest.key
     digest = result_digest(
         result,
         poll_id=terms.id,
@@ -584,7 +610,11 @@ def certify(
     )
     last = {head["tree"]: head for head in source.heads}
     report = report_of(source)
-    signed = CLOSES + timedelta(hours=1 + len(earlier))
+    closed = datetime.fromisoformat(source.closed_at)
+    signed = closed + timedelta(hours=1 + len(earlier))
+    signers = [("teller", "钱*"), ("teller", "郑*"), ("supervisor", "陈**")]
+    if not earlier and is_close(terms.preset, result):
+        signers += [("teller", "费**"), ("teller", "尤**")]
     content = board.certificate_text(
         poll_id=terms.id,
         manifest=board.text_digest(source.manifest.encode()),
@@ -600,15 +630,16 @@ def certify(
         signatures=[
             {
                 "role": role,
+                "recount": number > 3,
                 "signer": voter_of(secret, UUID(int=number)),
                 "name": name,
                 "result_digest": digest,
                 "at": board.instant(signed),
             }
-            for number, (role, name) in enumerate(
-                (("teller", "钱*"), ("teller", "郑*"), ("supervisor", "陈**")), 1
-            )
+            for number, (role, name) in enumerate(signers, 1)
         ],
+        extension=honest.extension,
+        closed_at=closed,
         certified_at=signed,
     )
     return CertificateLine(

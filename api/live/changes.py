@@ -84,6 +84,8 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "user.notified": frozenset({"list_my_dissent"}),
     "user.ballot_recorded": frozenset({"my_ballot", "my_eligibility"}),
     "user.mandate_changed": frozenset({"list_mandates"}),
+    "user.countersign_asked": frozenset({"list_my_countersignatures"}),
+    "user.countersign_answered": LEDGER,
     "user.roll_objection_answered": ROLL,
     "user.voter_named": frozenset({"list_designations"}),
     "notice.added": frozenset({"list_my_notices", "count_unread_notices"}),

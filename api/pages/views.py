@@ -22,6 +22,8 @@ from consultation.oversight.rules import DissentState
 from consultation.polls import board_queries
 from consultation.polls import queries as polls
 from consultation.polls.board_tables import Tree, TreeHead
+from consultation.polls.counting import Count
+from consultation.polls.phrases import per_cent
 from consultation.polls.presets import QuestionKind
 from consultation.polls.tables import Poll
 from consultation.polls.wording import MANIFEST_SHOWN
@@ -297,7 +299,7 @@ def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
         options = {option.code: option.text for option in text.options}
         rows = [
             {"name": options.get(tally.code) or t(f"words.choice.{tally.code}"),
-             "heads": f"{tally.votes.heads:,}", "area": square_metres(tally.votes.area_dm2)}
+             "heads": f"{tally.votes.heads:,}", "area": _area(poll, tally.votes)}
             for tally in item.tallies
         ]  # fmt: skip
         cast = sum(tally.votes.heads for tally in item.tallies)
@@ -325,10 +327,18 @@ def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
         "eligible_heads": f"{poll.eligible.heads:,}",
         "eligible_area": square_metres(poll.eligible.area_dm2),
         "cast_heads": f"{poll.turnout.heads:,}" if poll.turnout else "—",
-        "cast_area": square_metres(poll.turnout.area_dm2) if poll.turnout else "—",
+        "cast_area": _area(poll, poll.turnout) if poll.turnout else "—",
         "items": items,
         "wording": poll.wording,
     }
+
+
+def _area(poll: PollOut, count: Count) -> str:
+    """An area as the reader may have it: exact, as a share of the whole, or not at all."""
+    if not poll.areas_rounded or poll.result is None:
+        return square_metres(count.area_dm2)
+    hidden = count.heads > 0 and count.area_dm2 == 0
+    return "—" if hidden else f"≈{per_cent(count.area_dm2, poll.eligible.area_dm2)}%"
 
 
 async def _outcome(tx: Transaction, topic: Topic, t: Words) -> dict[str, Any] | None:

@@ -23,13 +23,15 @@ class DesignationIn(WireIn):
 
 
 class DesignationOut(WireOut):
-    """``named`` is a masked name; exactly one of the two codes is there."""
+    """``named`` is a masked name, null where a register file (``from_register``) names nobody, and
+    ``evidence_sha256`` then the digest of the file; exactly one of the two codes is there."""
 
     id: UUID
     unit_code: str | None
     household_code: str | None
-    named: str
+    named: str | None
     evidence_sha256: str | None
+    from_register: bool
     at: datetime
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi import Path as PathParam
 from pydantic import AwareDatetime, Field, model_validator
 
-from api.dependencies import CurrentActor, Db
+from api.dependencies import AnyActor, CurrentActor, Db
 from api.pagination import CursorParam, Limit, Page, decode_cursor, encode_cursor
 from api.routes.ballots import Answers, BallotIn, BallotSecret, ReceiptOut, given
 from api.routes.paper import Sha256
@@ -47,12 +47,13 @@ class MandateWithdrawalIn(WireIn):
 
 
 class MandateOut(WireOut):
-    """``principal`` and ``holder`` are masked. No mandate shows its instruction."""
+    """``principal`` and ``holder`` are masked. No mandate shows its instruction. ``state`` is null
+    of other people's in an election until its result is published."""
 
     number: int
     principal: str
     holder: str
-    state: MandateState
+    state: MandateState | None
     valid_until: datetime
     at: datetime
 
@@ -95,10 +96,10 @@ async def withdraw_mandate(
 
 @router.get("/polls/{poll_id}/mandates")
 async def list_mandates(
-    poll_id: UUID, actor: CurrentActor, db: Db, limit: Limit = 50, cursor: CursorParam = None
+    poll_id: UUID, actor: AnyActor, db: Db, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[MandateOut]:
-    """Those that the reader gave or holds; for staff, tellers and supervisor all. After an
-    election, all are public."""
+    """Those that the reader gave or holds; for staff, tellers and supervisor all. Of an election
+    all are public, what became of them after the result."""
     after = (0, 0)
     if cursor is not None:
         number, no = decode_cursor(cursor, 2)

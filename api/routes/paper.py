@@ -63,7 +63,8 @@ class PaperEntryOut(WireOut):
 
 
 class PaperSettlementIn(WireIn):
-    """The forms ``first`` to ``last``; ``late`` and ``missing`` need a note."""
+    """The forms ``first`` to ``last``; a note is needed for ``late`` and ``missing``, and for
+    whatever became of a form that was issued to a voter."""
 
     first: int = Field(ge=1)
     last: int = Field(ge=1)

@@ -83,9 +83,10 @@ class CandidateIn(WireIn):
 class PollIn(WireIn):
     """``preset`` is the key of a rule preset. ``meeting_id`` names the meeting for presets that
     are held in one; it may still be missing in a draft. ``opens_at`` is inclusive, ``closes_at``
-    exclusive. ``silence_clause_id``: the document by which the owners adopted that silence counts
-    with the majority, for those who were served with proof. ``candidates``: every option of an
-    election has one before the poll is announced."""
+    exclusive and, if it is missing, the end of the preset's default window. ``silence_clause_id``:
+    the document by which the owners adopted that silence counts with the majority, for those who
+    were served with proof. ``candidates``: every option of an election has one before the poll is
+    announced."""
 
     preset: str = Field(max_length=80)
     scope_node_id: UUID
@@ -93,7 +94,7 @@ class PollIn(WireIn):
     items: list[PollItemIn] = Field(min_length=1, max_length=50)
     budget_fen: int | None = Field(default=None, ge=0, le=10**13)
     opens_at: AwareDatetime
-    closes_at: AwareDatetime
+    closes_at: AwareDatetime | None = None
     meeting_id: UUID | None = None
     mode: BallotMode | None = None
     silence_clause_id: UUID | None = None
@@ -187,9 +188,12 @@ class PollOut(WireOut):
     what is ``missing``, and ``meter`` says it in a sentence. ``served`` is how many of the roll
     were told of the poll, as the ledger proves, null in a draft. ``mode_promise`` says what the
     mode protects, and what it does not; ``box`` is there in confidential polls. ``ballot_warning``
-    must stand on the ballot where there is one. ``result``, its ``result_digest``, its ``wording``
-    and the ``steps`` that led to it, in the reader's language, are there from the publication on
-    (for tellers and supervisor, who sign it, from the close on)."""
+    must stand on the ballot where there is one. ``areas_rounded``: the reader is not on the roll
+    and counts nothing, and gets areas in ``result`` to 0.1 % of the whole, or 0 where few ballots
+    would tell on their voters; ``result_digest`` and steps on areas are not there then.
+    ``result``, its ``result_digest``, its ``wording`` and the ``steps`` that led to it, in the
+    reader's language, are there from the publication on (for tellers and supervisor, who sign it,
+    from the close on)."""
 
     id: UUID
     community_id: UUID
@@ -226,6 +230,7 @@ class PollOut(WireOut):
     ballot_warning: str | None
     served: int | None
     result: Result | None
+    areas_rounded: bool
     result_digest: str | None
     wording: list[str]
     steps: list[PollStepOut]
@@ -370,10 +375,11 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
     turnout, served = None, None
+    counts = None
     if poll.state is not PollState.DRAFT:
         counted, served = await queries.participation_and_served(tx, poll)
         if poll.result is not None and poll.state is PollState.PUBLISHED:
-            counts = poll.result if not rounded else disclosure.without_areas(poll.result)
+            counts = disclosure.without_areas(poll.result) if rounded else poll.result
             turnout = counts.participating
         elif over:
             turnout = counted
@@ -383,7 +389,8 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
                 turnout = (await queries.steps_shown(tx, [poll.id]))[poll.id]
     progress = []
     if turnout is not None and not poll.preset.held_in_meeting:
-        progress = turnout_progress(poll.preset, eligible, turnout)
+        # of a rounded turnout nobody could say whether it reaches
+        progress = counts.turnout if counts else turnout_progress(poll.preset, eligible, turnout)
     signed = await queries.signatures(tx, poll) if over else []
     if shown is not None and rounded:
         shown = disclosure.without_areas(shown)
@@ -431,6 +438,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
         ballot_warning=None if warning is None else speak(locale, warning),
         served=served,
         result=shown,
+        areas_rounded=rounded,
         # of a rounded result it would let one try out the exact sums
         result_digest=None if shown is None or rounded else poll.result_digest,
         wording=[speak(locale, phrase) for phrase in said],

@@ -11,7 +11,7 @@ from api.dependencies import AnyActor, CurrentActor, Db
 from api.routes.ballots import Code
 from api.wire import WireIn, WireOut
 from consultation.polls.commands import closing, hands, presence
-from consultation.polls.reconciliation import Reconciliation
+from consultation.polls.reconciliation import FormsIssued, Reconciliation
 
 router = APIRouter(prefix="/v1", tags=["reconciliation"])
 
@@ -75,8 +75,11 @@ async def fix_presence(poll_id: UUID, actor: CurrentActor, db: Db) -> PresenceOu
 
 
 @router.get("/polls/{poll_id}/reconciliation")
-async def get_reconciliation(poll_id: UUID, actor: AnyActor, db: Db) -> Reconciliation:
-    """What was issued, cast, counted and set aside, by channel: for tellers and supervisor, and
-    for everybody once the result is published. Numbers only."""
+async def get_reconciliation(
+    poll_id: UUID, actor: AnyActor, db: Db
+) -> Reconciliation | FormsIssued:
+    """What was issued, cast, counted and set aside, by channel: for tellers and supervisor from
+    the close on, and for everybody once the result is published. Before the close tellers and
+    supervisor get what was issued alone. Numbers only."""
     async with db.read(actor) as tx:
         return await closing.read_reconciliation(tx, poll_id)

@@ -55,6 +55,7 @@ LABELS = {
 ALONE = {"abstain", "none"}
 ON_PAPER = {"paper", "home_visit"}
 SHANGHAI = timezone(timedelta(hours=8))
+LATEST_CLOSE = timedelta(days=1)
 
 
 class Broken(Exception):
@@ -441,6 +442,50 @@ def _fund(items: list[Json], counted: list[Json], ceiling: int) -> int:
     return left
 
 
+def is_close(preset: Json, result: Json) -> bool:
+    """Whether the rule has other tellers count again: an item is within so many ballots, or so
+    much of the votes, of another verdict. Without areas, in a public edition, only what heads
+    alone decide is asked for."""
+    rule = preset.get("recount")
+    if rule is None or not preset["approval"] or not result["quorum_reached"]:
+        return False
+    share = Fraction(rule["share"])
+
+    def near(distance: int, measure: str) -> bool:
+        if measure == "heads" and distance <= rule["ballots"]:
+            return True
+        whole = result["participating"]["heads" if measure == "heads" else "area_dm2"]
+        return distance <= whole * share
+
+    return any(_item_is_close(near, item) for item in result["items"])
+
+
+def _item_is_close(near: Callable[[int, str], bool], item: Json) -> bool:
+    def over(check: Json) -> bool:
+        return "value" in check and near(abs(check["value"] - check["needed"]), check["measure"])
+
+    kind = item["kind"]
+    if kind == "rating":
+        return False
+    if kind == "motion":
+        checks = next(one["approval"] for one in item["tallies"] if one["code"] == "for")
+        missed = [check for check in checks if not check["reached"]]
+        return all(map(over, missed)) if missed else any(map(over, checks))
+    options = [one for one in item["tallies"] if one["approval"]]
+    several = kind == "multiple_choice"
+    room = several or not item["chosen"] or bool(item["open_seats"])
+    asked = [one for one in options if room or one["code"] in item["chosen"]]
+    if any(over(check) for one in asked for check in one["approval"]):
+        return True
+    if several:
+        return False
+    heads = {one["code"]: one["votes"]["heads"] + one["deemed"]["heads"] for one in options}
+    chosen = [count for code, count in heads.items() if code in item["chosen"]]
+    others = [count for code, count in heads.items() if code not in item["chosen"]]
+    gap = max(0, min(chosen) - max(others)) if chosen and others else None
+    return bool(item["tied"]) or (gap is not None and near(gap, "heads"))
+
+
 def without_steps(result: Json) -> Json:
     kept = {name: value for name, value in result.items() if name != "steps"}
     kept["items"] = [
@@ -541,7 +586,7 @@ class Pack:
         fields(
             m,
             "format poll round scope question items budget_fen text_hash preset mode mode_label "
-            "roll opens_at closes_at batches board_key box_key",
+            "roll opens_at closes_at reference_day batches board_key box_key",
             "manifest.json",
         )
         need(m["format"] == "minyi-poll-1", "another format")
@@ -560,6 +605,8 @@ class Pack:
         need([i["number"] for i in m["items"]] == [*range(1, len(m["items"]) + 1)], "items: order")
         need(all(item["kind"] in preset["questions"] for item in m["items"]), "items: other kinds")
         need(instant(m["opens_at"]) < instant(m["closes_at"]), "closes before it opens")
+        last = (instant(m["closes_at"]) - timedelta(seconds=1)).astimezone(SHANGHAI)
+        need(m["reference_day"] == last.date().isoformat(), "of age on another day than the last")
         need(is_hex(m["board_key"], 32), "board key: not a key")
 
     def notice(self) -> None:
@@ -752,6 +799,7 @@ class Pack:
         for place in self.tally_["deemed"]:
             need(preset["silent"] == "deemed_majority", "silence means nothing under this rule")
             need(place in self.places and place not in self.standing, "deemed, and voted")
+            need(self.places[place]["voter"] is not None, "deemed, and nobody votes there")
             votes.deemed.add(self.places[place]["area_dm2"])
         deemed = self.tally_["deemed"]
         need(deemed == sorted(set(deemed)), "deemed: out of order or twice")
@@ -821,6 +869,16 @@ class Pack:
         need(paper["returned"] <= paper["issued"], "paper: more came back than were issued")
         met = proxies["used"] + proxies["revoked"] + proxies["idle"]
         need(proxies["registered"] == met, "proxies: do not add up")
+        second = report["countersigned"]
+        signed = second["confirmed"] + second["settled"]
+        need(not second["waiting"], "countersigned: somebody did not confirm")
+        need(second["entries"] == signed, "countersigned: does not add up")
+        helped = sum(
+            line["counted"] + line["invalid"]
+            for line in report["channels"]
+            if line["channel"] == "assisted"
+        )
+        need(second["entries"] >= helped, "countersigned: fewer than had help")
         silent = report["eligible"] - report["voters"] - report["by_hand"]
         need(report["not_voted"] == max(0, silent), "not voted: another number")
         for line in report["channels"]:
@@ -869,7 +927,7 @@ class Pack:
         fields(
             c,
             "v kind poll manifest version corrects reason result_digest heads reconciliation "
-            "signatures certified_at",
+            "signatures extension closed_at certified_at",
             "certificate",
         )
         need((c["v"], c["kind"]) == (1, "certificate"), "not a certificate")
@@ -886,17 +944,26 @@ class Pack:
         )
 
     def signers(self) -> None:
-        """Two tellers and a supervisor, three different people, signed this result."""
-        people: dict[str, set[str]] = {"teller": set(), "supervisor": set()}
+        """Two tellers and a supervisor, three different people, signed this result; and where it
+        is close, two other tellers who counted again."""
+        people: dict[str, set[str]] = {"teller": set(), "recount": set(), "supervisor": set()}
         for one in self.certified["signatures"]:
-            fields(one, "role signer name result_digest at", "signature")
-            need(one["role"] in people, f"{one['role']}: signs nothing")
+            fields(one, "role recount signer name result_digest at", "signature")
+            need(one["role"] in ("teller", "supervisor"), f"{one['role']}: signs nothing")
             need(one["result_digest"] == self.certified["result_digest"], "of another result")
-            people[one["role"]].add(one["signer"])
+            again = one["recount"] and one["role"] == "teller"
+            need(one["recount"] is again, "a recount is signed by tellers")
+            people["recount" if again else one["role"]].add(one["signer"])
         signed = [one["signer"] for one in self.certified["signatures"]]
         need(len(set(signed)) == len(signed), "one person signed twice")
         need(len(people["teller"]) >= 2, "fewer than two tellers")
         need(len(people["supervisor"]) >= 1, "no supervisor")
+        # a later version is itself another count
+        close = self.certified["version"] == 1 and is_close(
+            self.manifest_["preset"]["content"], self.tally_["result"]
+        )
+        need(len(people["recount"]) != 1, "one teller alone counted again")
+        need(not close or len(people["recount"]) >= 2, "so close, and not counted again")
 
     def corrections(self) -> None:
         """Every earlier version of the result is there, and each names the one it corrects."""
@@ -913,10 +980,27 @@ class Pack:
             before = sha256(one["content"].encode()).hex()
 
     def times(self) -> None:
-        """Opened, closed, signed and certified, in this order."""
+        """Opened, closed, signed and certified, in this order; open as long as the manifest says,
+        or extended once, before the end and within what the rule allows; closed within a day."""
         m = self.manifest_
+        preset = m["preset"]["content"]
+        need(self.tally_["closed_at"] == self.certified["closed_at"], "closed at another time")
+        opens, closes = instant(m["opens_at"]), instant(m["closes_at"])
+        least = timedelta(days=preset["window_days_min"])
+        need(closes - opens >= least, "open for less than the rule asks")
+        moved = self.certified["extension"]
+        if moved is not None:
+            fields(moved, "from to at", "extension")
+            need(preset["extensions"] > 0, "extended, which the rule does not allow")
+            need(moved["from"] == m["closes_at"], "extended from another close, or twice")
+            need(opens <= instant(moved["at"]) <= closes, "extended after the end")
+            need(closes < instant(moved["to"]), "extended to an earlier close")
+            closes = instant(moved["to"])
+        most = timedelta(days=preset["window_days_max"])
+        need(closes - opens <= most, "open for longer than the rule allows")
         closed = instant(self.tally_["closed_at"])
-        need(closed >= instant(m["closes_at"]), "closed before its time")
+        need(closed >= closes, "closed before its time")
+        need(closed <= closes + LATEST_CLOSE, "closed more than a day after its time")
         signed = [instant(one["at"]) for one in self.certified["signatures"]]
         need(all(at >= closed for at in signed), "signed before the close")
         need(

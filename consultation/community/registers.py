@@ -403,13 +403,16 @@ class SizeWarning:
 
 @dataclass(slots=True)
 class Outcome:
-    """What an import found: bad cells, or else how many rows were new, changed and the same."""
+    """What an import found: bad cells, or else how many rows were new, changed and the same.
+    ``kept`` are codes of homes whose voter stays whom the people of the home named, and not whom
+    the file says."""
 
     bad: list[BadCell] = field(default_factory=list)
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     warnings: list[SizeWarning] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
     def count(self, *, new: bool, changed: bool) -> None:
         if new:

@@ -9,7 +9,8 @@ from consultation.columns import Row, maybe_ref, ref, when
 
 
 class BallotAssistance(Row, table=True):
-    """Of a ballot on channel ``assisted``: the helper whom the voter chose, and the second member
+    """Of a ballot on channel ``assisted``, the ``cast_no``-th of its voter (of a confidential poll
+    the how many-th with help): the helper whom the voter chose, and the second member
     of staff where the helper is also who entered it (trust 1.3, row 3)."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)

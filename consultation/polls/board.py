@@ -103,6 +103,11 @@ def receipt_text(*, poll_id: UUID, manifest: str, leaf: str, by: datetime) -> by
     )
 
 
+def extension_line(*, old: datetime, new: datetime, at: datetime) -> dict[str, str]:
+    """That at an instant the close was moved from the one in the manifest to a later one."""
+    return {"from": instant(old), "to": instant(new), "at": instant(at)}
+
+
 def certificate_text(
     *,
     poll_id: UUID,
@@ -114,11 +119,14 @@ def certificate_text(
     heads: Mapping[str, Mapping[str, Any]],
     reconciliation: Mapping[str, Any],
     signatures: Sequence[Mapping[str, Any]],
+    extension: Mapping[str, str] | None,
+    closed_at: datetime,
     certified_at: datetime,
 ) -> bytes:
     """The certificate of a count. ``heads`` holds number, size and root of the last head of each
     tree; ``signatures`` are those of tellers and supervisor; ``corrects`` is the digest of the
-    certificate that this one replaces, for ``reason``."""
+    certificate that this one replaces, for ``reason``; ``extension`` is that of
+    ``extension_line``."""
     return canonical(
         {
             "v": 1,
@@ -132,6 +140,8 @@ def certificate_text(
             "heads": heads,
             "reconciliation": text_digest(canonical(reconciliation)),
             "signatures": signatures,
+            "extension": extension,
+            "closed_at": instant(closed_at),
             "certified_at": instant(certified_at),
         }
     )

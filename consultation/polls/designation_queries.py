@@ -89,13 +89,30 @@ async def running_polls(tx: Transaction, community_id: UUID) -> list[tuple[Poll,
     return list(rows)
 
 
+async def designated(tx: Transaction, community_id: UUID) -> dict[UUID, UUID]:
+    """By unit or household, whom those who live there named last, where no register has said
+    anything else since."""
+    rows = await tx.session.exec(
+        select(VoterDesignation)
+        .where(VoterDesignation.community_id == community_id)
+        .order_by(col(VoterDesignation.at), col(VoterDesignation.id))
+    )
+    last = {row.unit_id or row.household_id: row for row in rows}
+    return {
+        home: row.person_id
+        for home, row in last.items()
+        if home is not None and row.person_id is not None and not row.from_register
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class DesignationRow:
     id: UUID
     unit_code: str | None
     household_code: str | None
-    named: str
+    named: str | None
     evidence_sha256: str | None
+    from_register: bool
     at: datetime
 
 
@@ -110,9 +127,10 @@ async def designations_page(
             Household.code,
             Person.masked_name,
             VoterDesignation.evidence_sha256,
+            VoterDesignation.from_register,
             VoterDesignation.at,
         )  # type: ignore[call-overload]
-        .join(Person, col(Person.id) == col(VoterDesignation.person_id))
+        .outerjoin(Person, col(Person.id) == col(VoterDesignation.person_id))
         .outerjoin(PropertyUnit, col(PropertyUnit.id) == col(VoterDesignation.unit_id))
         .outerjoin(Household, col(Household.id) == col(VoterDesignation.household_id))
         .where(VoterDesignation.community_id == community_id)

@@ -19,3 +19,9 @@ class EvidenceNeeded(Invalid):
     """Staff name a voter from a paper that the co-owners or the household signed."""
 
     code = "designation-evidence-needed"
+
+
+class WitnessNotApart(Invalid):
+    """Whoever enters a designation, gives the vote or gets it does not witness it."""
+
+    code = "designation-witness-not-apart"

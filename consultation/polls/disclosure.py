@@ -6,10 +6,11 @@ could make one (trust 5.2: rules 1 to 4 and 8 are kept by what does not exist). 
 two leaks, turnout while it grows and exact sums of areas.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from consultation.polls.presets import BallotMode, Measure, RulePreset
-from consultation.polls.results import Count, ItemResult, Result, ThresholdCheck
+from consultation.polls.results import Count, ItemResult, Result, Step, ThresholdCheck
 
 STEP_HEADS = 10
 STEP_TIME = timedelta(hours=1)
@@ -42,16 +43,17 @@ def step(shown: Count, counted: Count) -> Count:
 
 
 def hides_areas(preset: RulePreset) -> bool:
-    """Whether the public gets areas to 0.1 % only. Where the law has the sums of an owners'
-    decision announced, its preset says ``public_area_sums``."""
-    return Measure.AREA in preset.measures and not preset.public_area_sums
+    """Whether the public gets areas as shares to 0.1 % only, and whether they reach what is asked:
+    wherever areas count (trust 5.2, rule 5; decision 0029). Exact sums are for the roll, for who
+    counts, and for the full pack."""
+    return Measure.AREA in preset.measures
 
 
 def without_areas(result: Result) -> Result:
     """The result for those who are not entitled to exact sums of areas: to 0.1 % of the whole, and
     none at all (0) in an item of which some answer has one to four ballots, because the others
-    would give its sum away. What decides, ``reached``, stays. The steps, which tell sums, are left
-    out."""
+    would give its sum away. What decides, ``reached``, stays. Steps that tell sums are left out.
+    """
     whole = result.eligible.area_dm2
 
     def check(one: ThresholdCheck, *, hidden: bool = False) -> ThresholdCheck:
@@ -81,7 +83,7 @@ def without_areas(result: Result) -> Result:
             )
             for tally in one.tallies
         ]
-        return one.model_copy(update={"tallies": tallies, "steps": []})
+        return one.model_copy(update={"tallies": tallies, "steps": _of_heads(one.steps)})
 
     sums = ("participating", "valid", "invalid", "deemed")
     return result.model_copy(
@@ -93,9 +95,13 @@ def without_areas(result: Result) -> Result:
             },
             "turnout": [check(one) for one in result.turnout],
             "items": [item(one) for one in result.items],
-            "steps": [],
+            "steps": _of_heads(result.steps),
         }
     )
+
+
+def _of_heads(steps: Sequence[Step]) -> list[Step]:
+    return [step for step in steps if "_area_" not in step.key]
 
 
 def per_mille(area: int, whole: int) -> int:

@@ -30,6 +30,12 @@ class WitnessesNeeded(Invalid):
     code = "hand-witnesses-needed"
 
 
+class HandsDiffer(Invalid):
+    """The witness counted something else than was entered."""
+
+    code = "hands-differ"
+
+
 class MoreHandsThanPeople(Invalid):
     """More hands than members who are signed in."""
 

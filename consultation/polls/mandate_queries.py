@@ -112,21 +112,29 @@ async def _channels(
 
 @dataclass(frozen=True, slots=True)
 class MandateRow:
-    """A mandate as it is shown; names are masked."""
+    """A mandate as it is shown; names are masked. ``state`` is None where it is not said yet."""
 
     number: int
     principal: str
     holder: str
-    state: MandateState
+    state: MandateState | None
     valid_until: datetime
     at: datetime
 
 
 async def mandates_of(
-    tx: Transaction, poll: Poll, *, of_person: UUID | None, after: tuple[int, int], limit: int
+    tx: Transaction,
+    poll: Poll,
+    *,
+    reader: UUID | None,
+    all_of_them: bool,
+    states: bool,
+    after: tuple[int, int],
+    limit: int,
 ) -> list[tuple[int, MandateRow]]:
     """(mandate number, row) of the mandates after (place, number): all of them, or those that
-    ``of_person`` gave or holds. Two statements."""
+    ``reader`` gave or holds. Without ``states`` only these say what became of them. Two statements.
+    """
     statement = (
         with_withdrawal(Mandate, MandateWithdrawal.at, RollEntry, Person.masked_name)
         .join(RollEntry, and_(*on_roll(poll), col(RollEntry.number) == col(Mandate.number)))
@@ -141,10 +149,8 @@ async def mandates_of(
         .order_by(col(Mandate.number), col(Mandate.mandate_no))
         .limit(limit)
     )
-    if of_person is not None:
-        statement = statement.where(
-            or_(RollEntry.person_id == of_person, Mandate.holder_id == of_person)
-        )
+    if not all_of_them:
+        statement = statement.where(or_(RollEntry.person_id == reader, Mandate.holder_id == reader))
     found = (await tx.session.exec(statement)).all()
     stands = await _channels(tx, poll, {place.id for _, _, place, _ in found})
     return [
@@ -159,7 +165,9 @@ async def mandates_of(
                     stands=stands.get(place.id),
                     valid_until=mandate.valid_until,
                     now=tx.now,
-                ),
+                )
+                if states or (reader is not None and reader in (place.person_id, mandate.holder_id))
+                else None,
                 valid_until=mandate.valid_until,
                 at=mandate.at,
             ),

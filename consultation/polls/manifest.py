@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from consultation.polls import board, merkle
+from consultation.polls import board, merkle, rolls
 from consultation.polls.leaves import canonical, leaf_hash
 from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.rules import PollItem, preset_text
@@ -124,6 +124,7 @@ def build(poll: PollTerms, roll: Iterable[RollLine], *, board_key: str) -> dict[
         },
         "opens_at": board.instant(poll.opens_at),
         "closes_at": board.instant(poll.closes_at),
+        "reference_day": rolls.reference_day(poll.closes_at).isoformat(),
         "batches": {
             "least": board.BATCH_LEAST,
             "every_seconds": int(board.BATCH_EVERY.total_seconds()),

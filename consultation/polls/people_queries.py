@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlmodel import col, or_, select
+from sqlmodel import col, func, or_, select
 
 from consultation.community.identity import phone_text
 from consultation.community.tables import Person, RoleAssignment
 from consultation.database import Transaction
 from consultation.permissions import Role
+from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.queries import check_no_candidate
 from consultation.polls.rules import NotImpartial
 from consultation.polls.tables import Poll
@@ -47,6 +48,16 @@ async def check_disinterested(tx: Transaction, poll: Poll, topic: Topic, person_
         raise NotImpartial()
     if await holds_a_role(tx, topic.community_id, person_id, {Role.PROPERTY_COMPANY}):
         raise NotImpartial()
+
+
+async def assistances(tx: Transaction, poll: Poll, roll_entry_id: UUID) -> int:
+    """How many times a voter had help so far."""
+    rows = await tx.session.exec(
+        select(func.count()).where(
+            BallotAssistance.poll_id == poll.id, BallotAssistance.roll_entry_id == roll_entry_id
+        )
+    )
+    return rows.one()
 
 
 async def people_named(tx: Transaction, nominees: Collection[Nominee]) -> dict[Nominee, UUID]:

@@ -83,6 +83,12 @@ def percent(value: int, base: int) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
+def per_cent(value: int, base: int) -> str:
+    """One decimal, rounded half up: what the public gets of a share of an area."""
+    tenths = 0 if base == 0 else (value * 2000 + base) // (2 * base)
+    return f"{tenths // 10}.{tenths % 10}"
+
+
 def square_metres(area_dm2: int) -> str:
     """63855 → 638.55, exactly."""
     return f"{area_dm2 // 100}.{area_dm2 % 100:02d}"

@@ -224,7 +224,6 @@ class RulePreset(Edition):
     held_in_meeting: bool = False
     live_turnout: bool = True  # whether participation is shown before the close
     exact_turnout: bool = True  # by the head; else, and in confidential polls, in steps
-    public_area_sums: bool = False  # the law has exact areas announced; else to 0.1 % in public
     area_includes_parking: bool = True  # parking spaces may be exclusive parts; local rules differ
     window_days_min: int = Field(ge=0)
     window_days_default: int = Field(ge=0)

@@ -10,6 +10,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from consultation.polls.countersigning import (
+    STANDS,
+    CountersignaturesMissing,
+    CountersignState,
+    CountersignSubject,
+    Entry,
+    EntryKey,
+)
 from consultation.polls.paper import FormFate
 from consultation.polls.presets import BallotChannel, Frozen
 from consultation.refusals import NotNow
@@ -40,12 +48,14 @@ class CastFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperFacts:
-    """``issued`` and ``fates`` by form number; ``entered`` are forms with two people's entries.
+    """``issued`` and ``fates`` by form number, ``at_door`` those of the issued that were brought to
+    a home; ``entered`` are forms with two people's entries.
     ``sheets`` are what two people entered alike of a confidential poll, where forms are envelopes:
     number of the sheet and whether it could be read; None of a named poll."""
 
     printed: int = 0
     issued: frozenset[int] = frozenset()
+    at_door: frozenset[int] = frozenset()
     fates: Mapping[int, FormFate] = field(default_factory=dict)
     entered: frozenset[int] = frozenset()
     sheets: Mapping[int, bool] | None = None
@@ -72,6 +82,7 @@ class LedgerFacts:
     turnout: int
     paper: PaperFacts = PaperFacts()
     mandates: Sequence[MandateFact] = ()
+    countersigned: Sequence[Entry] = ()
     by_hand: int = 0
     present: int | None = None
     counted: int | None = None
@@ -97,10 +108,12 @@ class ChannelLine(Frozen):
 
 class PaperLine(Frozen):
     """``printed`` = ``returned`` + ``spoiled`` + ``unused`` + ``kept`` + ``late`` + ``missing`` +
-    ``unaccounted``; ``issued`` of them went to voters."""
+    ``unaccounted``; ``issued`` of them went to voters, ``issued_at_door`` of these to their homes.
+    """
 
     printed: int
     issued: int
+    issued_at_door: int
     returned: int
     spoiled: int
     unused: int
@@ -137,6 +150,24 @@ class Difference(Frozen):
     found: int
 
 
+class OpenCountersign(Frozen):
+    """An entry that names a second person who did not confirm it; never what the ballot says."""
+
+    subject: CountersignSubject
+    number: int
+    state: CountersignState
+
+
+class CountersignLine(Frozen):
+    """Of ``entries`` that stand and name a second person, ``confirmed`` by all of these,
+    ``settled`` by the supervisor, and the rest."""
+
+    entries: int
+    confirmed: int
+    settled: int
+    waiting: list[OpenCountersign]
+
+
 class Reconciliation(Frozen):
     """Numbers only: no voter, no choice. ``voters`` have one ballot that stands each."""
 
@@ -148,8 +179,29 @@ class Reconciliation(Frozen):
     paper: PaperLine
     sheets: SheetLine | None = None
     proxies: ProxyLine
+    countersigned: CountersignLine
     differences: list[Difference]
     reconciles: bool
+
+
+class FormsIssued(Frozen):
+    """What is told of a poll before its close, to whoever counts: what went out, and nothing that
+    grows with a ballot. What came back would be turnout vote by vote, beside the steps in which
+    it is shown, and who watches it would learn which ballot came when (trust 5.2, rule 6)."""
+
+    eligible: int
+    printed: int
+    issued: int
+    issued_at_door: int
+
+
+def forms_issued(report: Reconciliation) -> FormsIssued:
+    return FormsIssued(
+        eligible=report.eligible,
+        printed=report.paper.printed,
+        issued=report.paper.issued,
+        issued_at_door=report.paper.issued_at_door,
+    )
 
 
 def reconcile(facts: LedgerFacts) -> Reconciliation:
@@ -202,6 +254,7 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
         differences.append(
             Difference(code="sheets_invalid", expected=unread, found=facts.came_invalid)
         )
+    countersigned = _countersigned(facts, standing)
     most = facts.eligible if facts.present is None else facts.present
     taking_part = voters + facts.by_hand
     if taking_part > most:
@@ -215,15 +268,23 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
         paper=paper,
         sheets=sheets,
         proxies=proxies,
+        countersigned=countersigned,
         differences=differences,
-        reconciles=not differences,
+        reconciles=not (differences or countersigned.waiting),
     )
 
 
 def check_reconciled(report: Reconciliation) -> None:
-    if not report.reconciles:
+    """Refuses with PollDoesNotReconcile or CountersignaturesMissing."""
+    if report.differences:
         raise PollDoesNotReconcile(
             differences=[f"{one.code} {one.expected}/{one.found}" for one in report.differences]
+        )
+    if report.countersigned.waiting:
+        raise CountersignaturesMissing(
+            entries=[
+                f"{one.subject} {one.number} {one.state}" for one in report.countersigned.waiting
+            ]
         )
 
 
@@ -269,9 +330,42 @@ def _paper(facts: PaperFacts) -> PaperLine:
     return PaperLine(
         printed=facts.printed,
         issued=len(facts.issued),
+        issued_at_door=len(facts.at_door),
         **{fate.value: met[fate] for fate in FormFate},
         unaccounted=facts.printed - met.total(),
     )
+
+
+def _countersigned(facts: LedgerFacts, standing: Mapping[int, CastFact]) -> CountersignLine:
+    """Of the entries of one place the last counts, if its ballot stands; of hands the last count;
+    of forms at a door those that came back."""
+    last: dict[tuple[CountersignSubject, int], Entry] = {}
+    for entry in sorted(facts.countersigned, key=lambda one: (one.key.number, one.key.turn)):
+        hands = entry.key.subject is CountersignSubject.HANDS
+        last[entry.key.subject, 0 if hands else entry.key.number] = entry
+    stand = [entry for entry in last.values() if _stands(entry.key, facts, standing)]
+    states = Counter(entry.state for entry in stand)
+    return CountersignLine(
+        entries=len(stand),
+        confirmed=states[CountersignState.CONFIRMED],
+        settled=states[CountersignState.SETTLED],
+        waiting=[
+            OpenCountersign(subject=one.key.subject, number=one.key.number, state=one.state)
+            for one in sorted(stand, key=lambda one: (one.key.subject.value, one.key.number))
+            if one.state not in STANDS
+        ],
+    )
+
+
+def _stands(key: EntryKey, facts: LedgerFacts, standing: Mapping[int, CastFact]) -> bool:
+    match key.subject:
+        case CountersignSubject.ASSISTED:
+            cast = standing.get(key.number)
+            return cast is not None and cast.channel is BallotChannel.ASSISTED
+        case CountersignSubject.HOME_VISIT:
+            return facts.paper.fates.get(key.number) is FormFate.RETURNED
+        case CountersignSubject.HANDS:
+            return True
 
 
 def _unissued(facts: PaperFacts, fate: FormFate) -> int:

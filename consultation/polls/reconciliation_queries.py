@@ -8,6 +8,7 @@ from sqlmodel import col, func, select
 
 from consultation.database import Transaction
 from consultation.polls.assistance_tables import BallotAssistance
+from consultation.polls.countersign_queries import entries
 from consultation.polls.envelope_queries import kept_of
 from consultation.polls.hand_queries import hands_counted
 from consultation.polls.mandate_queries import with_withdrawal
@@ -30,7 +31,7 @@ from consultation.polls.tables import Ballot, Poll, PollTurnout, RollEntry
 
 
 async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
-    """The report on a poll as its registers stand; at most eight statements.
+    """The report on a poll as its registers stand; at most ten statements.
 
     Of a confidential poll nobody knows whose ballot was invalid: who took part is compared with
     all ballots that came out of the box."""
@@ -49,6 +50,7 @@ async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
             turnout=taking_part,
             paper=await _paper(tx, poll, printed),
             mandates=await _mandates(tx, poll),
+            countersigned=await entries(tx, poll),
             by_hand=0 if hands is None else hands.heads,
             present=await members_present(tx, poll) if in_meeting else poll.present,
             counted=None
@@ -119,7 +121,10 @@ EARLIER, STANDING = 0, 1
 
 async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int]:
     """Records of help, heads in the turnout counters, and the highest form printed."""
-    help_ = select(func.count()).where(BallotAssistance.poll_id == poll.id)
+    of_record: Any = func.count()
+    if poll.mode is BallotMode.CONFIDENTIAL:
+        of_record = func.count(col(BallotAssistance.roll_entry_id).distinct())
+    help_ = select(of_record).where(BallotAssistance.poll_id == poll.id)
     if poll.mode is BallotMode.CONFIDENTIAL:  # of a replaced envelope nothing is left but its help
         kept = kept_of(poll)
         help_ = help_.where(
@@ -142,7 +147,9 @@ async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
         sheets = await sheets_entered(tx, poll) if printed else {}
     if not printed:
         return PaperFacts(sheets=sheets)
-    issued = select(PaperIssue.form, literal("issued")).where(PaperIssue.poll_id == poll.id)
+    issued = select(PaperIssue.form, type_coerce(PaperIssue.channel, String)).where(
+        PaperIssue.poll_id == poll.id
+    )
     twice = (
         select(PaperEntry.form, literal("entered"))
         .where(PaperEntry.poll_id == poll.id)
@@ -156,9 +163,11 @@ async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
     met: dict[str, set[int]] = {}
     for form, what in rows:
         met.setdefault(what, set()).add(form)
+    at_door = frozenset(met.get(BallotChannel.HOME_VISIT.value, ()))
     return PaperFacts(
         printed=printed,
-        issued=frozenset(met.get("issued", ())),
+        issued=at_door | met.get(BallotChannel.PAPER.value, set()),
+        at_door=at_door,
         fates={form: fate for fate in FormFate for form in met.get(fate.value, ())},
         entered=frozenset(met.get("entered", ())),
         sheets=sheets,

@@ -1,14 +1,13 @@
 """SQL that turns the registers of a place into a roll: one statement per electorate."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, func, or_, select
 
-from consultation.calendar import local_day
 from consultation.community.tables import (
     Household,
     Node,
@@ -34,6 +33,7 @@ from consultation.polls.rolls import (
     Place,
     members_roll,
     owners_roll,
+    reference_day,
 )
 from consultation.polls.rules import RolledUnit
 from consultation.polls.terms import RollNotAvailable
@@ -136,7 +136,7 @@ async def _households(
         )
         .order_by(col(Household.code))
     )
-    last_day = local_day(closes_at - timedelta(microseconds=1))
+    last_day = reference_day(closes_at)
     members = []
     for id, estate_name, kind, name, above, person_id, masked, born_on in rows.all():
         where = {None: estate_name, NodeKind.ENTRANCE: above}.get(kind, name)
@@ -258,7 +258,7 @@ def _people_of(scope: Node) -> Any:
 
 
 async def _members_of_age(tx: Transaction, statement: Any, closes_at: datetime) -> list[Place]:
-    last_day = local_day(closes_at - timedelta(microseconds=1))
+    last_day = reference_day(closes_at)
     rows = (await tx.session.exec(statement)).all()
     return members_roll(
         Member(person_id=id, label=masked)

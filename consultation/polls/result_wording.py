@@ -11,6 +11,7 @@ from consultation.polls.phrases import (
     measured,
     option_text,
     people,
+    per_cent,
     percent,
     rule,
     square_metres,
@@ -33,7 +34,10 @@ def result(
     preset: RulePreset, items: Sequence[PollItem], count: Result, *, areas_rounded: bool = False
 ) -> list[Phrase]:
     """Participation, quorum, every item with its numbers and its verdict, the money if any, what
-    the result is worth, and what the percentages, and areas that are not exact, are."""
+    the result is worth, and what the percentages are. With ``areas_rounded``, of a count as the
+    public gets it, areas are said as shares, and whether they reach what is asked."""
+    if areas_rounded:
+        preset = preset.model_copy(update={"measures": [Measure.HEADS]})
     phrases = [_participation(preset, count), *_ballots(preset, count)]
     phrases += [_quorum(preset, check) for check in count.turnout]
     if count.turnout:
@@ -119,11 +123,13 @@ def _ballots(preset: RulePreset, result: Result) -> list[Phrase]:
         phrases.append(Phrase("polls.result.by_hand", {"hands": result.by_hand}))
     if result.deemed.heads:
         facts = people(preset) | counted("real", result.valid) | counted("deemed", result.deemed)
-        phrases.append(Phrase("polls.result.deemed", facts))
+        phrases.append(Phrase(f"polls.result.deemed_{measured(preset)}", facts))
     return phrases
 
 
 def _quorum(preset: RulePreset, check: ThresholdCheck) -> Phrase:
+    if _is_share(preset, check):
+        return _share("turnout", preset, check)
     kind = "present" if preset.held_in_meeting else check.measure.value
     return Phrase(f"polls.result.turnout_{kind}", _checked(preset, check))
 
@@ -140,7 +146,7 @@ def _motion(preset: RulePreset, item: PollItem, count: ItemResult) -> list[Phras
     phrases = [Phrase(f"polls.result.votes_{measured(preset)}", facts)]
     phrases += [
         Phrase(
-            "polls.result.deemed_item",
+            f"polls.result.deemed_item_{measured(preset)}",
             people(preset)
             | counted("deemed", tally.deemed)
             | {"option": option_text(item, tally.code)},
@@ -224,7 +230,10 @@ def _needed(preset: RulePreset, what: str, count: ItemResult) -> list[Phrase]:
     """What an option or a candidate needs: the same for all of an item."""
     checks = next((tally.approval for tally in count.tallies if tally.approval), [])
     return [
-        Phrase(f"polls.result.needed_{what}_{check.measure.value}", _checked(preset, check))
+        Phrase(
+            f"polls.result.needed_{what}_{'share' if _is_share(preset, check) else check.measure}",
+            _checked(preset, check),
+        )
         for check in checks
     ]
 
@@ -234,7 +243,26 @@ def _texts(item: PollItem, codes: Sequence[str]) -> dict[str, Fact]:
     return {"options": [texts[code] for code in codes]}
 
 
+def _is_share(preset: RulePreset, check: ThresholdCheck) -> bool:
+    """Whether an area is said without its sum."""
+    return check.measure is Measure.AREA and Measure.AREA not in preset.measures
+
+
+def _share(what: str, preset: RulePreset, check: ThresholdCheck) -> Phrase:
+    """The share of an area to 0.1 %, or, where so few have it that it would tell on them, only
+    whether it reaches."""
+    word = "reached" if check.reached else "missed"
+    facts = rule(preset, check)
+    if not check.value:
+        return Phrase(f"polls.result.{what}_area_{word}_alone", facts)
+    return Phrase(
+        f"polls.result.{what}_share_{word}", facts | {"share": per_cent(check.value, check.base)}
+    )
+
+
 def _approval(preset: RulePreset, check: ThresholdCheck) -> Phrase:
+    if _is_share(preset, check):
+        return _share("approval", preset, check)
     word = "reached" if check.reached else "missed"
     facts = _checked(preset, check) | {"percent": percent(check.value, check.base)}
     return Phrase(f"polls.result.approval_{check.measure.value}_{word}", facts)

@@ -17,9 +17,16 @@ registers always give the same roll.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from consultation.calendar import local_day
 from consultation.polls.rules import RolledUnit, digest
+
+
+def reference_day(closes_at: datetime) -> date:
+    """The last day of voting in Shanghai: who is of age on it is in the base (domain 4.1)."""
+    return local_day(closes_at.replace(microsecond=0) - timedelta(microseconds=1))
 
 
 @dataclass(frozen=True, slots=True)

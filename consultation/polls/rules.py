@@ -246,13 +246,7 @@ def preset_text(preset: RulePreset) -> dict[str, Any]:
     return content
 
 
-_LATER_FIELDS = {
-    "served_min": None,
-    "exact_turnout": True,
-    "public_area_sums": False,
-    "recount": None,
-    "places": [],
-}
+_LATER_FIELDS = {"served_min": None, "exact_turnout": True, "recount": None, "places": []}
 
 
 def digest(content: Any) -> str:

@@ -27,7 +27,7 @@ _NOT_LESS = (
 )
 _NOT_MORE = ("window_days_max", "extensions", "roll_ruling_days")
 _ONLY_FEWER = ("questions", "modes", "channels")
-_NOT_SWITCHED_ON = ("binding", "live_turnout", "exact_turnout", "public_area_sums", "may_deem")
+_NOT_SWITCHED_ON = ("binding", "live_turnout", "exact_turnout", "may_deem")
 
 
 def stricter(base: RulePreset, local: RulePreset) -> bool:

@@ -169,7 +169,7 @@ class PollDraft:
     items: list[PollItem]
     budget_fen: int | None
     opens_at: datetime
-    closes_at: datetime
+    closes_at: datetime | None
     meeting_id: UUID | None
     mode: BallotMode | None = None  # None: the preset's first
     owners_system_of_record: bool = True
@@ -261,6 +261,15 @@ def check_mode(preset: RulePreset, mode: BallotMode | None) -> None:
         raise PollModeInvalid(mode=mode.value, allowed=[one.value for one in preset.modes])
 
 
+def default_mode(preset: RulePreset, items: Sequence[PollItem]) -> BallotMode:
+    """The preset's own first mode; but grades are given in confidence where the preset can
+    (domain 4.4)."""
+    grades = all(item.kind is QuestionKind.RATING for item in items)
+    if grades and BallotMode.CONFIDENTIAL in preset.modes:
+        return BallotMode.CONFIDENTIAL
+    return preset.modes[0]
+
+
 def check_items(preset: RulePreset, items: Sequence[PollItem], budget_fen: int | None) -> None:
     """Each item can be voted against (domain 2.5); a ceiling and costs stand exactly where money
     is allocated."""
@@ -325,6 +334,11 @@ def _options_fit(item: PollItem) -> bool:
         return len(codes) >= 2 and item.most == 1
     least = 1 if item.kind is QuestionKind.ELECTION else 2
     return len(codes) >= least and item.most <= len(codes)
+
+
+def closing(preset: RulePreset, opens_at: datetime, closes_at: datetime | None) -> datetime:
+    """The close that was asked for, or after the preset's default window."""
+    return closes_at or opens_at + timedelta(days=preset.window_days_default)
 
 
 def check_window(preset: RulePreset, opens_at: datetime, closes_at: datetime) -> None:

@@ -5,6 +5,7 @@ are: numbers that grow are counted by the database or kept on the row.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -314,7 +315,22 @@ async def _poll(tx: Transaction, topic: Topic) -> PollFacts | None:
         teller_signatures=tellers,
         supervisor_signatures=supervisors,
         roll_objections_open=objections_open,
+        objection_days=poll.preset.objection_days,
     )
+
+
+async def objections_until(tx: Transaction, topic: Topic) -> datetime:
+    """When the objection period of a public result ends, by the procedure and by the preset of the
+    round's poll."""
+    poll = (
+        await tx.session.exec(
+            select(Poll).where(
+                Poll.topic_id == topic.id, Poll.round == topic.round, Poll.state != PollState.VOIDED
+            )
+        )
+    ).first()
+    days = 0 if poll is None else poll.preset.objection_days
+    return procedure().objection_ends(topic.state_since, days)
 
 
 async def _outcome(tx: Transaction, topic: Topic) -> OutcomeFacts:

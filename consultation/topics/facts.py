@@ -80,6 +80,7 @@ class PollFacts:
     teller_signatures: int
     supervisor_signatures: int
     roll_objections_open: int
+    objection_days: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -391,8 +391,10 @@ def rounds_left(facts: TopicFacts) -> None:
 
 
 def objection_period_over(facts: TopicFacts) -> None:
-    """The result has been public for the objection period (T19)."""
-    ends = facts.procedure.periods["objection"].after(facts.state_since)
+    """The result has been public for the objection period, which is that of the preset where that
+    is longer (T19)."""
+    days = 0 if facts.poll is None else facts.poll.objection_days
+    ends = facts.procedure.objection_ends(facts.state_since, days)
     _require("objection_period_over", period=facts.now >= ends)
 
 
@@ -511,6 +513,7 @@ NEEDS: Mapping[Gate, frozenset[Need]] = {
     count_signed: frozenset({Need.POLL}),
     quorum_missed: frozenset({Need.POLL}),
     vote_annulled: frozenset({Need.POLL}),
+    objection_period_over: frozenset({Need.POLL}),
     every_item_answered: frozenset({Need.ADOPTION}),
     adoption_signed: frozenset({Need.ADOPTION}),
     all_adopted: frozenset({Need.ADOPTION}),

@@ -16,10 +16,9 @@ from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, check
 from consultation.topics import rules, transitions
 from consultation.topics.documents import Paper, publish_document
-from consultation.topics.evidence import load_facts
+from consultation.topics.evidence import load_facts, objections_until
 from consultation.topics.facts import TopicFacts
 from consultation.topics.gates import GateNotMet
-from consultation.topics.plan import procedure
 from consultation.topics.states import Act, Publication, State
 from consultation.topics.tables import Topic, TopicTransition
 from consultation.topics.transitions import DocumentRequired, Transition, TransitionNotAllowed
@@ -160,7 +159,7 @@ async def _schedule_next(tx: Transaction, topic: Topic, row: Transition) -> None
             tx,
             JobKind.START_ADOPTION,
             topic.id,
-            procedure().periods["objection"].after(topic.state_since),
+            await objections_until(tx, topic),
             community_id=topic.community_id,
             occasion=str(topic.version),
         )

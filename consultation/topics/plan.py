@@ -95,6 +95,11 @@ class Procedure(Frozen):
         periods = [self.notice.get(form, self.notice["default"]) for form in forms]
         return max(periods or [self.notice["default"]], key=lambda period: period.days)
 
+    def objection_ends(self, since: datetime, days: int) -> datetime:
+        """When objections to a result end that is public since then; ``days`` are those of the
+        preset it was polled under, which may ask for more."""
+        return max(self.periods["objection"].after(since), add_days(since, days))
+
 
 @cache
 def procedure(name: str = "community") -> Procedure:

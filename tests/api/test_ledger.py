@@ -94,7 +94,7 @@ async def test_paper_from_the_printer_to_the_signatures(
     assert refused["code"] == "poll-does-not-reconcile"
     assert "forms_accounted 6/1" in refused["detail"]
 
-    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept"}]}
+    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept", "note": "未交回"}]}
     fates["settlements"].append({"first": 3, "last": 6, "fate": "unused"})
     assert await put(client, f"{home}/paper-fates", clerk, fates) == {"settled": 5}
     others = [staff(world, name, Role.TELLER) for name in await stage.other_tellers()]
@@ -110,6 +110,7 @@ async def test_paper_from_the_printer_to_the_signatures(
     assert public["paper"] == {
         "printed": 6,
         "issued": 2,
+        "issued_at_door": 0,
         "returned": 1,
         "spoiled": 0,
         "unused": 4,
@@ -264,6 +265,44 @@ async def test_hands_are_counted_with_witnesses(
     )
     assert ballot.json()["code"] == "hands-or-ballots"
 
+    home = f"/v1/polls/{poll.id}/countersignatures"
+    one, two = (bearer(world, member) for member in members[:2])
+    listed = (await client.get(f"{home}?limit=1", headers=one)).json()
+    asked = {"subject": "hands", "number": 1, "turn": 1, "label": None, "answer": None}
+    assert [row | {"at": None} for row in listed["items"]] == [asked | {"at": None}]
+    assert listed["next_cursor"] is None
+    other = {"heads": 58, "items": [{"item": 1, "hands": {"for": 58}}]}
+    said = {"confirmed": True, "hands": other}
+    differs = await put(client, f"{home}/hands/1/1", one, said, expect=422)
+    assert differs["code"] == "hands-differ"
+    said["hands"] = {"heads": body["heads"], "items": body["items"]}
+    assert await put(client, f"{home}/hands/1/1", one, said) == {"state": "waiting"}
+    stranger = await put(client, f"{home}/hands/1/1", bearer(world, members[4]), said, expect=403)
+    assert stranger["code"] == "not-asked-to-countersign"
+    no = {"confirmed": False}
+    assert (await put(client, f"{home}/hands/1/1", two, no, expect=422))["code"] == (
+        "countersign-reason-missing"
+    )
+    refused = no | {"reason": "清点时我不在场"}
+    assert await put(client, f"{home}/hands/1/1", two, refused) == {"state": "refused"}
+    nothing = await put(client, f"{home}/assisted/1/1", one, no, expect=404)
+    assert nothing["code"] == "nothing-to-countersign"
+
+    await stage.closed(poll.id)
+    teller = staff(world, "teller1", Role.TELLER)
+    supervisor = staff(world, "supervisor", Role.SUPERVISOR)
+    digest = (await client.get(f"/v1/polls/{poll.id}", headers=teller)).json()["result_digest"]
+    signature = f"/v1/polls/{poll.id}/signature"
+    held = await put(client, signature, teller, {"result_digest": digest}, expect=409)
+    assert (held["code"], "hands 1 refused" in held["detail"]) == (
+        "countersignatures-missing",
+        True,
+    )
+    note = {"note": "向两名见证人核实,票数无误"}
+    settled = await put(client, f"{home}/hands/1/1/settlement", supervisor, note)
+    assert settled == {"state": "settled"}
+    await put(client, signature, teller, {"result_digest": digest})
+
 
 async def test_voters_are_named_and_the_log_is_for_the_registrar(
     client: httpx.AsyncClient, stage: Stage, world: World
@@ -355,7 +394,7 @@ async def test_paper_in_a_confidential_poll_over_http(
     assert await put(client, sheet, two, entry) == {"state": "entered"}
     await put(client, f"{home}/box-opening", supervisor)
     await stage.work()
-    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept"}]}
+    fates = {"settlements": [{"first": 2, "last": 2, "fate": "kept", "note": "未交回"}]}
     await put(client, f"{home}/paper-fates", clerk, fates)
     await stage.published(poll.id)
     public = (await client.get(f"{home}/reconciliation")).json()

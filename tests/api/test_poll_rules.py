@@ -17,12 +17,14 @@ from consultation.permissions import Actor, Role
 from consultation.polls import registers, terms
 from consultation.polls.commands import casting, drafting
 from consultation.polls.counting import Count, turnout_progress
+from consultation.polls.disclosure import without_areas
 from consultation.polls.preset_files import procedures
 from consultation.polls.presets import Electorate, QuestionKind
 from consultation.polls.result_wording import result as result_words
 from consultation.polls.rules import Option, PollItem
 from consultation.polls.wording import meter
 from consultation.topics.tables import Document
+from tests.api.test_polls import bearer
 from tests.conftest import ManualClock
 from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
@@ -72,7 +74,13 @@ async def test_the_meter_is_shown_while_the_poll_is_open_and_approval_only_after
     await stage.vote(poll.id, owners[6:], "ffffaa")
     assert (await client.get(f"/v1/polls/{poll.id}")).json()["meter"] == "已达到参与要求。"
     await stage.published(poll.id)
-    shown = (await client.get(f"/v1/polls/{poll.id}")).json()
+    visitor = (await client.get(f"/v1/polls/{poll.id}", headers=ENGLISH)).json()
+    assert [step["key"] for step in visitor["steps"]] == [
+        "turnout_heads_reached",
+        "approval_heads_reached",
+    ]
+    mine = bearer(stage.world, owners[0])
+    shown = (await client.get(f"/v1/polls/{poll.id}", headers=mine)).json()
     assert shown["meter"] is None
     assert [(step["item"], step["key"]) for step in shown["steps"]] == [
         (None, "turnout_heads_reached"),
@@ -82,7 +90,7 @@ async def test_the_meter_is_shown_while_the_poll_is_open_and_approval_only_after
     ]
     assert shown["steps"][3]["text"] == "同意:712.75平方米,须641.48(基数855.30),达到。"
     assert shown["steps"][2]["facts"] == {"option": "for", "value": 10, "needed": 9, "base": 12}
-    english = (await client.get(f"/v1/polls/{poll.id}", headers=ENGLISH)).json()
+    english = (await client.get(f"/v1/polls/{poll.id}", headers=ENGLISH | mine)).json()
     assert english["steps"][2]["text"] == "For: 10 votes, needed 9 of 12: reached."
 
 
@@ -197,7 +205,12 @@ async def test_the_published_sheet_is_made_of_the_counts_alone(stage: Stage) -> 
         sheet = await tx.session.get(Document, published.tally_sheet_id)
         assert sheet is not None
         assert sheet.body == write(
-            result_words(published.preset, published.items, published.result)
+            result_words(
+                published.preset,
+                published.items,
+                without_areas(published.result),
+                areas_rounded=True,
+            )
         )
 
 

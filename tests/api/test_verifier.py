@@ -11,11 +11,13 @@ from typer.testing import CliRunner
 
 from api.bench import verifying
 from api.bench.mutations import MUTATIONS, Mutation
-from api.bench.packs import KINDS, Kind, invent
+from api.bench.packs import KINDS, RECOUNT, Kind, invent
 from api.cli import cli
 from api.evidence import VERIFIER, write_files
+from consultation.polls import recounts
 from consultation.polls.pack import Edition
-from tests.verifier import failing
+from consultation.polls.results import Result
+from tests.verifier import failing, module
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -41,6 +43,18 @@ def test_a_mutation_is_refused_by_the_check_it_is_about(mutation: Mutation, tmp_
 
     assert mutation.check in failed
     assert "rests on" not in failed[mutation.check]  # it fails by itself, not for another's sake
+
+
+def test_it_asks_for_a_recount_exactly_where_the_rule_does() -> None:
+    said: set[bool] = set()
+    for kind in (kind for kind in KINDS if kind.rule == RECOUNT):
+        for seed in range(25):
+            honest = invent(kind, seed)
+            rule, result = honest.terms.preset, honest.source.certificates[-1].result
+            close = recounts.is_close(rule, Result.model_validate(result))
+            assert module().is_close(rule.model_dump(mode="json"), result) is close
+            said.add(close)
+    assert said == {True, False}
 
 
 def test_there_are_enough_mutations_each_with_a_name_of_its_own() -> None:

@@ -105,6 +105,8 @@ async def seed(db: Database, world: World) -> Seed:
         "number": "1",
         "first": "1",
         "form": "1",
+        "subject": "assisted",
+        "turn": "1",
         "sheet": "1",
         "unit_id": str(world.units[0].id),
         "household_id": str(uuid4()),

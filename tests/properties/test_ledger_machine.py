@@ -94,7 +94,7 @@ class Machine:
     async def spoil(self, source: random.Random) -> None:
         form = source.randint(1, FORMS)
         async with self.stage.db.begin(self.staff(source)) as tx:
-            one = Settlement(first=form, last=form, fate=FormFate.SPOILED)
+            one = Settlement(first=form, last=form, fate=FormFate.SPOILED, note="残破")
             await forms.settle_forms(tx, self.poll.id, [one])
 
     async def help(self, source: random.Random) -> None:
@@ -147,7 +147,12 @@ class Machine:
             await forms.settle_forms(tx, self.poll.id, late)
         async with self.stage.db.begin(self.stage.clerk) as tx:
             others = [
-                Settlement(first=f, last=f, fate=FormFate.KEPT if f in issues else FormFate.UNUSED)
+                Settlement(
+                    first=f,
+                    last=f,
+                    fate=FormFate.KEPT if f in issues else FormFate.UNUSED,
+                    note="未交回",
+                )
                 for f in rest
                 if f not in entered
             ]
@@ -173,6 +178,7 @@ async def test_any_order_of_any_channel_adds_up(
     assert len(machine.done) >= 6, machine.done  # the walk went nearly everywhere
 
     closed = await stage.closed(poll.id)
+    await stage.countersign_all(poll.id)
     async with db.read() as tx:
         _, _, fates = await forms_between(tx, closed, 1, FORMS)
         before = await reconciliation_of(tx, closed)

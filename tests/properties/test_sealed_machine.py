@@ -112,7 +112,7 @@ class Machine:
 
     async def spoil(self, source: random.Random) -> None:
         form = source.randint(1, FORMS)
-        one = Settlement(first=form, last=form, fate=FormFate.SPOILED)
+        one = Settlement(first=form, last=form, fate=FormFate.SPOILED, note="残破")
         async with self.stage.db.begin(self.staff(source)) as tx:
             await forms.settle_forms(tx, self.poll.id, [one])
 
@@ -171,7 +171,12 @@ class Machine:
         async with self.stage.db.begin(self.stage.clerk) as tx:
             issues, _, fates = await forms_between(tx, self.poll, 1, FORMS)
             left = [
-                Settlement(first=f, last=f, fate=FormFate.KEPT if f in issues else FormFate.UNUSED)
+                Settlement(
+                    first=f,
+                    last=f,
+                    fate=FormFate.KEPT if f in issues else FormFate.UNUSED,
+                    note="未交回",
+                )
                 for f in range(1, FORMS + 1)
                 if f not in fates
             ]

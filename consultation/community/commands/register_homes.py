@@ -10,6 +10,7 @@ from consultation.community.commands.register_people import People, find_people
 from consultation.community.commands.register_residents import settle_residences, settle_sizes
 from consultation.community.register_checks import mentions, named_voter
 from consultation.community.register_queries import (
+    HouseholdRow,
     Place,
     UnitRow,
     chunks,
@@ -29,6 +30,9 @@ from consultation.community.tables import (
     ResidenceKind,
 )
 from consultation.database import Transaction
+from consultation.events import VoterNamed
+from consultation.polls.designation_queries import designated
+from consultation.polls.designation_tables import VoterDesignation
 
 
 class Places:
@@ -61,11 +65,15 @@ _SETTLEMENT = frozenset({NodeKind.ESTATE, NodeKind.VILLAGERS_GROUP})
 
 
 async def take_units(
-    tx: Transaction, community: Node, register: Register, outcome: Outcome
+    tx: Transaction, community: Node, register: Register, outcome: Outcome, digest: str
 ) -> None:
+    """Take over homes with their owners. Whom co-owners named to vote stays named as long as they
+    own the home; whoever a file makes the voter of a home that was there is on the log, under the
+    file's ``digest``."""
     places = Places(await places_in(tx, community.id), register, outcome)
     before = await units_by_code(tx, community.id)
     owners_before = await owners_by_unit(tx, community.id)
+    chosen = await designated(tx, community.id)
     people = await find_people(
         tx, community, (m for row in register.rows for m in mentions(register, row)), outcome
     )
@@ -86,6 +94,10 @@ async def take_units(
             "developer_unsold": bool(row["developer_unsold"]),
         }
         id = tx.new_id() if unit is None else unit.id
+        named = chosen.get(id)
+        if named in owners and named == _voter(owners_before.get(id, {})) != _voter(owners):
+            owners = {person: person == named for person in owners}
+            outcome.kept.append(row["code"])
         differs = unit is not None and any(getattr(unit, k) != v for k, v in content.items())
         if unit is None:
             new.append(content | {"id": id, "community_id": community.id, "code": row["code"]})
@@ -107,11 +119,53 @@ async def take_units(
     if changed:
         await tx.session.exec(update(PropertyUnit), params=changed)
     await _keep_owners(tx, community, owned)
+    known = {unit.id for unit in before.values()}
+    for unit_id, owners in owned.items():
+        if unit_id in known:
+            was, is_now = _voter(owners_before.get(unit_id, {})), _voter(owners)
+            _log_voter(tx, community, was, is_now, digest, unit_id=unit_id)
     affected = {person for unit in owned for person in owners_before.get(unit, {})}
     affected |= {person for owners in owned.values() for person in owners}
     await settle_residences(tx, community, affected)
     if new or changed:
         outcome.warnings.extend(await settle_sizes(tx, community))
+
+
+def _voter(owners: dict[UUID, bool]) -> UUID | None:
+    """Who votes for a home: its only owner, or whom the owners named."""
+    if len(owners) == 1:
+        return next(iter(owners))
+    return next((person for person, votes in owners.items() if votes), None)
+
+
+def _log_voter(
+    tx: Transaction,
+    community: Node,
+    was: UUID | None,
+    is_now: UUID | None,
+    digest: str,
+    *,
+    unit_id: UUID | None = None,
+    household_id: UUID | None = None,
+) -> None:
+    if was == is_now:
+        return
+    tx.session.add(
+        VoterDesignation(
+            id=tx.new_id(),
+            community_id=community.id,
+            unit_id=unit_id,
+            household_id=household_id,
+            person_id=is_now,
+            previous_id=was,
+            by_id=tx.actor.person_id,
+            evidence_sha256=digest,
+            from_register=True,
+            at=tx.now,
+        )
+    )
+    for person in sorted({one for one in (was, is_now) if one is not None}):
+        tx.emit(VoterNamed(community_id=community.id, person_id=person))
 
 
 def _place_of_unit(
@@ -163,12 +217,15 @@ async def _keep_owners(
 
 
 async def take_households(
-    tx: Transaction, community: Node, register: Register, outcome: Outcome
+    tx: Transaction, community: Node, register: Register, outcome: Outcome, digest: str
 ) -> None:
+    """Take over households with who represents them. Whom an occupied household named stays named;
+    any other change of a household that was there is on the log, under the file's ``digest``."""
     places = Places(await places_in(tx, community.id), register, outcome)
     units = await units_by_code(tx, community.id)
     owners = await owners_by_unit(tx, community.id)
     before = await households_by_code(tx, community.id)
+    chosen = await designated(tx, community.id)
     people = await find_people(
         tx, community, (m for row in register.rows for m in mentions(register, row)), outcome
     )
@@ -181,20 +238,30 @@ async def take_households(
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     affected: set[UUID] = set()
+    renamed: list[tuple[UUID, UUID | None, UUID | None]] = []
     for row in register.rows:
         content = _household(row, places, units, register, outcome)
+        household = before.get(row["code"])
+        named = None if household is None else chosen.get(household.id)
         spokesperson: UUID | None = None
         for mention in mentions(register, row):
             spokesperson = people.id(mention)
+            if _stays(named, household, row) and spokesperson != named:
+                continue
             if spokesperson in speaks_for:
                 outcome.bad.append(mention.bad(1, Reason.SPEAKS_FOR_ANOTHER))
             elif spokesperson is not None:
                 speaks_for[spokesperson] = row["code"]
+        if named is not None and _stays(named, household, row) and spokesperson != named:
+            if named in speaks_for:
+                outcome.bad.append(register.bad_cell(row, "code", Reason.SPEAKS_FOR_ANOTHER))
+            speaks_for[named] = row["code"]
+            spokesperson = named
+            outcome.kept.append(row["code"])
         if content is None:
             continue
         content["representative_id"] = spokesperson
         content["tenure"] = _tenure(row, content["unit_id"], spokesperson, owners)
-        household = before.get(row["code"])
         differs = household is not None and any(
             getattr(household, name) != value for name, value in content.items()
         )
@@ -204,6 +271,7 @@ async def take_households(
             )
         elif differs:
             changed.append(content | {"id": household.id})
+            renamed.append((household.id, household.representative_id, spokesperson))
             affected |= _touched(household.unit_id, household.representative_id, owners)
         if household is None or differs:
             affected |= _touched(content["unit_id"], spokesperson, owners)
@@ -216,9 +284,21 @@ async def take_households(
         await tx.session.exec(insert(Household), params=new)
     if changed:
         await tx.session.exec(update(Household), params=changed)
+    for household_id, was, is_now in renamed:
+        _log_voter(tx, community, was, is_now, digest, household_id=household_id)
     await settle_residences(tx, community, affected)
     if new or changed:
         outcome.warnings.extend(await settle_sizes(tx, community))
+
+
+def _stays(named: UUID | None, household: HouseholdRow | None, row: Row) -> bool:
+    """Whether the household is still lived in and represented by whom it named."""
+    return (
+        named is not None
+        and household is not None
+        and household.representative_id == named
+        and row["occupied"]
+    )
 
 
 def _household(

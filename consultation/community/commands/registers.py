@@ -25,19 +25,23 @@ from consultation.events import RegisterImported
 from consultation.permissions import Deed, check
 
 Take = Callable[[Transaction, Node, Register, Outcome], Awaitable[None]]
+TakeHomes = Callable[[Transaction, Node, Register, Outcome, str], Awaitable[None]]
 
 _TAKE: Mapping[RegisterKind, Take] = {
     RegisterKind.ORGANISATIONS: take_organisations,
-    RegisterKind.UNITS: take_units,
-    RegisterKind.HOUSEHOLDS: take_households,
     RegisterKind.RESIDENTS: take_residents,
     RegisterKind.ROLES: take_roles,
+}
+_TAKE_HOMES: Mapping[RegisterKind, TakeHomes] = {
+    RegisterKind.UNITS: take_units,
+    RegisterKind.HOUSEHOLDS: take_households,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """How many rows the file had, and what became of them."""
+    """How many rows the file had, and what became of them. ``kept`` are codes of homes whose people
+    named another voter than the file does, who stays."""
 
     community_id: UUID
     kind: RegisterKind
@@ -46,6 +50,7 @@ class ImportReport:
     changed: int
     unchanged: int
     warnings: tuple[SizeWarning, ...]
+    kept: tuple[str, ...] = ()
 
 
 async def import_register(
@@ -64,6 +69,8 @@ async def import_register(
         community = await take_tree(tx, community_code, register, outcome)
     elif community is None:
         raise CommunityUnknown(community=community_code)
+    elif register.kind in _TAKE_HOMES:
+        await _TAKE_HOMES[register.kind](tx, community, register, outcome, digest)
     else:
         await _TAKE[register.kind](tx, community, register, outcome)
     if outcome.bad or community is None:
@@ -96,6 +103,7 @@ async def import_register(
         changed=outcome.changed,
         unchanged=outcome.unchanged,
         warnings=tuple(outcome.warnings),
+        kept=tuple(outcome.kept),
     )
 
 

@@ -11,6 +11,7 @@ from consultation.outcomes.tables import AdoptionReply, AdoptionSignature, Reply
 from consultation.oversight.evaluation import set_explanation_deadlines
 from consultation.permissions import Deed, check
 from consultation.topics.documents import publish_document
+from consultation.topics.evidence import objections_until
 from consultation.topics.lifecycle import advance, set_deadline
 from consultation.topics.plan import procedure
 from consultation.topics.queries import access_topic
@@ -22,8 +23,7 @@ from consultation.topics.tables import Topic
 async def start_adoption(tx: Transaction, topic_id: UUID) -> None:
     """T19, when the objection period ends; on Track B the result is submitted by letter."""
     topic = await access_topic(tx, topic_id, Deed.RUN_SYSTEM, lock=True)
-    objections_until = procedure().periods["objection"].after(topic.state_since)
-    if topic.state is not State.OUTCOME_PUBLIC or tx.now < objections_until:
+    if topic.state is not State.OUTCOME_PUBLIC or tx.now < await objections_until(tx, topic):
         return  # moved on, or a later round with a period of its own
 
     letters = (await _submit(tx, topic),) if topic.track is Track.COMMISSIONED else ()

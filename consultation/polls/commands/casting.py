@@ -10,14 +10,22 @@ from consultation.permissions import Deed
 from consultation.polls import envelope_box, rules
 from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.box import Cast, put_in
+from consultation.polls.commands import countersigning
 from consultation.polls.commands.presence import presence_of
+from consultation.polls.countersigning import CountersignSubject, EntryKey
 from consultation.polls.envelope_box import SealedCast, SealedReceipt
 from consultation.polls.envelope_queries import envelopes_of
 from consultation.polls.envelopes import check_once
 from consultation.polls.hand_queries import last_hand_count
 from consultation.polls.hands import HandsNotConfidential, HandsOrBallots
 from consultation.polls.paper import SecondStaffNeeded
-from consultation.polls.people_queries import STAFF, check_disinterested, find_person, holds_a_role
+from consultation.polls.people_queries import (
+    STAFF,
+    assistances,
+    check_disinterested,
+    find_person,
+    holds_a_role,
+)
 from consultation.polls.presence_queries import not_present
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import (
@@ -25,7 +33,6 @@ from consultation.polls.queries import (
     access_poll,
     casts_of,
     check_impartial,
-    check_no_candidate,
     place_of,
     places_numbered,
 )
@@ -87,8 +94,9 @@ async def record_ballot(
 ) -> Ballot | SealedReceipt:
     """Staff enter 代录 what the voter in place ``number`` had written by ``helper_id``, whom the
     voter chose; ``consent_note`` says how. There are two people: who helps and who enters, or a
-    second member of staff as witness where they are the same. The voter is told. It is bound by
-    the same rules as the voter's own, and its receipt is the voter's.
+    second member of staff as witness where they are the same. The voter is told, and whom the
+    entry names is asked to countersign it. It is bound by the same rules as the voter's own, and
+    its receipt is the voter's.
 
     Refuses with NotImpartial, SecondStaffNeeded, WrongChannel, NotOnRoll, PollNotOpen, PollClosed,
     BallotInvalid or AlreadyVoted.
@@ -102,7 +110,7 @@ async def record_ballot(
     await check_impartial(tx, poll, topic)
     choices = rules.check_ballot(poll.items, answers)
     place = (await _voters(tx, poll, [number]))[0]
-    await _check_help(tx, poll, topic, place, helper_id, witness_id)
+    helper_id = await _check_help(tx, poll, topic, place, helper_id, witness_id)
 
     if poll.mode is BallotMode.CONFIDENTIAL:
         sealed = SealedCast(
@@ -112,24 +120,26 @@ async def record_ballot(
             channel=channel,
             consent_note=consent_note,
         )
+        turn = await _turn_of(tx, poll, sealed)
         answer: Ballot | SealedReceipt = await _put_in_sealed(tx, poll, sealed)
-        cast_no = 1
     else:
         cast = Cast(place=place, choices=choices, channel=channel, consent_note=consent_note)
         answer = ballot = (await put_in(tx, poll, [cast]))[0]
-        cast_no = ballot.cast_no
-    if await tx.session.get(BallotAssistance, (poll.id, place.id, cast_no)) is None:
+        turn = ballot.cast_no
+    if await tx.session.get(BallotAssistance, (poll.id, place.id, turn)) is None:
         tx.session.add(
             BallotAssistance(
                 poll_id=poll.id,
                 roll_entry_id=place.id,
-                cast_no=cast_no,
+                cast_no=turn,
                 community_id=poll.community_id,
                 helper_id=helper_id,
                 witness_id=witness_id,
                 at=tx.now,
             )
         )
+        key = EntryKey(CountersignSubject.ASSISTED, place.number, turn)
+        await countersigning.ask(tx, poll, topic, key, [helper_id, witness_id])
         assert place.person_id is not None
         tx.emit(
             BallotRecordedForVoter(
@@ -191,6 +201,15 @@ async def _put_in_sealed(tx: Transaction, poll: Poll, cast: SealedCast) -> Seale
     return answer
 
 
+async def _turn_of(tx: Transaction, poll: Poll, cast: SealedCast) -> int:
+    """Which of the voter's assisted ballots this is; a retry is the one it was. The envelope that
+    a later one replaces is gone, its helpers stay on record."""
+    earlier = (await envelopes_of(tx, poll.id, [cast.place.id])).get(cast.place.id)
+    same = earlier is not None and envelope_box.is_same(poll, cast, earlier)
+    known = await assistances(tx, poll, cast.place.id)
+    return max(1, known if same else known + 1)
+
+
 async def _check_help(
     tx: Transaction,
     poll: Poll,
@@ -198,19 +217,21 @@ async def _check_help(
     place: RollEntry,
     helper_id: UUID,
     witness_id: UUID | None,
-) -> None:
-    """The helper has no interest and is not the voter; who enters does not help alone."""
+) -> UUID:
+    """The helper is not the voter, and who enters has no interest where they help themselves, and
+    does not help alone. The interests of all others are looked at where they are asked to
+    countersign. Returns the helper as the registers know them."""
+    helper_id = (await find_person(tx, person_id=helper_id)).id
     if helper_id == place.person_id:
         raise rules.NotImpartial()
-    await find_person(tx, person_id=helper_id)
-    await check_disinterested(tx, poll, topic, helper_id)
-    check_no_candidate(poll, witness_id)
     if helper_id != tx.person_id:
-        return
+        return helper_id
+    await check_disinterested(tx, poll, topic, helper_id)
     if witness_id is None or witness_id in (tx.person_id, place.person_id):
         raise SecondStaffNeeded()
     if not await holds_a_role(tx, poll.community_id, witness_id, STAFF):
         raise SecondStaffNeeded()
+    return helper_id
 
 
 async def _voters(tx: Transaction, poll: Poll, numbers: list[int]) -> list[RollEntry]:

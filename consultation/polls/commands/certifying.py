@@ -13,6 +13,7 @@ from consultation.polls import board
 from consultation.polls.board_queries import certificates
 from consultation.polls.board_tables import PollCertificate
 from consultation.polls.commands.recording import finish_board
+from consultation.polls.extension_tables import PollExtension
 from consultation.polls.manifest import voter_of
 from consultation.polls.queries import signatures
 from consultation.polls.reconciliation import Reconciliation
@@ -38,6 +39,7 @@ async def certify(
     """
     assert poll.result is not None
     assert poll.result_digest is not None
+    assert poll.closed_at is not None
     if poll.manifest_hash is None:
         return None
     before = await certificates(tx, poll.id)
@@ -61,6 +63,8 @@ async def certify(
         },
         reconciliation=reconciliation,
         signatures=await _signed(tx, poll, signed or await signatures(tx, poll)),
+        extension=await _extension(tx, poll),
+        closed_at=poll.closed_at,
         certified_at=tx.now,
     )
     row = PollCertificate(
@@ -79,16 +83,25 @@ async def certify(
     return row
 
 
+async def _extension(tx: Transaction, poll: Poll) -> dict[str, str] | None:
+    if not poll.extensions:
+        return None
+    moved = await tx.session.get_one(PollExtension, poll.id)
+    return board.extension_line(old=moved.from_closes_at, new=moved.to_closes_at, at=moved.at)
+
+
 async def _signed(
     tx: Transaction, poll: Poll, rows: Sequence[CountSignature]
 ) -> list[dict[str, Any]]:
-    """Who signed: role, a pseudonym that tells people apart, the masked name and the hour."""
+    """Who signed: role, whether the second count, a pseudonym that tells people apart, the masked
+    name and the hour."""
     rows = sorted(rows, key=lambda row: (row.at, row.person_id))
     names = await _masked_names(tx, [row.person_id for row in rows])
     secret = poll.roll_secret or b""
     return [
         {
             "role": row.role.value,
+            "recount": row.recount,
             "signer": voter_of(secret, row.person_id),
             "name": names.get(row.person_id, ""),
             "result_digest": row.result_digest,

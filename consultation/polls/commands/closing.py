@@ -37,7 +37,12 @@ from consultation.polls.queries import (
     place_of,
     signatures,
 )
-from consultation.polls.reconciliation import Reconciliation, check_reconciled
+from consultation.polls.reconciliation import (
+    FormsIssued,
+    Reconciliation,
+    check_reconciled,
+    forms_issued,
+)
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
@@ -118,7 +123,8 @@ async def sign_count(tx: Transaction, poll_id: UUID, *, digest: str, write: Writ
     that it is counted again: then two other tellers sign as well. Signing again changes nothing.
 
     Refuses with NotCounted, BoxNotDestroyed, NotImpartial, SignedDigestDiffers,
-    PollDoesNotReconcile, or AlreadyDone for a second signature of one person in another role.
+    PollDoesNotReconcile, CountersignaturesMissing, or AlreadyDone for a second signature of one
+    person in another role.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.TOPIC_AND_POLL)
     witness = tx.standing.role is Role.SUPERVISOR
@@ -215,14 +221,17 @@ async def read_ballots(
     return await ballots_page(tx, poll, after=after, limit=limit)
 
 
-async def read_reconciliation(tx: Transaction, poll_id: UUID) -> Reconciliation:
-    """How the registers of a poll add up: for tellers and supervisor from the announcement on, for
-    everybody once the result is published. Refuses with NotPermitted."""
+async def read_reconciliation(tx: Transaction, poll_id: UUID) -> Reconciliation | FormsIssued:
+    """How the registers of a poll add up: for tellers and supervisor from the close on, for
+    everybody once the result is published. Before the close tellers and supervisor see what went
+    out, and no number of what came in. Refuses with NotPermitted."""
     poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
     signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
     if poll.state is not PollState.PUBLISHED and not signs:
         raise NotPermitted(deed=Deed.SIGN_COUNT.value, role=tx.standing.role.value)
-    return await reconciliation_of(tx, poll)
+    report = await reconciliation_of(tx, poll)
+    over = poll.state in (PollState.CLOSED, PollState.PUBLISHED)
+    return report if over else forms_issued(report)
 
 
 async def may_inspect(tx: Transaction, poll: Poll) -> bool:

@@ -1,5 +1,6 @@
 """Co-owners name their voter, a household its representative; before a roll is frozen only."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -19,8 +20,14 @@ from consultation.polls.designation_queries import (
     running_polls,
 )
 from consultation.polls.designation_tables import VoterDesignation
-from consultation.polls.designations import EvidenceNeeded, RollFrozen, VoterNotEligible
+from consultation.polls.designations import (
+    EvidenceNeeded,
+    RollFrozen,
+    VoterNotEligible,
+    WitnessNotApart,
+)
 from consultation.polls.objections import HOUSEHOLDS, OWNERS
+from consultation.polls.people_queries import find_person
 from consultation.polls.presets import Electorate
 from consultation.polls.registers import of_age
 from consultation.refusals import NotFound, NotPermitted
@@ -37,7 +44,8 @@ async def name_owner_voter(
     """One of the co-owners votes for a unit. Who has the vote gives it to another on the phone;
     anything else is entered by staff, from a signed paper. The same again changes nothing.
 
-    Refuses with NotFound, NotPermitted, EvidenceNeeded, VoterNotEligible or RollFrozen.
+    Refuses with NotFound, NotPermitted, EvidenceNeeded, VoterNotEligible, RollFrozen or
+    WitnessNotApart.
     """
     found = await locked_unit(tx, unit_id)
     if found is None:
@@ -53,6 +61,7 @@ async def name_owner_voter(
     if voter == person_id:
         return
     await _check_not_frozen(tx, place, OWNERS)
+    await _check_witness(tx, witness_id, {person_id, voter})
 
     for one in owners:
         one.named_voter = one.person_id == person_id
@@ -72,7 +81,8 @@ async def name_representative(
 ) -> None:
     """One adult member represents a household, named as a co-owner is.
 
-    Refuses with NotFound, NotPermitted, EvidenceNeeded, VoterNotEligible or RollFrozen.
+    Refuses with NotFound, NotPermitted, EvidenceNeeded, VoterNotEligible, RollFrozen or
+    WitnessNotApart.
     """
     found = await locked_household(tx, household_id)
     if found is None:
@@ -88,6 +98,7 @@ async def name_representative(
     ):
         raise VoterNotEligible()
     await _check_not_frozen(tx, place, HOUSEHOLDS)
+    await _check_witness(tx, witness_id, {person_id, before})
 
     household.representative_id = person_id
     tx.session.add(household)
@@ -132,6 +143,17 @@ async def _check_not_frozen(
         inside = place.path.startswith(scope.path) or scope.id in (place.id, place.grid_id)
         if inside and poll.preset.electorate in electorates:
             raise RollFrozen()
+
+
+async def _check_witness(
+    tx: Transaction, witness_id: UUID | None, parties: Collection[UUID | None]
+) -> None:
+    """A witness is somebody we know, beside who enters it and those whose vote it is."""
+    if witness_id is None:
+        return
+    witness = (await find_person(tx, person_id=witness_id)).id
+    if witness == tx.person_id or witness in parties:
+        raise WitnessNotApart()
 
 
 def _log(

@@ -19,6 +19,7 @@ from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.commands.showing import schedule_look
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.deeming_queries import check_clause
+from consultation.polls.extension_tables import PollExtension
 from consultation.polls.objection_queries import write_roll
 from consultation.polls.people_queries import people_named
 from consultation.polls.phrases import Phrase
@@ -59,7 +60,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     terms.check_nominees(draft.items, draft.candidates)
     people = await people_named(tx, draft.candidates) if draft.candidates else {}
     check_subject(draft.question, *(item.text for item in draft.items))
-    terms.check_window(preset, draft.opens_at, draft.closes_at)
+    closes_at = terms.closing(preset, draft.opens_at, draft.closes_at)
+    terms.check_window(preset, draft.opens_at, closes_at)
     if draft.meeting_id is not None:
         await _check_meeting(tx, topic, preset, draft.meeting_id)
     poll = await live_poll(tx, topic)
@@ -84,11 +86,11 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "preset": terms.as_announced(preset, legal_system_of_record=of_record),
         "legal_system_of_record": of_record,
         "silence_clause_id": draft.silence_clause_id,
-        "mode": draft.mode or preset.modes[0],
+        "mode": draft.mode or terms.default_mode(preset, draft.items),
         "drafted_by_id": tx.person_id,
         "drafted_at": tx.now,
         "opens_at": draft.opens_at,
-        "closes_at": draft.closes_at,
+        "closes_at": closes_at,
     }
     if poll is None:
         poll = Poll(
@@ -216,6 +218,17 @@ async def extend_poll(
     )
 
     said = wording.extension(poll.closes_at, closes_at, reason)
+    tx.session.add(
+        PollExtension(
+            poll_id=poll.id,
+            community_id=poll.community_id,
+            from_closes_at=poll.closes_at,
+            to_closes_at=closes_at,
+            reason=reason,
+            by_id=tx.person_id,
+            at=tx.now,
+        )
+    )
     poll.closes_at = closes_at
     poll.extensions += 1
     notice = await publish_notice(

@@ -7,10 +7,11 @@ from consultation.database import Transaction
 from consultation.events import PollHandsCounted
 from consultation.permissions import Deed
 from consultation.polls import hands, rules
+from consultation.polls.commands import countersigning
 from consultation.polls.commands.presence import presence_of
+from consultation.polls.countersigning import CountersignSubject, EntryKey
 from consultation.polls.hand_queries import last_hand_count
 from consultation.polls.hand_tables import HandCount
-from consultation.polls.people_queries import check_disinterested
 from consultation.polls.presence_queries import absent_from_meeting
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import Hold, access_poll, check_impartial, turnout
@@ -24,8 +25,9 @@ async def count_hands(
     items: Mapping[str, Mapping[str, int]],
     witness_ids: Sequence[UUID],
 ) -> HandCount:
-    """Enter the hands that were counted at the poll's meeting; the last count stands. The same
-    again changes nothing. The first count fixes who is present, if that was not done before.
+    """Enter the hands that were counted at the poll's meeting; the last count stands. The
+    witnesses are asked to countersign it. The same again changes nothing. The first count fixes
+    who is present, if that was not done before.
 
     Refuses with HandsNotConfidential, HandsNotCounted, PollNotOpen, PollClosed, NotImpartial,
     WitnessesNeeded, HandsWithoutQuorum, MoreHandsThanPeople, BallotInvalid or HandsOrBallots.
@@ -38,8 +40,6 @@ async def count_hands(
     await check_impartial(tx, poll, topic)
     absent = await absent_from_meeting(tx, poll, list(witness_ids))
     hands.check_witnesses(witness_ids, counter=tx.person_id, absent=absent)
-    for witness in witness_ids:
-        await check_disinterested(tx, poll, topic, witness)
     if (await turnout(tx, poll.id)).heads:
         raise hands.HandsOrBallots()
     hands.check_totals(poll.items, heads, items, present=await presence_of(tx, poll))
@@ -60,6 +60,9 @@ async def count_hands(
         at=tx.now,
     )
     tx.session.add(counted)
+    await countersigning.ask(
+        tx, poll, topic, EntryKey(CountersignSubject.HANDS, counted.count_no, 1), witness_ids
+    )
     tx.emit(
         PollHandsCounted(
             community_id=poll.community_id,

@@ -30,7 +30,7 @@ from consultation.polls.queries import Hold, access_poll, check_impartial, place
 from consultation.polls.registers import of_age
 from consultation.polls.rules import Choices, PollState
 from consultation.polls.tables import Ballot, Poll, RollEntry
-from consultation.refusals import NotFound
+from consultation.refusals import NotFound, NotPermitted
 
 
 async def register_mandate(
@@ -213,15 +213,23 @@ async def withdraw_mandate(
 async def read_mandates(
     tx: Transaction, poll_id: UUID, *, after: tuple[int, int], limit: int
 ) -> list[tuple[int, MandateRow]]:
-    """Those that the reader gave or holds; for who enters, counts or witnesses all, and for
-    everybody when the result of an election is published (domain 4.4)."""
+    """Those that the reader gave or holds; for who enters, counts or witnesses all. Of an election
+    all are public from the start, masked, so that a false one is challenged before the count; what
+    became of them is not said before the result (domain 4.4)."""
     poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
     works = any(grant_of(d, tx.standing.role) for d in (Deed.ENTER_PAPER, Deed.WITNESS_COUNT))
-    elected = poll.state is PollState.PUBLISHED and any(
-        item.kind is QuestionKind.ELECTION for item in poll.items
-    )
+    election = any(item.kind is QuestionKind.ELECTION for item in poll.items)
+    reader = tx.actor.person_id
+    if reader is None and not election:
+        raise NotPermitted(deed=Deed.ENTER_PAPER.value, role=tx.standing.role.value)
     return await mandates_of(
-        tx, poll, of_person=None if works or elected else tx.person_id, after=after, limit=limit
+        tx,
+        poll,
+        reader=reader,
+        all_of_them=works or election,
+        states=works or poll.state is PollState.PUBLISHED,
+        after=after,
+        limit=limit,
     )
 
 

@@ -9,7 +9,9 @@ from consultation.events import BallotRecordedForVoter, PaperFormsPrinted, Paper
 from consultation.permissions import Deed, Role, check
 from consultation.polls import leaves, paper, rules, sheets
 from consultation.polls.box import Cast, put_in
+from consultation.polls.commands import countersigning
 from consultation.polls.commands.casting import Answers, check_present
+from consultation.polls.countersigning import CountersignSubject, EntryKey
 from consultation.polls.paper import EntryState, FormFate
 from consultation.polls.paper_queries import (
     FormRow,
@@ -24,13 +26,7 @@ from consultation.polls.paper_queries import (
 from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
 from consultation.polls.people_queries import STAFF, holds_a_role
 from consultation.polls.presets import BallotChannel, BallotMode
-from consultation.polls.queries import (
-    Hold,
-    access_poll,
-    check_impartial,
-    check_no_candidate,
-    places_numbered,
-)
+from consultation.polls.queries import Hold, access_poll, check_impartial, places_numbered
 from consultation.polls.rules import Choices, PollState
 from consultation.polls.tables import Poll, RollEntry
 
@@ -84,7 +80,7 @@ async def issue_form(
     second_staff_id: UUID | None = None,
 ) -> PaperIssue:
     """Hand a form to the voter in place ``number``, who signs; with ``second_staff_id`` at the
-    voter's door. Asking again changes nothing.
+    voter's door, who is asked to countersign it. Asking again changes nothing.
 
     Refuses with WrongChannel, PollClosed, PollNotOpen, NotImpartial, FormNotPrinted, FormIssued,
     FormSettled, NotOnRoll, VoterHasForm or SecondStaffNeeded.
@@ -108,7 +104,6 @@ async def issue_form(
     if await live_form(tx, poll, number) is not None:
         raise paper.VoterHasForm()
     if second_staff_id is not None:
-        check_no_candidate(poll, second_staff_id)
         staff = await holds_a_role(tx, poll.community_id, second_staff_id, STAFF)
         if not staff or second_staff_id == tx.person_id:
             raise paper.SecondStaffNeeded()
@@ -126,6 +121,8 @@ async def issue_form(
         at=tx.now,
     )
     tx.session.add(issue)
+    key = EntryKey(CountersignSubject.HOME_VISIT, form, 1)
+    await countersigning.ask(tx, poll, topic, key, [second_staff_id])
     return issue
 
 
@@ -200,8 +197,8 @@ class Settlement:
 
 async def settle_forms(tx: Transaction, poll_id: UUID, settlements: Sequence[Settlement]) -> int:
     """Record what became of forms that did not become ballots; how many are new. A ballot that
-    came too late, and a form that is gone, are for the supervisor, with a note. The same again
-    changes nothing; all or none.
+    came too late, and a form that is gone, are for the supervisor. Of these, and of every form that
+    a voter had, a note says how it came. The same again changes nothing; all or none.
 
     Refuses with NotImpartial, FormNotPrinted, FormSettled or FateNotPossible.
     """
@@ -231,6 +228,8 @@ async def settle_forms(tx: Transaction, poll_id: UUID, settlements: Sequence[Set
                 continue
             if poll.state not in (*BEFORE_THE_CLOSE, PollState.CLOSED):
                 raise rules.NotCounted(state=poll.state.value)
+            if form in issues and not (one.note or "").strip():
+                raise paper.FateNotPossible(problem="note_missing")
             paper.check_fate(
                 one.fate,
                 issued=form in issues,

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert
+from sqlmodel import select
 
 from api.phrases import write
 from api.worker import Worker
@@ -33,10 +34,14 @@ from consultation.meetings.rules import AttendanceMode, Form, MeetingState
 from consultation.meetings.tables import Attendance, Meeting
 from consultation.outcomes.tables import Outcome, OutcomeItem
 from consultation.permissions import Actor, Role
-from consultation.polls.commands import casting, closing, drafting, unsealing
+from consultation.polls.commands import casting, closing, countersigning, drafting, unsealing
+from consultation.polls.countersign_tables import CountersignRequest
+from consultation.polls.countersigning import CountersignSubject, EntryKey
 from consultation.polls.envelope_box import SealedReceipt
+from consultation.polls.hand_tables import HandCount
 from consultation.polls.presets import BallotMode, QuestionKind
 from consultation.polls.queries import frozen_roll
+from consultation.polls.results import HandTotals
 from consultation.polls.rules import PollItem
 from consultation.polls.tables import Poll
 from consultation.polls.terms import Nominee, PollDraft, warnings
@@ -438,8 +443,28 @@ class Stage:
                 tx, poll_id, digest=digest or poll.result_digest or "", write=write
             )
 
+    async def countersign_all(self, poll_id: UUID) -> int:
+        """Everybody whom an entry names confirms it, each under their own login."""
+        async with self.db.read() as tx:
+            asked = list(
+                await tx.session.exec(
+                    select(CountersignRequest).where(CountersignRequest.poll_id == poll_id)
+                )
+            )
+            counts = list(
+                await tx.session.exec(select(HandCount).where(HandCount.poll_id == poll_id))
+            )
+        hands = {one.count_no: HandTotals(heads=one.heads, items=one.items) for one in counts}
+        for one in asked:
+            key = EntryKey(one.subject, one.number, one.turn)
+            told = hands.get(one.number) if one.subject is CountersignSubject.HANDS else None
+            async with self.db.begin(Actor(person_id=one.person_id)) as tx:
+                await countersigning.countersign(tx, poll_id, key, confirmed=True, hands=told)
+        return len(asked)
+
     async def published(self, poll_id: UUID) -> Poll:
         await self.closed(poll_id)
+        await self.countersign_all(poll_id)
         await self.sign(poll_id, "teller1", Role.TELLER)
         await self.sign(poll_id, "teller2", Role.TELLER)
         poll = await self.sign(poll_id, "supervisor", Role.SUPERVISOR)

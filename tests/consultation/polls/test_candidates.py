@@ -12,16 +12,17 @@ from sqlmodel import col
 
 from api.phrases import write
 from consultation.community.tables import Node, NodeKind
-from consultation.permissions import Role
+from consultation.permissions import Actor, Role
 from consultation.polls.commands import casting, closing, drafting, mandates, paper
 from consultation.polls.mandates import HolderNotAllowed, MandateRelation
 from consultation.polls.presets import BallotChannel, QuestionKind
 from consultation.polls.rules import NotImpartial, Option, PollItem
 from consultation.polls.tables import Poll
 from consultation.polls.terms import Nominee, PollItemsInvalid
-from consultation.refusals import NotFound
+from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.tables import Topic
 from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_mandates import register
 from tests.world import World
 
 SHA = "a" * 64
@@ -225,3 +226,48 @@ async def test_who_stands_is_named_over_http_and_shown_to_nobody(
     body["candidates"] = [{"item": 1, "code": "a"}]
     refused = await client.put(path, json=body, headers=world.headers("clerk", Role.CLERK))
     assert (refused.status_code, refused.json()["code"]) == (422, "malformed-request")
+
+
+async def mandates_seen(
+    stage: Stage, poll: Poll, actor: Actor
+) -> list[tuple[int, str, str, str | None]]:
+    async with stage.db.read(actor) as tx:
+        found = await mandates.read_mandates(tx, poll.id, after=(0, 0), limit=50)
+        return [(row.number, row.principal, row.holder, row.state) for _, row in found]
+
+
+async def test_the_mandates_of_an_election_are_public_before_the_count_without_their_state(
+    stage: Stage,
+) -> None:
+    place, owners, topic = await estate(stage)
+    poll = await stage.opened(PRESET, topic, place, items=[ELECTION])
+    held, other = await stage.people(2, poll.community_id)
+    for number, holder in ((1, held), (2, other)):
+        await register(stage, poll, number, holder, instruction="a")
+    async with stage.db.begin(Actor(person_id=held)) as tx:
+        await mandates.cast_as_proxy(tx, poll.id, 1, [(1, ["a"])])
+
+    label = {place.number: place.label for place in (await stage.roll(poll.id)).values()}
+    everybody = [(1, label[1], "王*", None), (2, label[2], "王*", None)]
+    visitor, resident = Actor(person_id=None), Actor(person_id=stage.world.id("resident2"))
+    for reader in (visitor, resident):
+        assert await mandates_seen(stage, poll, reader) == everybody
+    mine = await mandates_seen(stage, poll, Actor(person_id=owners[0]))
+    assert mine == [(*everybody[0][:3], "used"), everybody[1]]
+    assert [row[3] for row in await mandates_seen(stage, poll, stage.clerk)] == [
+        "used",
+        "registered",
+    ]
+
+    await stage.published(poll.id)
+    assert (await mandates_seen(stage, poll, visitor))[0][3] == "used"
+
+
+async def test_the_mandates_of_other_polls_stay_with_who_gave_and_holds_them(stage: Stage) -> None:
+    poll, _ = await stage.lift_poll()
+    (holder,) = await stage.people(1, poll.community_id)
+    await register(stage, poll, 1, holder)
+    with pytest.raises(NotPermitted):
+        await mandates_seen(stage, poll, Actor(person_id=None))
+    stranger = Actor(person_id=stage.world.id("resident2"))
+    assert await mandates_seen(stage, poll, stranger) == []

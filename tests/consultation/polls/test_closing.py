@@ -9,18 +9,22 @@ from sqlmodel import col, select
 
 from api.phrases import write
 from consultation.append_only import protect, unprotect
+from consultation.calendar import add_days
 from consultation.community.tables import Node
 from consultation.events import PollBallotsRead
 from consultation.journal import JournalEntry
-from consultation.permissions import NOBODY, Actor, Role
+from consultation.permissions import NOBODY, SYSTEM, Actor, Deed, Role
 from consultation.polls import rules, terms
 from consultation.polls.commands import closing, drafting, opening
 from consultation.polls.phrases import minute
+from consultation.polls.presets import BallotMode
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import CountSignature, Poll
 from consultation.refusals import AlreadyDone, NotFound, NotPermitted, Refusal
 from consultation.topics.gates import GateNotMet
-from consultation.topics.states import DocumentKind, State
+from consultation.topics.lifecycle import advance
+from consultation.topics.queries import access_topic
+from consultation.topics.states import Act, DocumentKind, State
 from consultation.topics.tables import Document, InterestDeclaration, Topic
 from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
@@ -373,3 +377,29 @@ async def test_a_poll_closes_once_and_its_result_stands(stage: Stage) -> None:
     )
     assert again.result is not None
     assert again.result.verdict is Verdict.PASSED
+
+
+# ---- after the publication ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("days", "waits"), [(14, 14), (7, 7), (0, 7)])
+async def test_the_longer_objection_period_of_a_preset_delays_the_adoption(
+    stage: Stage, days: int, waits: int
+) -> None:
+    """The procedure asks for 7 days; a local edition may ask for more (T19)."""
+    rule = {"objection_days": days}
+    poll, people = await stage.household_poll(6, mode=BallotMode.NAMED, rule=rule)
+    await stage.vote(poll.id, people, "ffffff")
+    published = await stage.published(poll.id)
+    assert published.published_at is not None
+    over = add_days(published.published_at, waits)
+    stage.clock.now = over - timedelta(minutes=1)
+    await stage.work()
+    assert await stage.topic_state(poll.topic_id) is State.OUTCOME_PUBLIC
+    async with stage.db.begin(SYSTEM) as tx:
+        topic = await access_topic(tx, poll.topic_id, Deed.RUN_SYSTEM, lock=True)
+        with pytest.raises(GateNotMet):
+            await advance(tx, topic, Act.START_ADOPTION, consequence=True)
+    stage.clock.now = over
+    await stage.work()
+    assert await stage.topic_state(poll.topic_id) is State.ADOPTION_PENDING

@@ -5,16 +5,22 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consultation.polls import disclosure
+from consultation.permissions import Actor, Role
+from consultation.polls import disclosure, phrases
+from consultation.polls.commands import closing, packing, paper, sheets
 from consultation.polls.counting import Count, Result, Vote, count
+from consultation.polls.pack import Edition
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotMode
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import turnouts_shown
 from consultation.polls.rules import PollItem
+from consultation.topics.tables import Document
+from tests.api.test_polls import bearer
 from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
 
@@ -109,17 +115,63 @@ def test_rounding_keeps_what_decides_and_every_head(seed: int) -> None:
         assert cell.area_dm2 == 0 or abs(cell.area_dm2 - before.votes.area_dm2) <= thousandth
     if any(0 < cell.heads < 5 for cell in cells):
         assert {cell.area_dm2 for cell in cells} == {0}
-    assert shown.steps == shown.items[0].steps == []
+    told = [step.key for step in (*shown.steps, *shown.items[0].steps)]
+    assert told == [
+        step.key for step in (*exact.steps, *exact.items[0].steps) if "heads" in step.key
+    ]
     assert disclosure.per_mille(0, 0) == 0
 
 
-def test_exact_areas_are_public_only_where_the_law_has_them_announced() -> None:
-    exact = {one.id for one in presets().values() if one.public_area_sums}
-    assert exact == {"civil278_general", "civil278_special", "lift_scope_owners"}
-    for one in presets().values():
-        assert disclosure.hides_areas(one.model_copy(update={"public_area_sums": False})) == (
-            "area" in one.measures
-        )
+def test_no_preset_has_exact_areas_announced() -> None:
+    hiding = {one.id for one in presets().values() if disclosure.hides_areas(one)}
+    assert hiding == {"civil278_general", "civil278_special", "lift_scope_owners"}
+    assert hiding == {one.id for one in presets().values() if "area" in one.measures}
+
+
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [
+        ("fffffffffaa.", "同意面积达到参与表决的专有部分面积的四分之三以上。"),
+        ("fffffffffaao", "同意面积未达到参与表决的专有部分面积的四分之三以上。"),
+        ("fffffffaaaaa", "同意面积约占参与表决的专有部分面积的58.0%,未达到四分之三以上。"),
+    ],
+)
+async def test_what_everybody_gets_of_an_owners_poll_holds_no_exact_sum(
+    stage: Stage, client: httpx.AsyncClient, letters: str, said: str
+) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, letters)
+    published = await stage.published(poll.id)
+    assert published.result is not None
+    item = published.result.items[0]
+    sums = {tally.votes.area_dm2 for tally in item.tallies if tally.votes.area_dm2}
+    written = {str(area) for area in sums} | {phrases.square_metres(area) for area in sums}
+
+    path = f"/v1/polls/{poll.id}"
+    async with stage.db.begin() as tx:
+        sheet = await tx.session.get_one(Document, published.tally_sheet_id)
+    async with stage.db.begin(Actor(person_id=None)) as tx:
+        pack = await packing.make_pack(tx, poll.id, Edition.PUBLIC)
+    page = (await client.get(f"/t/{poll.topic_id}")).text
+    visitor = (await client.get(path)).json()
+    public = [sheet.body, page, str(visitor), pack["tally.json"].decode()]
+    assert [(one, text) for text in public for one in written if one in text] == []
+    assert said in sheet.body
+    assert said in page
+    assert said in visitor["wording"]
+    assert visitor["areas_rounded"] is True
+    assert visitor["result_digest"] is None
+    heads = [tally["votes"]["heads"] for tally in visitor["result"]["items"][0]["tallies"]]
+    assert heads == [letters.count(one) for one in "fao"]
+    assert visitor["turnout_progress"][1]["reached"] is True
+
+    for person, exact in ((owners[0], True), (stage.world.id("resident1"), False)):
+        seen = (await client.get(path, headers=bearer(stage.world, person))).json()
+        assert seen["areas_rounded"] is not exact
+        assert (seen["result"] == published.result.model_dump(mode="json")) is exact
+    for name, role in (("teller1", Role.TELLER), ("supervisor", Role.SUPERVISOR)):
+        seen = (await client.get(path, headers=stage.world.headers(name, role))).json()
+        assert seen["result"] == published.result.model_dump(mode="json")
 
 
 # ---- turnout ------------------------------------------------------------------------------------
@@ -188,3 +240,54 @@ async def test_the_turnout_of_a_confidential_poll_goes_by_steps_of_an_hour(
     stage.clock.now = poll.closes_at - timedelta(minutes=30)
     await stage.work()
     assert await shown() == (23 if confidential else 30)
+
+
+# ---- the registers before the close -------------------------------------------------------------
+
+
+async def registers(stage: Stage, poll_id: UUID, who: str, role: Role) -> dict[str, object]:
+    async with stage.db.read(stage.world.as_(who, role)) as tx:
+        return (await closing.read_reconciliation(tx, poll_id)).model_dump(mode="json")
+
+
+async def test_the_registers_of_an_open_poll_tell_nobody_that_a_ballot_came(stage: Stage) -> None:
+    poll, people = await stage.household_poll(14, rule={"channels": [*BallotChannel]})
+    watchers = (("supervisor", Role.SUPERVISOR), ("teller1", Role.TELLER))
+    async with stage.db.begin(stage.clerk) as tx:
+        await paper.print_forms(tx, poll.id, first=1, last=3)
+    async with stage.db.begin(stage.clerk) as tx:
+        await paper.issue_form(tx, poll.id, 1, number=12, signature_sha256="ab" * 32)
+    seen = [[await registers(stage, poll.id, *one) for one in watchers]]
+    for person in people[:9]:
+        await stage.cast_sealed(poll.id, person, "for")
+        seen.append([await registers(stage, poll.id, *one) for one in watchers])
+    async with stage.db.begin(stage.world.as_("teller1", Role.TELLER)) as tx:
+        await sheets.take_envelope(tx, poll.id, 1)
+    seen.append([await registers(stage, poll.id, *one) for one in watchers])
+    issued = {"eligible": 14, "printed": 3, "issued": 1, "issued_at_door": 0}
+    assert seen == [[issued, issued]] * 11
+
+    await stage.closed(poll.id)
+    report = await registers(stage, poll.id, "supervisor", Role.SUPERVISOR)
+    assert report["voters"] == 10
+
+
+async def test_the_registers_of_an_open_named_poll_say_nothing_of_invalid_forms(
+    stage: Stage,
+) -> None:
+    poll, _ = await stage.lift_poll()
+    async with stage.db.begin(stage.clerk) as tx:
+        await paper.print_forms(tx, poll.id, first=1, last=1)
+        await paper.issue_form(tx, poll.id, 1, number=1, signature_sha256="ab" * 32)
+    before = await registers(stage, poll.id, "supervisor", Role.SUPERVISOR)
+    for name in ("teller1", "teller2"):
+        async with stage.db.begin(stage.world.as_(name, Role.TELLER)) as tx:
+            await paper.enter_form(tx, poll.id, 1, None, scans=["cd" * 32])
+    assert await registers(stage, poll.id, "supervisor", Role.SUPERVISOR) == before
+    assert set(before) == {"eligible", "printed", "issued", "issued_at_door"}
+
+    await stage.closed(poll.id)
+    report = await registers(stage, poll.id, "supervisor", Role.SUPERVISOR)
+    assert report["channels"] == [
+        {"channel": "paper", "cast": 1, "counted": 0, "invalid": 1, "set_aside": 0, "replaced": 0}
+    ]

@@ -8,16 +8,18 @@ import pytest
 from sqlmodel import col, select
 
 from api.phrases import write
-from consultation.community.tables import NodeKind, Ownership, Person
+from consultation.community.tables import NodeKind, OrgKind, Ownership, Person
 from consultation.database import statements
 from consultation.events import PollAnnounced
 from consultation.permissions import Actor, Role
 from consultation.polls import rules, terms
 from consultation.polls.commands import drafting
 from consultation.polls.counting import Count
+from consultation.polls.preset_files import presets
+from consultation.polls.presets import BallotMode, QuestionKind, RulePreset
 from consultation.polls.queries import turnout
 from consultation.polls.rolls import roll_digest
-from consultation.polls.rules import PollState, text_hash
+from consultation.polls.rules import Option, PollItem, PollState, text_hash
 from consultation.polls.tables import PollTurnout, RollEntry
 from consultation.refusals import NotFound, NotPermitted, Refusal
 from consultation.topics.states import Layer, State
@@ -299,3 +301,61 @@ async def test_one_entrance_does_not_agree_for_its_building(stage: Stage) -> Non
     with pytest.raises(terms.PollScopeInvalid):
         await stage.drafted("civil279_unanimous", topic, entrance)
     await stage.drafted("civil279_unanimous", topic, stage.world.nodes["building"])
+
+
+# ---- the mode that nobody chose -----------------------------------------------------------------
+
+GRADES = PollItem(
+    number=1,
+    text="评议",
+    kind=QuestionKind.RATING,
+    options=[Option(code="good", text="满意"), Option(code="bad", text="不满意")],
+)
+MOTION = PollItem(number=2, text="议案")
+
+
+@pytest.mark.parametrize("one", presets().values(), ids=lambda one: one.id)
+def test_grades_are_given_in_confidence_wherever_the_rule_can(one: RulePreset) -> None:
+    mode = terms.default_mode(one, [GRADES])
+    can = BallotMode.CONFIDENTIAL in one.modes
+    assert mode is (BallotMode.CONFIDENTIAL if can else BallotMode.NAMED)
+    if QuestionKind.MOTION in one.questions:
+        assert terms.default_mode(one, [GRADES, MOTION]) is one.modes[0]
+
+
+async def test_an_assembly_that_only_grades_does_so_in_confidence(stage: Stage) -> None:
+    members = await stage.assembly(stage.world.community, 20, OrgKind.RESIDENTS_COMMITTEE)
+    topic = await stage.topic("urban_reps_2026", stage.world.community)
+    meeting = await stage.meeting(topic, members)
+    for items, mode in (
+        ([GRADES], BallotMode.CONFIDENTIAL),
+        ([GRADES, MOTION], BallotMode.NAMED),
+        ([MOTION.model_copy(update={"number": 1})], BallotMode.NAMED),
+    ):
+        poll = await stage.drafted(
+            "urban_reps_2026", topic, stage.world.community, items=items, meeting_id=meeting.id
+        )
+        assert poll.mode is mode
+    asked = await stage.drafted(
+        "urban_reps_2026",
+        topic,
+        stage.world.community,
+        items=[GRADES],
+        meeting_id=meeting.id,
+        mode=BallotMode.NAMED,
+    )
+    assert asked.mode is BallotMode.NAMED
+
+
+async def test_a_draft_without_a_close_takes_the_default_window(stage: Stage) -> None:
+    entrance, _ = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.drafted("lift_scope_owners", topic, entrance, closes_at=None)
+    assert poll.closes_at - poll.opens_at == timedelta(days=7)
+    members = await stage.assembly(stage.world.community, 20, OrgKind.RESIDENTS_COMMITTEE)
+    topic = await stage.topic("urban_reps_2026", stage.world.community)
+    meeting = await stage.meeting(topic, members)
+    with pytest.raises(terms.PollWindowInvalid):  # a meeting has no default
+        await stage.drafted(
+            "urban_reps_2026", topic, stage.world.community, meeting_id=meeting.id, closes_at=None
+        )

@@ -22,12 +22,17 @@ from consultation.community.tables import (
 from consultation.permissions import Actor, Role
 from consultation.polls.commands import designations
 from consultation.polls.designation_tables import VoterDesignation
-from consultation.polls.designations import EvidenceNeeded, RollFrozen, VoterNotEligible
+from consultation.polls.designations import (
+    EvidenceNeeded,
+    RollFrozen,
+    VoterNotEligible,
+    WitnessNotApart,
+)
 from consultation.polls.presets import Electorate
 from consultation.polls.registers import build_roll
 from consultation.polls.rolls import Place
 from consultation.polls.terms import PLACES, RollNotAvailable
-from consultation.refusals import NotPermitted
+from consultation.refusals import NotFound, NotPermitted
 from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
 from tests.world import LONG_AGO, World
@@ -249,6 +254,25 @@ async def test_who_has_the_vote_gives_it_on_and_staff_need_a_signed_paper(stage:
     with pytest.raises(NotPermitted):
         async with stage.db.read(Actor(person_id=wife)) as tx:
             await designations.read_designations(tx, stage.world.community.id, after=None, limit=10)
+
+
+async def test_a_witness_is_neither_who_enters_nor_whose_vote_it_is(stage: Stage) -> None:
+    _, unit, wife, husband = await co_owned(stage)
+    for witness in (wife, husband, stage.world.id("clerk")):
+        with pytest.raises(WitnessNotApart):
+            async with stage.db.begin(stage.clerk) as tx:
+                await designations.name_owner_voter(
+                    tx, unit, person_id=husband, evidence_sha256=SHA, witness_id=witness
+                )
+    with pytest.raises(NotFound):
+        async with stage.db.begin(stage.clerk) as tx:
+            await designations.name_owner_voter(
+                tx, unit, person_id=husband, evidence_sha256=SHA, witness_id=uuid4()
+            )
+    async with stage.db.begin(stage.clerk) as tx:
+        await designations.name_owner_voter(
+            tx, unit, person_id=husband, evidence_sha256=SHA, witness_id=stage.world.id("resident6")
+        )
 
 
 async def test_nobody_is_named_for_a_home_on_a_frozen_roll(stage: Stage) -> None:

@@ -77,6 +77,7 @@ async def test_hands_enter_the_count_as_totals(stage: Stage) -> None:
     assert (closed.result.by_hand, closed.result.participating.heads) == (57, 57)
     assert [item.votes_for.heads for item in closed.result.items] == [40, 20]
     assert [item.verdict for item in closed.result.items] == [Verdict.PASSED, Verdict.NOT_PASSED]
+    assert await stage.countersign_all(poll.id) == 4  # two of each count
     async with stage.db.read() as tx:
         report = await reconciliation_of(tx, closed)
     assert (report.voters, report.by_hand, report.not_voted) == (0, 57, 76 - 57)

@@ -68,7 +68,7 @@ async def withdraw(stage: Stage, poll: Poll, number: int, actor: Actor, **more: 
         await mandates.withdraw_mandate(tx, poll.id, number, **content)
 
 
-async def seen(stage: Stage, poll: Poll, actor: Actor) -> list[tuple[int, MandateState]]:
+async def seen(stage: Stage, poll: Poll, actor: Actor) -> list[tuple[int, MandateState | None]]:
     async with stage.db.read(actor) as tx:
         found = await mandates.read_mandates(tx, poll.id, after=(0, 0), limit=50)
         return [(row.number, row.state) for _, row in found]

@@ -1,6 +1,7 @@
 """Packs of polls that were really held, through commands and database, and the verifier's word."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,19 +9,20 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
+from api.phrases import write
 from consultation.append_only import protect, unprotect
 from consultation.community.tables import OrgKind
 from consultation.journal import JournalEntry
 from consultation.permissions import SYSTEM, Actor, Role
 from consultation.polls import board, board_queries, receipts
-from consultation.polls.commands import casting, certifying, packing
+from consultation.polls.commands import casting, certifying, drafting, packing
 from consultation.polls.counting import result_digest
 from consultation.polls.objections import CorrectionKind
 from consultation.polls.pack import Edition, PackNotReady
 from consultation.polls.pack_queries import head_line
 from consultation.polls.paper import FormFate
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotChannel
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import frozen_roll
 from consultation.polls.rules import NotOnRoll, PollItem
 from consultation.polls.tables import CountSignature, Poll, SignerRole
@@ -34,6 +36,7 @@ from tests.consultation.polls.test_mandates import vote as proxy_vote
 from tests.consultation.polls.test_objections import announced as roll_announced
 from tests.consultation.polls.test_objections import confirm, correction, file, propose
 from tests.consultation.polls.test_paper import ONE, TWO, enter, fate, issue, print_forms, settle
+from tests.consultation.polls.test_recounts import a_close_poll
 from tests.verifier import failing
 
 
@@ -81,6 +84,42 @@ async def test_an_owners_poll_can_be_counted_again_from_its_pack(
     assert failing(tmp_path, files, notice=code, receipts=[mine]) == {}
     result = json.loads(files["tally.json"])["result"]
     assert result == (await stage.load(poll.id)).result.model_dump(mode="json")  # type: ignore[union-attr]
+
+
+async def test_a_pack_tells_that_the_poll_was_extended_and_when(
+    stage: Stage, tmp_path: Path
+) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners[:3], "fff")
+    later = poll.closes_at + timedelta(days=2)
+    stage.clock.now = poll.closes_at - timedelta(hours=2)
+    async with stage.db.begin(stage.secretary) as tx:
+        await drafting.extend_poll(tx, poll.id, closes_at=later, reason="参与不足", write=write)
+    await stage.vote(poll.id, owners[3:], "f" * 9)
+    await stage.published(poll.id)
+
+    files = await pack(stage, poll.id)
+    assert failing(tmp_path, files, notice=await notice(stage, poll.id)) == {}
+    certificate = json.loads(json.loads(files["certificate.json"])["content"])
+    assert certificate["extension"] == {
+        "from": board.instant(poll.closes_at),
+        "to": board.instant(later),
+        "at": board.instant(poll.closes_at - timedelta(hours=2)),
+    }
+    assert certificate["closed_at"] == board.instant(later)
+
+
+async def test_a_pack_of_a_close_result_names_who_counted_again(
+    stage: Stage, tmp_path: Path
+) -> None:
+    poll = await a_close_poll(stage, BallotMode.NAMED)
+    published = await stage.published(poll.id)
+    assert published.recount_due_at is not None
+
+    files = await pack(stage, poll.id)
+    assert failing(tmp_path, files, notice=await notice(stage, poll.id)) == {}
+    signed = json.loads(json.loads(files["certificate.json"])["content"])["signatures"]
+    assert [one["recount"] for one in signed].count(True) == 2
 
 
 async def test_the_public_pack_opens_neither_roll_nor_ballots_nor_areas(

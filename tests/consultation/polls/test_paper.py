@@ -67,6 +67,8 @@ async def settle(stage: Stage, poll_id: UUID, who: Who, *settlements: Settlement
 def fate(
     fate: FormFate, first: int, last: int | None = None, note: str | None = None
 ) -> Settlement:
+    if note is None and fate in (FormFate.SPOILED, FormFate.KEPT):
+        note = "票面残破收回" if fate is FormFate.SPOILED else "上门两次未交回"
     return Settlement(first=first, last=last or first, fate=fate, note=note)
 
 
@@ -198,6 +200,9 @@ async def test_a_form_goes_to_one_voter_and_a_voter_has_one_form(stage: Stage) -
     with pytest.raises(rules.NotOnRoll):
         await issue(stage, poll.id, 2, 99)
 
+    with pytest.raises(paper.FateNotPossible) as refused:
+        await settle(stage, poll.id, CLERK, fate(FormFate.SPOILED, 1, note=" "))
+    assert refused.value.facts == {"problem": "note_missing"}
     assert await settle(stage, poll.id, CLERK, fate(FormFate.SPOILED, 1)) == 1
     assert await settle(stage, poll.id, CLERK, fate(FormFate.SPOILED, 1)) == 0
     await issue(stage, poll.id, 2, 1)  # a spoiled form is exchanged
