@@ -128,11 +128,13 @@ class LiveSockets:
 
     def enter(self, socket: LiveSocket, headers: Headers, peer: tuple[str, int] | None) -> None:
         """The handshake is done. Who is refused is told why by the close."""
-        self.sockets.add(socket)
-        socket.address = self.proxies.client(peer, headers.get("X-Forwarded-For"))
-        if socket.address is not None:
-            self._by_address[socket.address] += 1
+        chain = ",".join(headers.get_all("X-Forwarded-For")) if self.proxies.any else ""
+        address = self.proxies.client(peer, chain)
         origins, origin = self.settings.live_origins, headers.get("Origin")
+        if address is not None:
+            socket.address = address
+            self._by_address[address] += 1
+        self.sockets.add(socket)
         if self._closing:
             socket.hang_up(Close.RESTART, RESTART)
         elif origins and origin is not None and origin not in origins:
