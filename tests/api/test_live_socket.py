@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from api.live.socket import MAX_SAID
 from consultation.events import topic_stream, user_stream
@@ -117,6 +118,21 @@ async def test_a_foreign_origin_is_refused(start: Start) -> None:
             assert await one.hello(town.token())
         async with phone(town.url) as one:  # a mini-program sends none
             assert await one.hello(town.token())
+
+
+async def test_a_client_ahead_of_the_log_fetches_afresh_and_the_operator_is_told_once(
+    town: Town,
+) -> None:
+    """Either it lies, or a backup was put back and nobody renewed the log."""
+    head = await town.head()
+    ahead = {"id": town.stream, "epoch": head["epoch"], "after_seq": 7}
+    with structlog.testing.capture_logs() as lines:
+        for cursor in ({**ahead, "epoch": "another"}, ahead, ahead):
+            async with phone(town.url) as one:
+                state = (await one.hello(town.token(), cursor))["streams"][0]
+                assert (state["recovered"], state["reason"]) == (False, "epoch")
+            told = [line for line in lines if line["event"] == "client ahead of log"]
+            assert len(told) == (cursor is ahead)
 
 
 # ---- orders ---------
