@@ -52,6 +52,7 @@ EXAMPLES: Mapping[str, Any] = {
     "roll_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "served_min": "2/3",
     "about": "post_hidden",
+    "bar_reason": "stolen",
     "act": "accept",
     "escalated_to": "subdistrict_office",
     "form": "council",

@@ -78,6 +78,8 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "user.verified": frozenset({"get_me"}),
     "user.role_granted": frozenset({"get_me"}),
     "user.role_ended": frozenset({"get_me"}),
+    "user.barred": frozenset(),
+    "user.bar_lifted": frozenset(),
     "user.notified": frozenset({"list_my_dissent"}),
     "user.ballot_recorded": frozenset({"my_ballot", "my_eligibility"}),
     "user.mandate_changed": frozenset({"list_mandates"}),
