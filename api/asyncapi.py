@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.live.changes import CHANGES
-from api.live.closing import AFTER, Close
+from api.live.closing import RANGES, THEN, Close, after
 from api.live.house import PATH, SUBPROTOCOL
 from api.words import LOCALES, say
 from consultation.events import Event, PollEvent, TopicDetail, TopicEvent, UserEvent, every_event
@@ -111,10 +111,14 @@ def asyncapi() -> dict[str, Any]:
                 },
                 "bindings": {"ws": {"method": "GET"}},
                 "x-close-codes": {
-                    str(int(close)): {"name": close.name.lower(), "after": AFTER[close]}
+                    str(int(close)): {"name": close.name.lower(), "then": after(close).value}
                     for close in Close
-                    if close in AFTER
                 },
+                "x-close-ranges": [
+                    {"first": one.first, "last": one.last, "then": one.then.value, "why": one.why}
+                    for one in RANGES
+                ],
+                "x-close-answers": {then.value: text for then, text in THEN.items()},
             }
         },
         "operations": {
