@@ -7,7 +7,7 @@ were foreign."""
 import os
 import random
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -35,7 +35,7 @@ from consultation.permissions import Role
 from consultation.polls.rules import PollState
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
-from tests.live import Start, Town, phone
+from tests.live import Phone, Start, Town, phone
 from tests.notifications.test_streams import a_poll
 from tests.world import LONG_AGO, World, a_topic
 
@@ -161,6 +161,11 @@ async def streams_of(db: Database, world: World) -> list[Stream]:
     return found
 
 
+def unhurried(url: str) -> AbstractAsyncContextManager[Phone]:
+    """What comes while the test does something else waits with the phone, however much it is."""
+    return phone(url, max_queue=None)
+
+
 def role_of(world: World, name: str) -> dict[str, str]:
     if name not in IN_ROLE:
         return {}
@@ -205,7 +210,7 @@ async def test_nobody_gets_a_frame_of_what_is_not_theirs(
         while sent < EVENTS:
             batches = min(4, -(-(EVENTS - sent) // BATCH))
             async with AsyncExitStack() as stack:
-                phones = {n: await stack.enter_async_context(phone(town.url)) for n in PHONES}
+                phones = {n: await stack.enter_async_context(unhurried(town.url)) for n in PHONES}
                 asked: dict[str, set[str]] = {}
                 for name, one in phones.items():
                     asked[name] = set(rng.sample(ids, rng.randrange(1, len(ids))))
