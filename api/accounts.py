@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, literal, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.problems import TooManyRequests, Unavailable
-from api.tables import IdempotencyRecord, LoginCode, LoginSession, RefreshToken
+from api.tables import EndedSession, IdempotencyRecord, LoginCode, LoginSession, RefreshToken
+from consultation.columns import UtcDateTime
 from consultation.community.identity import AccountJoined
 from consultation.community.tables import Person
 from consultation.database import Transaction
@@ -35,6 +36,8 @@ from notifications.wechat.tables import (
 )
 
 CODE_KEPT = timedelta(seconds=60)
+ENDED_KEPT = timedelta(days=1)
+"""Longer than any access token lives (``api/ended_sessions.py``)."""
 
 
 class WechatUnavailable(Unavailable):
@@ -202,9 +205,18 @@ async def move(tx: Transaction, person_id: UUID, *, to: UUID) -> None:
 
 async def remove_all(tx: Transaction, person_id: UUID) -> None:
     """Everything by which the person could log in or be written to: accounts, sessions, what they
-    accepted and were sent, answers kept for a retry."""
+    accepted and were sent, answers kept for a retry. What is open of it ends."""
     mine = select(WechatAccount.id).where(WechatAccount.person_id == person_id)
     sessions = select(LoginSession.id).where(col(LoginSession.account_id).in_(mine))
+    await tx.session.exec(delete(EndedSession).where(col(EndedSession.at) <= tx.now - ENDED_KEPT))
+    await tx.session.exec(
+        insert(EndedSession).from_select(
+            ["session_id", "at"],
+            select(LoginSession.id, literal(tx.now, UtcDateTime)).where(
+                col(LoginSession.account_id).in_(mine)
+            ),
+        )
+    )
     for table, belongs in (
         (RefreshToken, col(RefreshToken.session_id).in_(sessions)),
         (LoginSession, col(LoginSession.account_id).in_(mine)),

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.live.changes import CHANGES
-from api.live.closing import AFTER, Close
+from api.live.closing import RANGES, THEN, Close, after
 from api.live.house import PATH, SUBPROTOCOL
 from api.words import LOCALES, say
 from consultation.events import Event, PollEvent, TopicDetail, TopicEvent, UserEvent, every_event
@@ -52,6 +52,7 @@ EXAMPLES: Mapping[str, Any] = {
     "roll_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "served_min": "2/3",
     "about": "post_hidden",
+    "bar_reason": "stolen",
     "act": "accept",
     "answer": "confirmed",
     "escalated_to": "subdistrict_office",
@@ -112,10 +113,14 @@ def asyncapi() -> dict[str, Any]:
                 },
                 "bindings": {"ws": {"method": "GET"}},
                 "x-close-codes": {
-                    str(int(close)): {"name": close.name.lower(), "after": AFTER[close]}
+                    str(int(close)): {"name": close.name.lower(), "then": after(close).value}
                     for close in Close
-                    if close in AFTER
                 },
+                "x-close-ranges": [
+                    {"first": one.first, "last": one.last, "then": one.then.value, "why": one.why}
+                    for one in RANGES
+                ],
+                "x-close-answers": {then.value: text for then, text in THEN.items()},
             }
         },
         "operations": {

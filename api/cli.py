@@ -188,6 +188,26 @@ def verify_journal(env_file: EnvFile = None) -> None:
     typer.echo("Every digest follows from the one before it.")
 
 
+@cli.command("renew-log")
+def renew_log(env_file: EnvFile = None) -> None:
+    """After a backup was put back, before `minyi serve`: clients fetch afresh what they show."""
+    settings = settings_or_stop(env_file)
+    from api.app import build_database
+    from notifications.relay import renew
+
+    async def renewed() -> str | None:
+        db = build_database(settings)
+        try:
+            return await renew(db)
+        finally:
+            await db.dispose()
+
+    epoch = asyncio.run(renewed())
+    if epoch is None:
+        stop("No server has run on this database yet; there is nothing to renew.")
+    typer.echo(f"The log goes on as {epoch}.")
+
+
 @cli.command("pack")
 def write_pack(
     poll: Annotated[UUID, typer.Argument(help="The id of a published poll.")],

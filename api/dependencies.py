@@ -84,7 +84,9 @@ async def actor_or_nobody(
     token = bearer(authorization)
     if token is None:
         raise NotLoggedIn()
-    claims = request.app.state.services.tokens.read(token)
+    app: Services = request.app.state.services
+    claims = app.tokens.read(token)
+    await app.ended.check(claims.session_id)
     request.scope["person_id"] = claims.person_id
     request.scope["session_id"] = claims.session_id
     return Actor(person_id=claims.person_id, assignment_id=minyi_role)

@@ -13,6 +13,7 @@ GROUPS: Mapping[str, str] = {
     "verdict": "verdict",
     "about": "told",
     "form": "meeting_form",
+    "bar_reason": "bar_reason",
 }
 """Facts that are codes, and the enum whose words they have."""
 

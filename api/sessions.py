@@ -5,9 +5,9 @@ the SHA-256 is stored; each is used once, and a second use, which means that som
 copy, ends the session (RFC 9700 section 4.14). A client whose refresh was cut off therefore logs
 in anew, which WeChat does without a word to the user.
 
-Access tokens are not looked up: one that was issued works until it expires, after log-out too
-(``access_token_seconds``, a quarter of an hour by default). Roles and residences are read anew at
-each request, so that losing one takes effect at once.
+Access tokens are not looked up; what ends a session before they expire (log-out, a closed
+account, a barred one) takes effect within five seconds (``ended_sessions.py``). Roles and
+residences are read anew at each request, so that losing one takes effect at once.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ from api.accounts import LoginCodeUsed
 from api.dependencies import Services
 from api.problems import NotLoggedIn
 from api.tables import LoginSession, RefreshToken
+from consultation.community.bar_queries import bars_now, check_not_barred
+from consultation.community.tables import AccountBar
 from consultation.database import Transaction
 from consultation.refusals import NotFound
 from notifications.wechat.client import Wechat
@@ -111,7 +113,8 @@ async def _open_again(app: Services, hashed: str, device: str) -> Opened | None:
 async def open_session(
     tx: Transaction, app: Services, account: WechatAccount, *, device: str
 ) -> Opened:
-    """A new session of an account; its sessions that ran out are removed."""
+    """A new session of an account; its sessions that ran out are removed. AccountIsBarred."""
+    await check_not_barred(tx, account.person_id)
     await _sweep(tx, account.id)
     session = LoginSession(
         id=tx.new_id(),
@@ -130,7 +133,7 @@ async def renew(tx: Transaction, app: Services, refresh_token: str) -> Opened | 
     """The next tokens of a session, or None when the client must log in. None is returned and not
     raised, because a session that ends here must stay ended."""
     found = await tx.session.exec(
-        select(RefreshToken, LoginSession, WechatAccount.person_id)
+        select(RefreshToken, LoginSession, WechatAccount.person_id, _barred())
         .join(LoginSession, col(LoginSession.id) == RefreshToken.session_id)
         .join(WechatAccount, col(WechatAccount.id) == LoginSession.account_id)
         .where(RefreshToken.token_hash == _hash(refresh_token))
@@ -139,8 +142,8 @@ async def renew(tx: Transaction, app: Services, refresh_token: str) -> Opened | 
     row = found.first()
     if row is None:
         return None
-    token, session, person_id = row
-    if session.revoked_at is not None or token.expires_at <= tx.now:
+    token, session, person_id, barred = row
+    if barred or session.revoked_at is not None or token.expires_at <= tx.now:
         return None
     taken = await tx.session.exec(
         update(RefreshToken)
@@ -164,6 +167,7 @@ async def renew(tx: Transaction, app: Services, refresh_token: str) -> Opened | 
 async def reissue(tx: Transaction, app: Services, session_id: UUID) -> Opened:
     """New tokens in a session whose account has moved to another person; unused ones are void."""
     session, account = await access_session(tx, session_id)
+    await check_not_barred(tx, account.person_id)
     await tx.session.exec(
         update(RefreshToken)
         .where(col(RefreshToken.session_id) == session.id, col(RefreshToken.used_at).is_(None))
@@ -197,6 +201,26 @@ async def end_session(tx: Transaction, session_id: UUID) -> None:
     )
     if ended.rowcount == 0:
         raise NotFound(what="session")
+
+
+async def end_all(tx: Transaction, person_id: UUID) -> None:
+    """Every session of a person, wherever they are logged in."""
+    theirs = select(WechatAccount.id).where(WechatAccount.person_id == person_id)
+    await tx.session.exec(
+        update(LoginSession)
+        .where(col(LoginSession.account_id).in_(theirs), col(LoginSession.revoked_at).is_(None))
+        .values(revoked_at=tx.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _barred() -> ColumnElement[bool]:
+    return (
+        select(AccountBar.id)
+        .where(AccountBar.person_id == WechatAccount.person_id, bars_now())
+        .correlate(WechatAccount)
+        .exists()
+    )
 
 
 async def running_sessions(

@@ -86,7 +86,8 @@ class Settings(BaseSettings):
     port: int = 8000
     log_path: Path | None = None
     live_origins: list[str] = Field(default_factory=list)
-    """Allowed Origin headers of the socket; empty allows any (mini-programs send none)."""
+    """Allowed Origin headers of the socket, as browsers write them, or ``*`` for any; mini-programs
+    send none. Empty allows any too, but not in production."""
     hello_seconds: float = 5.0
     ping_seconds: float = 25.0
     replay_events: int = 200
@@ -94,9 +95,9 @@ class Settings(BaseSettings):
     replay_hours: int = 72
     replay_bytes: int = 64 * 1024
     live_per_person: int = 8
-    """Sockets of one person; a further one replaces the oldest."""
+    """Sockets of one person at one process; a further one replaces the oldest."""
     live_per_address: int = 512
-    """Sockets from one address; a mobile network shares one among many people."""
+    """Sockets from one address at one process; a mobile network shares one among many people."""
     live_min_clients: dict[str, str] = Field(default_factory=dict)
     """By name in ``hello.client``, the lowest version that may come: ``{"miniprogram": "1.4"}``."""
     live_recheck_seconds: float = 2.0
@@ -144,6 +145,20 @@ class Settings(BaseSettings):
             and self.wechat_secret.get_secret_value()
         ):
             raise ValueError("production needs wechat_app_id, wechat_secret and an https address")
+        return self
+
+    @field_validator("live_origins")
+    @classmethod
+    def _are_origins(cls, origins: list[str]) -> list[str]:
+        for one in origins:
+            if one != "*" and not re.fullmatch(r"https?://[^/?#A-Z]+", one):
+                raise ValueError("an origin is https://host or https://host:port, in lower case")
+        return origins
+
+    @model_validator(mode="after")
+    def _knows_its_browsers(self) -> Self:
+        if self.production and not self.live_origins:
+            raise ValueError("production needs live_origins: the web pages' origins, or * for any")
         return self
 
     @model_validator(mode="after")

@@ -41,6 +41,13 @@ class LoginSession(Row, table=True):
     revoked_at: datetime | None = maybe_when()
 
 
+class EndedSession(Row, table=True):
+    """A session that went with its account, until its access tokens have run out."""
+
+    session_id: UUID = key()
+    at: datetime = Field(sa_type=UtcDateTime, nullable=False, index=True)
+
+
 class RefreshToken(Row, table=True):
     """One refresh token of a session. Each is used once; a second use ends the session
     (RFC 9700). Only its SHA-256 is stored; used ones stay until they expire."""

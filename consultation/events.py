@@ -650,6 +650,21 @@ class RoleEnded(UserEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBarred(UserEvent):
+    """Nobody may log in as this person until it is lifted."""
+
+    type = "user.barred"
+    bar_id: UUID
+    bar_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBarLifted(UserEvent):
+    type = "user.bar_lifted"
+    bar_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserNotified(UserEvent):
     """Something a person is owed to know about their own contribution."""
 

@@ -87,6 +87,7 @@ class Deed(StrEnum):
     READ_REGISTER = "read_register"
     IMPORT_REGISTER = "import_register"
     GRANT_ROLE = "grant_role"
+    BAR_ACCOUNT = "bar_account"
     READ_PROCESS = "read_process"
     MEND_DELIVERIES = "mend_deliveries"
     RUN_SYSTEM = "run_system"
@@ -234,6 +235,7 @@ ALLOWED: Mapping[Deed, Mapping[Role, Grant]] = {
     Deed.IMPORT_REGISTER: _allow(_YES, Role.SYSTEM),  # by command line; registers are content
     Deed.GRANT_ROLE: _allow(_YES, Role.SYSTEM)
     | _allow(_SECOND, Role.PARTY_SECRETARY, Role.GOVERNMENT, Role.SYSTEM_ADMIN),
+    Deed.BAR_ACCOUNT: _allow(_SECOND, Role.SYSTEM_ADMIN, Role.DATA_OFFICER),
     Deed.READ_PROCESS: _allow(
         _YES, Role.CLERK, Role.PARTY_SECRETARY, Role.COMMITTEE_HEAD, Role.SUPERVISOR, Role.INSPECTOR
     )

@@ -211,6 +211,8 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "user.verified": (_told(Who.PERSON, "verified"),),
     "user.role_granted": (_told(Who.PERSON, "role_granted"),),
     "user.role_ended": (_told(Who.PERSON, "role_ended"),),
+    "user.barred": (_owed(Who.PERSON, "barred"),),
+    "user.bar_lifted": (_owed(Who.PERSON, "bar_lifted"),),
     "user.notified": (_owed(Who.PERSON, "reply"),),
     "user.ballot_recorded": (_owed(Who.PERSON, "ballot_recorded"),),
     "user.mandate_changed": (_owed(Who.PERSON, "mandate_changed"),),

@@ -184,7 +184,7 @@ class Hub:
 
     def publish(self, events: Iterable[Envelope], epoch: str | None = None) -> None:
         """Tell the followers. Each event is encoded once, however many there are, and those of
-        one stream go out together."""
+        one stream go out together. Whose channel is of another epoch must fetch afresh."""
         self.publish_frames(
             ((event.stream, event.seq, event.ts, event.frame) for event in events), epoch
         )
@@ -197,12 +197,15 @@ class Hub:
         fresh: dict[Channel, list[bytes]] = {}
         for stream, seq, at, text in events:
             channel = self._channels.get(stream)
-            if channel is None or seq <= channel.head:
+            if channel is None:
                 continue
-            channel.told = max(channel.told, seq)
             if epoch is not None and epoch != channel.epoch:
                 self._lose(channel)
-            elif seq == channel.head + 1:
+                continue
+            if seq <= channel.head:
+                continue
+            channel.told = max(channel.told, seq)
+            if seq == channel.head + 1:
                 frame = text_frame(text())
                 self._keep(channel, Kept(at, frame))
                 fresh.setdefault(channel, []).append(frame)

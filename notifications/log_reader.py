@@ -48,6 +48,7 @@ class LogReader:
             self._open, key=id, most=ORDERS, gather_seconds=GATHER_SECONDS
         )
         self._catching_up: asyncio.Task[None] | None = None
+        self._warned = False
         hub.on_gap = self.wake
 
     # ---- for those who come -----------------------------------------------------------
@@ -93,6 +94,7 @@ class LogReader:
                 self._extend(places, entries)
         if ahead:
             await self.settle()
+            self._warn(asked)
         return [None] * len(asked)
 
     def _ahead(self, asked: Sequence["_Places"]) -> list[str]:
@@ -103,6 +105,17 @@ class LogReader:
             if channel is not None and (cursor.after_seq or 0) > channel.head:
                 found.add(cursor.id)
         return sorted(found)
+
+    def _warn(self, asked: Sequence["_Places"]) -> None:
+        """Once: somebody has more of this epoch than there is. A client may lie; or a backup was
+        put back, and nobody renewed the log."""
+        for cursor in (cursor for one in asked for cursor in one.cursors):
+            channel = self._hub.channel(cursor.id)
+            if channel is None or cursor.epoch != channel.epoch or self._warned:
+                continue
+            if (cursor.after_seq or 0) > channel.head:
+                self._warned = True
+                log.warning("client ahead of log")
 
     def _missing(self, channel: Channel, after: int) -> int:
         """How many events after this place the ring lacks, and may have."""
@@ -160,12 +173,17 @@ class LogReader:
             self._catching_up = None
 
     async def catch_up(self) -> None:
-        """One statement for the channels that are behind, and what it found published."""
+        """Two statements for the channels that are behind, and what they found published."""
         behind = list(islice(self._hub.behind, STREAMS))
         places = {channel.stream: channel.head for channel in behind}
         async with self._db.read(SYSTEM) as tx:
+            known = await heads(tx.session, places) or {}
             entries = await entries_after(tx.session, places, limit=ENTRIES)
-        self._hub.publish(Envelope.of(entry) for entry in entries)
+        by_epoch: dict[str, list[Envelope]] = {}
+        for entry in entries:
+            by_epoch.setdefault(known[entry.stream].epoch, []).append(Envelope.of(entry))
+        for epoch, events in by_epoch.items():
+            self._hub.publish(events, epoch)
         if len(entries) < ENTRIES:
             for channel in behind:
                 if channel in self._hub.behind and channel.head == places[channel.stream]:

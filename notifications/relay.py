@@ -8,6 +8,11 @@ came late is numbered late. A crash before the commit leaves the entries to whoe
 Each shard has a row that counts what was numbered in it. A process that was not told of something
 sees it there, at every poll with one statement, and reads the heads again. So nothing is lost
 when a message between processes is.
+
+Numbers are never given twice within an epoch. Where a backup was put back they would be: then
+``renew`` gives the log another epoch, and every client fetches afresh. A running process that sees
+the counts fall does so by itself; one that starts has nothing to compare with, so that who puts a
+backup back has to (``minyi renew-log``).
 """
 
 import asyncio
@@ -20,13 +25,14 @@ from secrets import token_hex
 from typing import Any
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlmodel import col, select
 
 from consultation.database import Database, Transaction
 from consultation.journal import (
     GENESIS,
     LOG,
+    SHARDS,
     JournalEntry,
     JournalHead,
     digest_of,
@@ -47,6 +53,23 @@ CHUNK = 64
 LOCK = 0x6D696E79_69  # any number that all processes agree on; one more for each shard
 
 log = structlog.get_logger("minyi")
+
+
+async def renew(db: Database) -> str | None:
+    """Give the log another epoch: numbers may stand for other entries than they did. Waits for
+    relays to finish the batch in hand. None on a database whose journal no relay has opened yet."""
+    async with db.begin(SYSTEM) as tx:
+        if not db.is_sqlite:
+            connection = await tx.session.connection()
+            for lock in range(LOCK, LOCK + 1 + SHARDS):
+                await connection.execute(
+                    text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock}
+                )
+        if await tx.session.get(JournalHead, LOG) is None:
+            return None
+        epoch = token_hex(4)
+        await tx.session.exec(update(JournalHead).values(epoch=epoch))
+    return epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +108,8 @@ class Relay:
         self._seen: dict[int, int] = {}
         """By shard, how many entries this process knows to be numbered."""
         self._epoch: str | None = None
+        """The epoch at which the hub was last compared with the log."""
+        self._opened = False
         self._look = False
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -110,7 +135,7 @@ class Relay:
 
     async def drain(self) -> int:
         """Number and publish all that is committed now; how many entries that were."""
-        if self._epoch is None:
+        if not self._opened:
             await self._open()
         total = 0
         more = True
@@ -133,6 +158,10 @@ class Relay:
             epoch, counts = await shard_counts(tx.session)
             if counts == before and epoch == self._epoch:
                 return
+        if epoch == self._epoch and any(counts.get(n, 0) < seen for n, seen in before.items()):
+            log.error("log set back")
+            epoch = await renew(self._db)
+        async with self._db.read(SYSTEM) as tx:
             streams = list(known_here)
             for start in range(0, len(streams), BATCH):
                 found = await heads(tx.session, streams[start : start + BATCH])
@@ -160,7 +189,7 @@ class Relay:
             if head is None:
                 head = JournalHead(stream=LOG, epoch=token_hex(4), seq=0, digest=GENESIS)
                 tx.session.add(head)
-        self._epoch = head.epoch
+        self._opened = True
 
     async def _waiting(self) -> list[int]:
         """The shards in which something waits, in an order of our own, so that processes that
@@ -207,7 +236,7 @@ class Relay:
             select(JournalHead).where(col(JournalHead.stream).in_([LOG, counter, *streams]))
         )
         known = {head.stream: head for head in rows}
-        epoch = self._epoch = known[LOG].epoch
+        epoch = known[LOG].epoch
 
         def head_of(stream: str) -> JournalHead:
             if stream not in known:
@@ -239,7 +268,7 @@ class Relay:
                 events=[[e.stream, e.seq, e.ts.isoformat(), e.frame()] for e in events],
             )
         for start in range(0, len(events), CHUNK):
-            self._hub.publish(events[start : start + CHUNK])
+            self._hub.publish(events[start : start + CHUNK], numbered.epoch)
             await asyncio.sleep(0)  # a burst must not look like a slow reader
 
     def _hear(self, message: dict[str, Any]) -> None:
@@ -248,8 +277,11 @@ class Relay:
         if not self._move_on(message["shard"], message["before"], len(events)):
             self._look_soon()
         self._hub.publish_frames(
-            (stream, seq, datetime.fromisoformat(at), lambda frame=frame: frame)
-            for stream, seq, at, frame in events
+            (
+                (stream, seq, datetime.fromisoformat(at), lambda frame=frame: frame)
+                for stream, seq, at, frame in events
+            ),
+            message["epoch"],
         )
 
     def _move_on(self, shard: int, before: int, count: int) -> bool:

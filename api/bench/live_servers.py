@@ -83,7 +83,8 @@ def serve_app(settings: Settings, stream: str, port: int, control_port: int) -> 
             [
                 Envelope.model_validate_json(event_text(stream, seq))
                 for seq in range(first, first + count)
-            ]
+            ],
+            channel.epoch,
         )
 
     async def command(count: int) -> None:

@@ -10,28 +10,34 @@ class Proxies:
     """The addresses, networks, or ``*``, of which ``X-Forwarded-For`` is believed."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
-        self._any = False
+        self._all = False
         self._networks: list[IPv4Network | IPv6Network] = []
         for one in trusted:
             if one.strip() == "*":
-                self._any = True
+                self._all = True
             elif one.strip():
                 self._networks.append(ip_network(one.strip(), strict=False))
 
-    def client(self, peer: Any, forwarded_for: str | None) -> str | None:
+    @property
+    def any(self) -> bool:
+        """Whether any proxy is trusted; if none is, what ``X-Forwarded-For`` says is nothing."""
+        return self._all or bool(self._networks)
+
+    def client(self, peer: Any, forwarded_for: str) -> str | None:
         """The nearest address that is not a proxy of ours; None when there is none, as for a
-        program on the proxy's own machine, or for a local socket."""
-        if not self._any and not self._networks:
+        program on the proxy's own machine, or for a local socket. Several lines of
+        ``X-Forwarded-For`` are one, joined by commas (RFC 9110 section 5.3)."""
+        if not self.any:
             return str(peer[0])[:64] if isinstance(peer, tuple) and peer else None
         chain = [str(peer[0])] if isinstance(peer, tuple) and peer else []
-        chain = [*(part.strip() for part in (forwarded_for or "").split(",") if part), *chain]
+        chain = [*(part.strip() for part in forwarded_for.split(",") if part), *chain]
         for address in reversed(chain):
             if not self._trusts(address):
                 return address[:64]
         return None
 
     def _trusts(self, address: str) -> bool:
-        if self._any:
+        if self._all:
             return True
         ip = _parsed(address)
         return ip is not None and any(ip in network for network in self._networks)

@@ -11,6 +11,8 @@ STEP = TOPIC | {"get_topic_timeline"}
 POLL = frozenset({"get_poll", "list_topic_polls"})
 LEDGER = frozenset({"get_reconciliation", "list_paper_forms"})
 ROLL = frozenset({"list_roll", "my_eligibility", "list_roll_objections"})
+NEW_POLL = ROLL | {"get_manifest", "get_outside_result", "my_ballot", "list_mandates"}
+"""What there is of a poll from its announcement on."""
 TASK = frozenset({"get_task", "list_tasks"})
 MEETING = frozenset({"get_meeting", "list_meetings"})
 THREAD = frozenset({"get_thread", "list_threads", "list_posts"})
@@ -31,10 +33,10 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "plan.changed": frozenset({"get_plan"}),
     "thread.opened": THREAD,
     "thread.closed": THREAD,
-    "post.added": THREAD,
+    "post.added": THREAD | {"list_topics"},
     "post.edited": THREAD,
-    "post.hidden": THREAD,
-    "post.restored": THREAD,
+    "post.hidden": THREAD | {"list_topics"},
+    "post.restored": THREAD | {"list_topics"},
     "photo.changed": frozenset({"list_photos"}),
     "statement.added": frozenset({"list_statements"}),
     "statement.marked": frozenset({"list_statements"}),
@@ -42,7 +44,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "meeting.convened": MEETING | {"get_minutes", "list_attendance"},
     "meeting.changed": MEETING | {"get_minutes", "list_attendance"},
     "meeting.attendance_changed": MEETING | {"list_attendance"},
-    "poll.announced": POLL | TOPIC,  # whoever is on the roll follows the topic from now on
+    "poll.announced": POLL | TOPIC | NEW_POLL,  # on the roll, one follows the topic from now on
     "poll.opened": POLL,
     "poll.extended": POLL,
     "poll.closed": POLL,
@@ -81,6 +83,8 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "user.verified": frozenset({"get_me"}),
     "user.role_granted": frozenset({"get_me"}),
     "user.role_ended": frozenset({"get_me"}),
+    "user.barred": frozenset(),
+    "user.bar_lifted": frozenset(),
     "user.notified": frozenset({"list_my_dissent"}),
     "user.ballot_recorded": frozenset({"my_ballot", "my_eligibility"}),
     "user.mandate_changed": frozenset({"list_mandates"}),

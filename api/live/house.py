@@ -68,6 +68,9 @@ class LiveSockets:
         self.hub = hub
         self.ended = ended
         self.bounds = bounds(settings)
+        origins = frozenset(settings.live_origins)
+        self._origins = frozenset() if "*" in origins else origins
+        """Empty for any."""
         self.lines = Lines(SUBPROTOCOL, PATH)
         self.proxies = Proxies(())
         self.reader = LogReader(db, hub, self.bounds)
@@ -128,14 +131,16 @@ class LiveSockets:
 
     def enter(self, socket: LiveSocket, headers: Headers, peer: tuple[str, int] | None) -> None:
         """The handshake is done. Who is refused is told why by the close."""
+        chain = ",".join(headers.get_all("X-Forwarded-For")) if self.proxies.any else ""
+        address = self.proxies.client(peer, chain)
+        origin = headers.get("Origin")
+        if address is not None:
+            socket.address = address
+            self._by_address[address] += 1
         self.sockets.add(socket)
-        socket.address = self.proxies.client(peer, headers.get("X-Forwarded-For"))
-        if socket.address is not None:
-            self._by_address[socket.address] += 1
-        origins, origin = self.settings.live_origins, headers.get("Origin")
         if self._closing:
             socket.hang_up(Close.RESTART, RESTART)
-        elif origins and origin is not None and origin not in origins:
+        elif self._origins and origin is not None and origin not in self._origins:
             socket.hang_up(Close.FORBIDDEN, "foreign-origin")
         elif _speaks_another_version(headers):
             socket.hang_up(Close.UPGRADE, "upgrade-client")

@@ -10,6 +10,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from api.live.wire import Wire
+from api.logs import log
 from api.one_write import OneWrite
 
 
@@ -41,9 +42,14 @@ class Http(HttpToolsProtocol):
         )
         method, version = self.scope["method"], self.scope["http_version"]
         path, protocol = self.url.decode("latin-1"), f"HTTP/{version}"
-        wire.shake(Request(path, headers, method=method, protocol=protocol), self.client)
+        # Before the answer: whatever happens from here on, its end is told to the wire.
         self.transport.set_protocol(wire)
         self.parser = None  # ends the circle in which they hold each other
+        try:
+            wire.shake(Request(path, headers, method=method, protocol=protocol), self.client)
+        except Exception as error:
+            log.error("live upgrade", error_type=type(error).__name__)
+            wire.abort()
 
 
 def _address(name: Any) -> tuple[str, int] | None:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from api.routes import (
+    account_bars,
     adoption,
     ballots,
     boards,
@@ -54,6 +55,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     residence.router,
     communities.router,
     roles.router,
+    account_bars.router,
     topics.router,
     cosigning.router,
     documents.router,

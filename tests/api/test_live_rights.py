@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from sqlmodel import col, update
+from websockets.exceptions import InvalidStatus
 
+from api.live.addresses import Proxies
 from api.tables import LoginSession
 from consultation.community.tables import RoleAssignment
 from consultation.database import Database
@@ -190,6 +192,66 @@ async def test_connections_from_one_address_are_limited_behind_a_trusted_proxy(
                 await asyncio.sleep(0.01)
         async with phone(town.url, **from_("203.0.113.7")) as again:
             await again.hello(town.token())
+
+
+async def nobody_is_left(town: Town) -> None:
+    live = town.services.live
+    async with asyncio.timeout(5):
+        while live.sockets:  # noqa: ASYNC110  the server notices in its own time
+            await asyncio.sleep(0.01)
+    assert not live._by_address
+
+
+@pytest.mark.parametrize(
+    ("trusted", "counted"), [(["127.0.0.1"], "203.0.113.7"), ([], "127.0.0.1")]
+)
+async def test_an_address_in_several_lines_is_one_and_leaves_nothing_behind(
+    start: Start, trusted: list[str], counted: str
+) -> None:
+    """Proxies may add a line of their own in place of a word to the last."""
+    lines = [("X-Forwarded-For", "198.51.100.250"), ("X-Forwarded-For", "203.0.113.7")]
+    async with start(live_per_address=2) as town:
+        town.services.live.proxies = Proxies(trusted)
+        for _ in range(3):
+            async with (
+                phone(town.url, additional_headers=lines) as one,
+                phone(town.url, additional_headers={"X-Forwarded-For": "203.0.113.7"}) as two,
+            ):
+                await one.hello(town.token())
+                await two.hello(town.token())
+                assert dict(town.services.live._by_address) == {counted: 2}
+                async with phone(town.url, additional_headers=lines) as too_many:
+                    assert await too_many.closed() == (4429, "retry_after=60")
+            await nobody_is_left(town)
+
+
+async def test_two_origins_are_no_handshake(start: Start) -> None:
+    async with start(live_origins=["https://minyi.example"]) as town:
+        lines = [("Origin", "https://minyi.example"), ("Origin", "https://evil.example")]
+        with pytest.raises(InvalidStatus) as refused:
+            async with phone(town.url, additional_headers=lines):
+                pass
+        assert refused.value.response.status_code == 400
+        await nobody_is_left(town)
+
+
+async def test_a_fault_while_a_socket_comes_in_ends_it_and_leaves_nothing_behind(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = town.services.live
+    enter = live.enter
+
+    def break_after(*args: Any) -> None:
+        enter(*args)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(live, "enter", break_after)
+    async with phone(town.url) as one:
+        await one.until_lost()
+    await nobody_is_left(town)
+    monkeypatch.undo()
+    async with phone(town.url) as again:
+        await again.hello(town.token())
 
 
 async def test_a_client_that_never_stops_talking_is_told_to_slow_down(town: Town) -> None:

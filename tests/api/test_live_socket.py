@@ -8,10 +8,13 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from api.live.socket import MAX_SAID
 from consultation.events import topic_stream, user_stream
 from consultation.permissions import Role
+from notifications.frames import text_frame
+from notifications.messages import Volatile
 from tests.conftest import ManualClock
 from tests.live import Start, Town, notified, phone
 from tests.world import a_topic
@@ -117,6 +120,29 @@ async def test_a_foreign_origin_is_refused(start: Start) -> None:
             assert await one.hello(town.token())
         async with phone(town.url) as one:  # a mini-program sends none
             assert await one.hello(town.token())
+
+
+async def test_any_origin_may_come_where_the_operator_says_so(start: Start) -> None:
+    async with (
+        start(live_origins=["*"]) as town,
+        phone(town.url, origin="https://elsewhere.example") as one,
+    ):
+        assert await one.hello(town.token())
+
+
+async def test_a_client_ahead_of_the_log_fetches_afresh_and_the_operator_is_told_once(
+    town: Town,
+) -> None:
+    """Either it lies, or a backup was put back and nobody renewed the log."""
+    head = await town.head()
+    ahead = {"id": town.stream, "epoch": head["epoch"], "after_seq": 7}
+    with structlog.testing.capture_logs() as lines:
+        for cursor in ({**ahead, "epoch": "another"}, ahead, ahead):
+            async with phone(town.url) as one:
+                state = (await one.hello(town.token(), cursor))["streams"][0]
+                assert (state["recovered"], state["reason"]) == (False, "epoch")
+            told = [line for line in lines if line["event"] == "client ahead of log"]
+            assert len(told) == (cursor is ahead)
 
 
 # ---- orders ---------
@@ -248,6 +274,49 @@ async def test_a_slow_reader_is_sent_to_the_log_and_costs_the_others_nothing(tow
     got = [event["seq"] for event in slow.events]
     assert got == list(range(1, len(got) + 1))
     assert len(got) < total
+
+
+async def test_who_was_behind_gets_the_last_volatile_value_once_it_has_read_on(town: Town) -> None:
+    """A reader that does not keep up goes without, and then is told how things stand now."""
+    me = town.world.id("resident1")
+    hub = town.services.live.hub
+
+    def tell(heads: int) -> None:
+        channel = hub.channel(town.stream)
+        assert channel is not None
+        value = Volatile(stream=town.stream, key="turnout", data={"heads": heads})
+        hub.publish_volatile(channel, "turnout", text_frame(value.model_dump_json()))
+
+    with socket.socket() as small:
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.connect(("127.0.0.1", urlsplit(town.url).port))
+        async with phone(town.url, sock=small, max_queue=1) as slow, phone(town.url) as beside:
+            await slow.hello(town.token(), {"id": user_stream(me)}, {"id": town.stream})
+            await beside.hello(town.token("resident2"), {"id": town.stream})
+            [behind] = [s for s in town.services.live.sockets if s.actor.person_id == me]
+            sent = 0
+            while behind._backlog is None and sent < 200:
+                async with town.services.db.begin() as tx:
+                    tx.emit(notified(me, "x" * 15_000))
+                sent += 1
+                await town.services.relay.drain()
+            assert behind._backlog is not None
+            for heads in (1, 2, 3):
+                tell(heads)
+            came: list[dict[str, int]] = []
+            async with asyncio.timeout(20):
+                while slow.volatile.get((town.stream, "turnout")) is None:
+                    await slow.say(type="ping", t=0)
+                    while (await slow.frame())["type"] != "pong":
+                        if value := slow.volatile.get((town.stream, "turnout")):
+                            came.append(value)
+            assert behind._backlog is None
+            await beside.say(type="ping", t=0)
+            await beside.control("pong")
+    assert slow.volatile[town.stream, "turnout"] == {"heads": 3}
+    assert all(value == {"heads": 3} for value in came)
+    assert beside.volatile[town.stream, "turnout"] == {"heads": 3}
+    assert len([e for e in slow.events if e["type"] == "user.notified"]) == sent
 
 
 async def test_the_kernel_does_not_hide_a_reader_who_reads_nothing(town: Town) -> None:

@@ -12,6 +12,7 @@ GOOD: dict[str, Any] = {
     "production": True,
     "wechat_app_id": "wx0123456789abcdef",
     "wechat_secret": "a secret of WeChat's",
+    "live_origins": ["https://minyi.example"],
 }
 
 
@@ -27,3 +28,18 @@ def test_production_refuses_the_fake_and_empty_credentials(missing: dict[str, st
     with pytest.raises(ValidationError, match="production needs"):
         Settings(**(GOOD | missing))
     assert not Settings(**(GOOD | missing | {"production": False})).production
+
+
+def test_production_names_the_origins_of_its_web_pages_or_says_any() -> None:
+    with pytest.raises(ValidationError, match="production needs live_origins"):
+        Settings(**(GOOD | {"live_origins": []}))
+    assert Settings(**(GOOD | {"live_origins": ["*"]})).live_origins == ["*"]
+    assert Settings(**(GOOD | {"live_origins": [], "production": False})).live_origins == []
+
+
+@pytest.mark.parametrize(
+    "origin", ["minyi.example", "https://minyi.example/", "https://Minyi.example", "", "https://"]
+)
+def test_an_origin_that_no_browser_would_send_is_refused(origin: str) -> None:
+    with pytest.raises(ValidationError, match="an origin is https://host"):
+        Settings(**(GOOD | {"live_origins": [origin]}))

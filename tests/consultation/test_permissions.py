@@ -77,6 +77,7 @@ def test_the_promises_about_separation_hold_in_the_table() -> None:
     assert {deed for deed in Deed if cells[deed, Role.SYSTEM_ADMIN]} == {
         Deed.READ_PUBLIC,
         Deed.GRANT_ROLE,
+        Deed.BAR_ACCOUNT,
         Deed.MEND_DELIVERIES,
     }
     assert cells[Deed.SEE_NAMED_CHOICES, Role.PROPERTY_COMPANY] is None

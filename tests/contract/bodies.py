@@ -10,6 +10,7 @@ FORMATS = {"uuid": AN_ID, "date": "2026-06-01", "date-time": "2026-06-01T09:00:0
 
 # What the rules between fields ask for beyond the schema.
 MORE: Mapping[str, Mapping[str, Any]] = {
+    "AccountBarIn": {"phone": "13900000000"},
     "RoleIn": {"phone": "13900000000"},
     "VerificationIn": {"household_id": AN_ID},
     "HandItemIn": {"hands": {"for": 1}},

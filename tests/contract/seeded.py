@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
-from consultation.community.tables import Residence, ResidenceKind, RoleAssignment
+from consultation.community.tables import (
+    AccountBar,
+    BarReason,
+    Residence,
+    ResidenceKind,
+    RoleAssignment,
+)
 from consultation.database import Database
 from consultation.deliberation.photo_tables import Photo, PhotoState
 from consultation.deliberation.review_rules import ReviewCause, ReviewState, ReviewSubject
@@ -164,8 +170,20 @@ async def _strangers(db: Database, world: World) -> None:
 
 
 async def _residence(db: Database, world: World, topic: Topic, hidden: Topic) -> dict[str, UUID]:
-    claim = uuid4()
+    claim, bar = uuid4(), uuid4()
     async with db.begin() as tx:
+        tx.session.add(
+            AccountBar(
+                id=bar,
+                community_id=topic.community_id,
+                node_id=topic.community_id,
+                person_id=world.id("visitor"),
+                reason=BarReason.ORDER,
+                basis=f"{SECRET}决定",
+                proposed_by_id=world.id("admin"),
+                proposed_at=tx.now,
+            )
+        )
         tx.session.add(
             Residence(
                 id=claim,
@@ -178,7 +196,7 @@ async def _residence(db: Database, world: World, topic: Topic, hidden: Topic) ->
                 created_at=tx.now,
             )
         )
-    return {"residence_id": claim}
+    return {"residence_id": claim, "bar_id": bar}
 
 
 async def _files(db: Database, world: World, topic: Topic, hidden: Topic) -> dict[str, UUID]:

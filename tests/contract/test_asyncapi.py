@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from api.asyncapi import EXAMPLES, FROM_CLIENT, FROM_SERVER, asyncapi, example
-from api.live.closing import AFTER, Close
+from api.live.closing import Close, Then, after
 from api.words import LOCALES, catalogue
 from consultation.events import every_event
 from notifications import messages
@@ -112,8 +112,28 @@ def test_no_example_is_of_a_field_that_no_event_has() -> None:
     assert EXAMPLES.keys() - fields == set()
 
 
-def test_every_close_says_what_to_do(document: dict[str, Any]) -> None:
-    codes = document["channels"]["live"]["x-close-codes"]
+def test_every_close_code_has_exactly_one_answer(document: dict[str, Any]) -> None:
+    live = document["channels"]["live"]
+    ranges, answers = live["x-close-ranges"], live["x-close-answers"]
+    for code in range(1000, 5000):
+        found = [one["then"] for one in ranges if one["first"] <= code <= one["last"]]
+        assert len(found) == 1, code
+        assert found[0] in answers
+        assert found == [after(code)]
+    assert {one["then"] for one in ranges} == set(answers)
+    assert {int(code) for code in live["x-close-codes"]} == set(Close)
+    for code, named in live["x-close-codes"].items():
+        assert named["then"] == after(int(code)), code
 
-    assert {int(code) for code in codes} == AFTER.keys()
-    assert [close for close in Close if close >= Close.BAD_FRAME and close not in AFTER] == []
+
+def test_what_a_retry_cannot_mend_is_not_retried(document: dict[str, Any]) -> None:
+    """Written out: a client whose hello is too large must not come again for ever, nor must one
+    that meets a 44xx which it does not know."""
+    for code in (1000, 1002, 1003, 1007, 1008, 1009, 1010, 4400, 4403, 4409, 4426, 4407, 4444):
+        assert after(code) is Then.STAY, code
+    for code in (1001, 1005, 1006, 1011, 1013, 1014, 1015, 3000, 4000, 4408, 4500, 4999):
+        assert after(code) is Then.RETURN, code
+    assert after(1012) is Then.RETURN_WITHIN
+    assert after(4401) is Then.REFRESH
+    assert after(4410) is Then.RETURN_AT_ONCE
+    assert after(4429) is Then.RETURN_AFTER

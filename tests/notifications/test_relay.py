@@ -10,11 +10,19 @@ from sqlmodel import col, select
 from consultation.append_only import unprotect
 from consultation.database import Database, statements
 from consultation.events import Event, RegisterImported, UserNotified
-from consultation.journal import LOG, SHARDS, JournalEntry, JournalHead, audit, shards_waiting
+from consultation.journal import (
+    LOG,
+    SHARDS,
+    JournalEntry,
+    JournalHead,
+    audit,
+    heads,
+    shards_waiting,
+)
 from notifications.hub import Hub
 from notifications.log_reader import LogReader
 from notifications.messages import Envelope
-from notifications.relay import Relay
+from notifications.relay import Relay, renew
 from notifications.replay import Bounds
 from tests.notifications.listening import Listener
 
@@ -40,6 +48,13 @@ async def numbered(db: Database, stream: str = STREAM) -> list[tuple[int | None,
             .order_by(col(JournalEntry.seq))
         )
         return [(entry.seq, entry.data["rows"]) for entry in rows]
+
+
+async def epoch_of(db: Database) -> str:
+    async with db.read() as tx:
+        found = await heads(tx.session, [STREAM])
+    assert found is not None
+    return found[STREAM].epoch
 
 
 class Told(Hub):
@@ -222,7 +237,7 @@ async def test_a_follower_learns_of_numbers_nobody_published(
 ) -> None:
     """As after a crash between commit and publication, or when another process numbered."""
     await relay.drain()
-    channel = hub.open(STREAM, str(relay._epoch), 0)
+    channel = hub.open(STREAM, await epoch_of(db), 0)
     reader = LogReader(db, hub, Bounds())
     await write(db, imported(1), imported(2))
     await Relay(db, Hub()).drain()
@@ -239,7 +254,7 @@ async def test_a_poll_in_which_nothing_happened_is_one_statement(
     await write(db, imported(1))
     await relay.drain()
     for n in range(30):
-        hub.open(f"community:{UUID(int=n)}", str(relay._epoch), 0)
+        hub.open(f"community:{UUID(int=n)}", await epoch_of(db), 0)
     await relay.compare()
     counter = [0]
     token = statements.set(counter)
@@ -249,21 +264,87 @@ async def test_a_poll_in_which_nothing_happened_is_one_statement(
     assert counter[0] == 1
 
 
-async def test_a_log_that_was_set_back_under_a_running_process_is_noticed(
+async def test_a_log_that_was_set_back_under_a_running_process_is_renewed(
     db: Database, relay: Relay, hub: Told
 ) -> None:
     await write(db, imported(1), imported(2))
     await relay.drain()
+    await relay.compare()
+    before = await epoch_of(db)
     follower = Listener()
-    hub.join(follower, hub.open(STREAM, str(relay._epoch), 2))
+    hub.join(follower, hub.open(STREAM, before, 2))
     async with db.begin() as tx:
         for head in await tx.session.exec(select(JournalHead)):
             head.seq = min(head.seq, 1)
 
     await relay.compare()
+    renewed = await epoch_of(db)
+    await relay.compare()
 
     assert follower.lost
     assert hub.channel(STREAM) is None
+    assert renewed != before
+    assert await epoch_of(db) == renewed  # once
+
+
+async def test_another_epoch_is_noticed_although_it_counts_as_many(
+    db: Database, relay: Relay, hub: Told
+) -> None:
+    """Renewed, and numbered by ourselves before we compared."""
+    await write(db, imported(1), imported(2))
+    await relay.drain()
+    await relay.compare()
+    other = f"community:{uuid4()}"
+    listeners = {stream: Listener() for stream in (STREAM, other)}
+    for stream, listener in listeners.items():
+        hub.join(listener, hub.open(stream, await epoch_of(db), 2))
+    await renew(db)
+    await write(db, imported(3))
+    await relay.drain()
+    assert listeners[STREAM].lost  # told by what was published
+    assert not listeners[other].lost
+
+    await relay.compare()
+
+    assert listeners[other].lost
+
+
+async def test_a_renewed_log_has_one_epoch_and_an_unbroken_chain(
+    db: Database, relay: Relay
+) -> None:
+    assert await renew(db) is None  # nobody has opened it
+    await write(db, imported(1), imported(1, uuid4()))
+    await relay.drain()
+    before = await epoch_of(db)
+
+    epoch = await renew(db)
+    await write(db, imported(2), imported(1, uuid4()))
+    await relay.drain()
+
+    assert epoch not in (None, before)
+    async with db.read() as tx:
+        assert {head.epoch for head in await tx.session.exec(select(JournalHead))} == {epoch}
+        assert (await audit(tx.session)).breaks == {}
+
+
+async def test_what_is_read_from_a_renewed_log_sends_its_followers_away(
+    db: Database, relay: Relay, hub: Told
+) -> None:
+    """A channel that is behind when the log is renewed takes nothing of the new epoch."""
+    await write(db, imported(1))
+    await relay.drain()
+    follower = Listener()
+    hub.join(follower, hub.open(STREAM, await epoch_of(db), 1))
+    reader = LogReader(db, hub, Bounds())
+    await write(db, imported(2), imported(3))
+    await Relay(db, Hub()).drain()
+    before = await epoch_of(db)
+    await renew(db)
+    hub.notice(STREAM, before, 3)  # read before
+    await reader.settle()
+
+    assert follower.lost
+    assert follower.frames == []
 
 
 async def test_the_relay_outlives_a_database_that_fails(

@@ -32,7 +32,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import delete
 from sqlmodel import col, select
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -42,12 +42,14 @@ from api.dependencies import Services
 from api.live.house import LiveSockets
 from api.server import serving
 from api.settings import Settings
+from consultation.append_only import unprotect
 from consultation.community.tables import Node, NodeKind
+from consultation.database import Transaction
 from consultation.events import RegisterImported, UserNotified, community_stream, user_stream
-from consultation.journal import JournalEntry, JournalHead, heads
+from consultation.journal import GENESIS, JournalEntry, JournalHead, heads, shard_counter
 from consultation.permissions import SYSTEM
 from notifications.bus import Hear
-from notifications.relay import Relay
+from notifications.relay import Relay, renew
 from tests.conftest import SECRET
 
 RUNS = int(os.environ.get("MINYI_LIVE_RUNS", "6"))
@@ -263,6 +265,33 @@ async def truth(services: Services, stream: str) -> tuple[int, dict[str, int]]:
     return found[stream].seq, facts
 
 
+async def set_back(tx: Transaction, entries: int) -> None:
+    """The journal without its last entries, as it was before them."""
+    connection = await tx.session.connection()
+    for statement in unprotect("sqlite"):
+        await connection.exec_driver_sql(statement)
+    lost = list(
+        await tx.session.exec(
+            select(JournalEntry).order_by(col(JournalEntry.id).desc()).limit(entries)
+        )
+    )
+    ids = [entry.id for entry in lost]
+    await tx.session.exec(delete(JournalEntry).where(col(JournalEntry.id).in_(ids)))
+    numbered = [entry for entry in lost if entry.seq is not None]
+    for stream in {entry.stream for entry in numbered}:
+        last = await tx.session.exec(
+            select(JournalEntry.seq, JournalEntry.digest)
+            .where(JournalEntry.stream == stream, col(JournalEntry.seq).is_not(None))
+            .order_by(col(JournalEntry.seq).desc())
+            .limit(1)
+        )
+        head = await tx.session.get_one(JournalHead, stream)
+        head.seq, head.digest = last.first() or (0, GENESIS)  # type: ignore[assignment]
+    if numbered:
+        counter = await tx.session.get_one(JournalHead, shard_counter(0))
+        counter.seq -= len(numbered)
+
+
 class LiveMachine(RuleBasedStateMachine):
     house: House
 
@@ -364,13 +393,23 @@ class LiveMachine(RuleBasedStateMachine):
 
         self.house.run(stall())
 
-    @rule()
-    def the_log_is_rebuilt(self) -> None:
+    @rule(
+        entries=st.sampled_from([0, 1, 3, 10, 40]),
+        more=st.sampled_from([0, 1, 3, 10, 45]),
+        server=st.integers(0, 9),
+    )
+    def the_log_is_rebuilt(self, entries: int, more: int, server: int) -> None:
+        """The last entries are lost, as when a backup is put back; others take their numbers,
+        before the log is renewed too."""
+
         async def rebuild() -> None:
-            async with self.house.servers[0].services.db.begin(SYSTEM) as tx:
-                await tx.session.exec(
-                    update(JournalHead).where(col(JournalHead.seq) >= 0).values(epoch=token_hex(4))
-                )
+            db = self.house.servers[0].services.db
+            async with db.begin(SYSTEM) as tx:
+                await set_back(tx, entries)
+            if more:
+                await self._happen(self._server(server), more, None)
+                await self._server(server).services.relay.drain()
+            await renew(db)
 
         self.house.run(rebuild())
 
