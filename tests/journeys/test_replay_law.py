@@ -36,6 +36,7 @@ from consultation.events import every_event
 from consultation.ids import random_id
 from consultation.journal import JournalEntry
 from consultation.permissions import SYSTEM, Role
+from consultation.topics.states import State
 from consultation.topics.tables import Topic
 
 OF_A_TOPIC = {
@@ -205,9 +206,17 @@ class Reader:
                 if subject in self.growing
                 else (fresh.keys() | before.keys())
             ):
-                if fresh.get(part) != before.get(part) and part[0] not in announced:
+                if (
+                    fresh.get(part) != before.get(part)
+                    and part[0] not in announced
+                    and not self.did(part, before, fresh)
+                ):
                     self.silent.add((part[0], " ".join(sorted({event.type for event in events}))))
         self.shown[subject] = fresh
+
+    def did(self, part: tuple[str, str], before: Snapshot, fresh: Snapshot) -> bool:
+        """Whether the reader has done this: told by the answer to their command."""
+        return False
 
     async def _events(self, subject: str, streams: list[str]) -> list[JournalEntry]:
         async with self.stage.services.db.read(SYSTEM) as tx:
@@ -281,6 +290,8 @@ class Passer(Reader):
         for topic in listed["items"]:
             for count in COUNTS_OF_A_TOPIC:
                 topic.pop(count)
+            if topic["state"] == State.TRANSFERRED:
+                topic.pop("due_at")  # the answer to a transfer is told on the topic's stream only
         found["list_topics", community] = json.dumps(listed, sort_keys=True)
         return found
 
@@ -308,6 +319,16 @@ class Owner(Reader):
                 always=always,
             )
         await self._choose()
+
+    def did(self, part: tuple[str, str], before: Snapshot, fresh: Snapshot) -> bool:
+        """They voted themselves, which also takes back a mandate."""
+        operation, poll = part
+        ballot = "my_ballot", poll
+        return (
+            operation in OF_ONE_IN_A_POLL
+            and fresh.get(ballot) != before.get(ballot)
+            and '"channel": "electronic"' in fresh.get(ballot, "")
+        )
 
     async def _choose(self) -> None:
         async with self.stage.services.db.read(SYSTEM) as tx:
