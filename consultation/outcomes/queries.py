@@ -20,7 +20,8 @@ from consultation.outcomes.tables import (
     ReplyExtension,
 )
 from consultation.permissions import Deed
-from consultation.polls.rules import PollState
+from consultation.polls.outside_queries import confirmed_outside
+from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Poll
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic
@@ -89,6 +90,23 @@ async def vote_announced(tx: Transaction, topic: Topic) -> bool:
     )
     state = found.first()
     return state not in (None, PollState.DRAFT, PollState.VOIDED)
+
+
+async def voted_down(tx: Transaction, topic: Topic) -> bool:
+    """Whether nothing passed in the binding vote of this round; where the law takes another
+    system's count for the vote, in that."""
+    found = await tx.session.exec(
+        select(Poll).where(
+            Poll.topic_id == topic.id, Poll.round == topic.round, Poll.state != PollState.VOIDED
+        )
+    )
+    poll = found.first()
+    if poll is None:
+        return False
+    if poll.legal_system_of_record:
+        return poll.result is not None and poll.result.verdict is Verdict.NOT_PASSED
+    certified = await confirmed_outside(tx, poll)
+    return certified is not None and certified[0].result.verdict is Verdict.NOT_PASSED
 
 
 async def consensus_call(tx: Transaction, topic: Topic, version: int) -> ConsensusCall | None:

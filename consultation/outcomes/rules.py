@@ -104,6 +104,13 @@ class ReasonCodeRequired(Invalid):
     code = "reason-code-required"
 
 
+class VoteWasAgainst(Invalid):
+    """The binding vote of the round did not pass: what the majority declined (Civil Code art. 280
+    for owners), no committee adopts."""
+
+    code = "vote-was-against"
+
+
 class ReasonRequired(Invalid):
     code = "reason-required"
 
@@ -249,12 +256,20 @@ def sees_drafts(
 
 
 def check_reply(
-    track: Track | None, decision: Decision, *, reason_code: NonAdoption | None, reason: str
+    track: Track | None,
+    decision: Decision,
+    *,
+    reason_code: NonAdoption | None,
+    reason: str,
+    voted_down: bool = False,
 ) -> None:
     """Every reply has a reason (S8, S9). On Track A adoption is owed, so that withholding all or
-    part of it needs one of four grounds; on Track B the ground is free and the reason is not."""
+    part of it needs one of four grounds; on Track B the ground is free and the reason is not.
+    Nothing is adopted that a binding vote declined (``voted_down``)."""
     if not reason.strip():
         raise ReasonRequired()
+    if voted_down and decision is not Decision.NOT_ADOPTED:
+        raise VoteWasAgainst()
     if decision is Decision.ADOPTED:
         if reason_code is not None:
             raise ReasonCodeRequired(decision=decision.value, allowed=[])

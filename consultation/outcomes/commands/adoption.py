@@ -75,9 +75,19 @@ async def reply_to_item(
     reason: str,
     reason_code: NonAdoption | None = None,
 ) -> AdoptionReply:
-    """Answer one item. An earlier answer stays as its earlier version; signatures under it fall."""
+    """Answer one item. An earlier answer stays as its earlier version; signatures under it fall.
+
+    Refuses with AdoptionNotNow, NotTheAdopter, ReasonRequired, ReasonCodeRequired or
+    VoteWasAgainst.
+    """
     topic, _ = await _access_as_adopter(tx, topic_id)
-    rules.check_reply(topic.track, decision, reason_code=reason_code, reason=reason)
+    rules.check_reply(
+        topic.track,
+        decision,
+        reason_code=reason_code,
+        reason=reason,
+        voted_down=await queries.voted_down(tx, topic),
+    )
     item = await queries.outcome_item(tx, topic, number)
     version = await queries.reply_versions(tx, item.id)
 

@@ -13,6 +13,10 @@ from consultation.outcomes.commands import adoption, drafting
 from consultation.outcomes.rules import Decision, NonAdoption
 from consultation.outcomes.tables import AdoptionReply, AdoptionSignature
 from consultation.permissions import SYSTEM, Role
+from consultation.polls.presets import BallotMode
+from consultation.polls.results import Count, Result
+from consultation.polls.rules import PollState, Verdict
+from consultation.polls.tables import Poll
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.states import DocumentKind, State, Track
 from consultation.topics.tables import Document, Topic, TopicTransition
@@ -34,6 +38,7 @@ from tests.consultation.outcomes.steps import (
     topic_now,
     with_outcome,
 )
+from tests.consultation.polls.counting_cases import preset
 from tests.world import World
 
 FULL, PART, NONE = Decision.ADOPTED, Decision.PARTIALLY_ADOPTED, Decision.NOT_ADOPTED
@@ -225,6 +230,61 @@ async def test_withholding_adoption_on_track_a_needs_a_ground(db: Database, worl
         await reply(db, world, topic, 1, NONE, code=NonAdoption.UNLAWFUL, reason=" ")
     with pytest.raises(NotFound):
         await reply(db, world, topic, 3)
+
+
+@pytest.mark.parametrize(
+    ("preset_id", "verdict", "adoptable"),
+    [
+        ("civil278_general", Verdict.NOT_PASSED, False),
+        ("civil278_general", Verdict.PASSED, True),
+        ("open_poll", Verdict.NOT_SUPPORTED, True),
+    ],
+)
+async def test_what_the_vote_declined_cannot_be_adopted(
+    db: Database, world: World, preset_id: str, verdict: Verdict, adoptable: bool
+) -> None:
+    topic = await with_outcome(db, world, PENDING)
+    nobody = Count()
+    async with db.begin() as tx:
+        poll = Poll(
+            id=uuid4(),
+            community_id=topic.community_id,
+            topic_id=topic.id,
+            round=topic.round,
+            scope_node_id=topic.node_id,
+            scope_name="3幢",
+            mode=BallotMode.NAMED,
+            question="是否同意?",
+            items=[],
+            preset=preset(preset_id),
+            state=PollState.PUBLISHED,
+            drafted_by_id=world.id("clerk"),
+            opens_at=tx.now,
+            closes_at=tx.now,
+            drafted_at=tx.now,
+            result=Result(
+                eligible=nobody,
+                participating=nobody,
+                valid=nobody,
+                invalid=nobody,
+                deemed=nobody,
+                present=None,
+                turnout=[],
+                quorum_reached=True,
+                items=[],
+                verdict=verdict,
+            ),
+        )
+        tx.session.add(poll)
+
+    if adoptable:
+        await reply(db, world, topic, 1)
+    else:
+        for decision in (FULL, PART):
+            code = None if decision is FULL else NonAdoption.IMPOSSIBLE
+            with pytest.raises(rules.VoteWasAgainst):
+                await reply(db, world, topic, 1, decision, code=code)
+    await reply(db, world, topic, 1, NONE, code=NonAdoption.CONTRARY_BINDING_DECISION)
 
 
 async def test_only_the_two_committees_answer_and_sign_on_track_a(

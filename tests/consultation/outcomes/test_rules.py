@@ -103,6 +103,18 @@ def test_every_reply_has_its_reason_and_track_a_its_ground(
             rules.check_reply(track, decision, reason_code=code, reason=reason)
 
 
+@pytest.mark.parametrize("decision", [FULL, PART, NONE])
+def test_what_a_binding_vote_declined_is_not_adopted(decision: Decision) -> None:
+    for track in (A, B):
+        code = None if decision is FULL else NonAdoption.CONTRARY_BINDING_DECISION
+        given = {"reason_code": code, "reason": "表决未通过"}
+        if decision is NONE:
+            rules.check_reply(track, decision, **given, voted_down=True)
+        else:
+            with pytest.raises(rules.VoteWasAgainst):
+                rules.check_reply(track, decision, **given, voted_down=True)
+
+
 def answer(number: int, **more: object) -> Answer:
     given: dict[str, object] = {"version": 1, "decision": FULL, "reason": "同意"} | more
     return Answer(item_id=UUID(int=number), number=number, item="条目", **given)  # type: ignore[arg-type]
