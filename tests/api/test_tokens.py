@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import jwt
@@ -284,6 +284,10 @@ async def test_every_bad_token_is_answered_alike_with_401(
     class Services:
         def __init__(self) -> None:
             self.tokens = tokens
+            self.ended = self
+
+        async def check(self, session_id: UUID) -> None:
+            """Nobody's session has ended."""
 
     app = FastAPI()
     app.state.services = Services()

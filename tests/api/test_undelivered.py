@@ -81,7 +81,7 @@ class Town:
         """As the counters have it; the list of the unserved must say the same."""
         async with self.db.read() as tx:
             served = await served_count(tx, self.poll.id)
-            waiting = await unserved(tx, self.poll.id, grid_id=None, after=0, limit=50)
+            waiting = await unserved(tx, self.poll, grid_id=None, after=0, limit=50)
         assert served == 6 - len(waiting)
         return served
 

@@ -92,7 +92,7 @@ BUDGETS: Mapping[str, int] = {
     "list_poll_presets": 0,
     "list_poll_procedures": 0,
     "draft_poll": 10,
-    "announce_poll": 26,
+    "announce_poll": 28,
     "open_poll": 20,
     "extend_poll": 16,
     "get_poll": 7,
