@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1", tags=["polls"])
 Reason = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
-class CorrectionIn(WireIn):
+class CountCorrectionIn(WireIn):
     """Why it is counted anew; published with the corrected count."""
 
     reason: Reason
@@ -79,7 +79,7 @@ class AnnulledPollOut(WireOut):
 
 @router.put("/polls/{poll_id}/count-correction")
 async def order_count_correction(
-    poll_id: UUID, body: CorrectionIn, actor: CurrentActor, db: Db
+    poll_id: UUID, body: CountCorrectionIn, actor: CurrentActor, db: Db
 ) -> CorrectionOut:
     """As the supervisor, have the ledger counted anew where it does not give the stored count."""
     async with db.begin(actor) as tx:

@@ -23,10 +23,11 @@ async def last_correction(tx: Transaction, poll: Poll) -> CountCorrection | None
     return rows.first()
 
 
-async def signatures_under(tx: Transaction, poll: Poll, digest: str) -> list[CountSignature]:
+async def signatures_of(tx: Transaction, poll: Poll) -> list[CountSignature]:
+    """Under whatever count, in their order."""
     rows = await tx.session.exec(
         select(CountSignature)
-        .where(CountSignature.poll_id == poll.id, CountSignature.result_digest == digest)
+        .where(CountSignature.poll_id == poll.id)
         .order_by(col(CountSignature.at), col(CountSignature.person_id))
     )
     return list(rows)

@@ -258,6 +258,8 @@ async def test_hands_are_counted_with_witnesses(
         "witness_ids": [str(member) for member in members[:2]],
     }
     teller = staff(world, "teller1", Role.TELLER)
+    there = (await client.put(f"/v1/polls/{poll.id}/presence", headers=teller)).json()
+    assert (there["present"], there["eligible"]) == (60, 76)
     path = f"/v1/polls/{poll.id}/hand-count"
     assert await put(client, path, teller, body) == {"count_no": 1, "heads": 58}
     ballot = await client.put(

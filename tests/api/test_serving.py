@@ -19,6 +19,7 @@ from consultation.polls.notice_tables import VoterNotice
 from consultation.polls.queries import frozen_roll
 from consultation.polls.tables import Poll
 from notifications.channels import Outcome, Sent
+from notifications.policy import Channel
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
 from tests.notifications.house import House, always
@@ -212,18 +213,20 @@ async def test_what_was_in_a_senders_hands_meanwhile_goes_no_further(
     last, _ = await people_on_roll(house, poll, 3)
     house.clock.now = poll.opens_at + timedelta(hours=9)  # the opening is due, not its announcement
     async with db.begin(SYSTEM) as tx:
-        _, by_wechat = await house.sender.claim(tx)
+        _, by_wechat = await house.sender.claim(tx, Channel.WECHAT)
     assert told in {one.letter.person_id for one in by_wechat}
     address = f"/v1/polls/{poll.id}/roll"
     await client.put(f"{address}/2/notice", headers=worker(world), json=TOLD)
     async with db.begin(SYSTEM) as tx:
-        await house.sender.record(tx, [(one, Sent(Outcome.NOT_REACHABLE)) for one in by_wechat])
+        results = [(one, Sent(Outcome.NOT_REACHABLE)) for one in by_wechat]
+        await house.sender.record(tx, Channel.WECHAT, results)
     async with db.begin(SYSTEM) as tx:
-        _, by_sms = await house.sender.claim(tx)
+        _, by_sms = await house.sender.claim(tx, Channel.SMS)
     assert told not in {one.letter.person_id for one in by_sms}
     await client.put(f"{address}/3/notice", headers=worker(world), json=TOLD)
     async with db.begin(SYSTEM) as tx:
-        await house.sender.record(tx, [(one, Sent(Outcome.NOT_REACHABLE)) for one in by_sms])
+        results = [(one, Sent(Outcome.NOT_REACHABLE)) for one in by_sms]
+        await house.sender.record(tx, Channel.SMS, results)
 
     assert ("printed", "waiting") in await house.deliveries(last)
     assert await numbers_on_the_sheet(client, world) == [1, 4, 5, 6]

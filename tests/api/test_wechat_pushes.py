@@ -176,6 +176,7 @@ def test_settings_that_would_not_be_safe_are_refused(
         "wechat_push_token": "t",
         "wechat_push_key": "A" * 43,
         "wechat_app_id": "wx1",
+        "live_origins": ["*"],
         "wechat_secret": "s",
     }
     Settings(**good)

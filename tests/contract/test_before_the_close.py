@@ -113,7 +113,12 @@ async def house_of(
     keys = folder / "keys" / url.rsplit("/", 1)[1]
     assert settings.box_keys_dir is not None
     shutil.copytree(settings.box_keys_dir, keys)
-    change = {"database_url": url, "box_keys_dir": keys, "access_token_seconds": 8 * 86400}
+    change = {
+        "database_url": url,
+        "box_keys_dir": keys,
+        "access_token_seconds": 8 * 86400,
+        "ping_seconds": 600.0,  # no socket is silent for so long, however slow the machine
+    }
     own = settings.model_copy(update=change)
     clock = ManualClock(script.opens)
     app = surface()

@@ -243,7 +243,12 @@ async def test_a_topic_of_which_nothing_was_adopted_is_explained_and_closed(
 # ---- closed is impossible without each of its conditions ----------------------------------
 
 LOW = rules.count_survey(
-    invited=6, scores={1: 6}, channels={"online": 6}, themes=[], numbers=procedure().survey
+    invited=6,
+    scores={1: 6},
+    channels={"online": 6},
+    themes=[],
+    checked=[],
+    numbers=procedure().survey,
 )
 
 

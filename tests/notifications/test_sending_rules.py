@@ -21,7 +21,7 @@ from notifications.audience import Urgency
 from notifications.channels import Outcome
 from notifications.debts import add_notices
 from notifications.inbox import Settings
-from notifications.policy import policy, week_of
+from notifications.policy import Channel, policy, week_of
 from notifications.tables import Delivery, Notice, WeekBudget
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
@@ -130,7 +130,7 @@ async def test_what_is_urgent_goes_before_what_has_waited_longer(
     order: list[UUID] = []
     for _ in range(3):  # a batch is filled up with what is less urgent
         async with db.begin(SYSTEM) as tx:
-            _, in_hand = await house.sender.claim(tx, limit=2)
+            _, in_hand = await house.sender.claim(tx, Channel.WECHAT, limit=2)
         order += [one.letter.person_id for one in in_hand]
     assert order == [world.id(f"resident{number}") for number in (5, 2, 3, 1)]
 

@@ -15,7 +15,7 @@ from consultation.polls import corrections, rules
 from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.closing import about, counted_again, publish, publish_sheet
 from consultation.polls.commands.drafting import Writer
-from consultation.polls.correction_queries import last_correction, signatures_under
+from consultation.polls.correction_queries import last_correction, signatures_of
 from consultation.polls.correction_tables import CountCorrection
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import Hold, access_poll, check_impartial
@@ -89,7 +89,8 @@ async def sign_correction(
         raise NotFound(what="count_correction")
     if digest != correction.result_digest:
         raise rules.SignedDigestDiffers()
-    mine = await tx.session.get(CountSignature, (poll.id, tx.person_id))
+    known = await signatures_of(tx, poll)
+    mine = next((one for one in known if one.person_id == tx.person_id), None)
     if mine is not None and mine.result_digest == digest:
         return correction
     if mine is not None or tx.person_id == correction.ordered_by_id:
@@ -100,19 +101,17 @@ async def sign_correction(
     if (await counted_again(tx, poll))[1] != digest:
         raise rules.RecountDiffers()
 
-    tx.session.add(
-        CountSignature(
-            poll_id=poll.id,
-            person_id=tx.person_id,
-            community_id=poll.community_id,
-            role=SignerRole.TELLER,
-            result_digest=digest,
-            at=tx.now,
-        )
+    signature = CountSignature(
+        poll_id=poll.id,
+        person_id=tx.person_id,
+        community_id=poll.community_id,
+        role=SignerRole.TELLER,
+        result_digest=digest,
+        at=tx.now,
     )
-    await tx.session.flush()
+    tx.session.add(signature)
     tx.emit(PollSigned(**about(poll, topic), role=SignerRole.TELLER.value))
-    signed = await signatures_under(tx, poll, digest)
+    signed = [*(one for one in known if one.result_digest == digest), signature]
     if len(signed) >= TELLERS_NEEDED:
         await _replace(tx, poll, topic, correction, signed, write)
     return correction

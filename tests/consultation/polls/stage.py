@@ -465,6 +465,10 @@ class Stage:
     async def published(self, poll_id: UUID) -> Poll:
         await self.closed(poll_id)
         await self.countersign_all(poll_id)
+        return await self.signed(poll_id)
+
+    async def signed(self, poll_id: UUID) -> Poll:
+        """By everybody whose signature the closed poll needs."""
         await self.sign(poll_id, "teller1", Role.TELLER)
         await self.sign(poll_id, "teller2", Role.TELLER)
         poll = await self.sign(poll_id, "supervisor", Role.SUPERVISOR)
