@@ -172,7 +172,7 @@ async def _prepare(settings: Settings, postgres: Cluster, casts: int, runs: int)
     turns = runs + 1
     each = -(-turns * casts // POLLS)
     crowd = turns * casts
-    few = -(-turns * (casts // FEWER + ALONE * 2) // 100) + 1
+    few = -(-turns * (casts // FEWER + ALONE * 3) // 100) + 1
     community = await build_community(db, max(crowd, 2 * each))
     people = community.people
     held = {id: tokens.issue(id, random_id(), random_id()) for id in people}
@@ -296,6 +296,8 @@ async def _alone(report: Report, settings: Settings, hall: Hall) -> None:
     ]
     for _, cast in sides:
         await cast(*hall.alone.take(1)[0])
+    for poll, voter in hall.alone.take(ALONE):  # a process knows the polls it has taken ballots of
+        await express.cast(OwnCast(poll, voter, FOR))
     part = ALONE // 8
     spent: dict[str, list[float]] = {name: [] for name, _ in sides}
     for name, cast in sides * 8:  # in small turns, as both wait for the same disk
