@@ -38,17 +38,18 @@ SELECT p.state, p.closes_at, t.was_public, p.community_id, p.meeting_id, p.roll_
 FROM poll p JOIN topic t ON t.id = p.topic_id WHERE p.id = ?
 """
 VOTERS = """
-SELECT r.level, r.kind, e.id, coalesce(e.number, 0), coalesce(e.area_dm2, 0)
+SELECT v.key, r.level, r.kind, e.id, coalesce(e.number, 0), coalesce(e.area_dm2, 0)
 FROM (
-  SELECT key, json_extract(value, '$[0]') AS person_id, json_extract(value, '$[1]') AS place,
-         json_extract(value, '$[2]') AS poll_id, json_extract(value, '$[3]') AS roll_version
+  SELECT key, substr(value, 1, 32) AS person_id, substr(value, 33, 32) AS place,
+         substr(value, 65, 32) AS poll_id, CAST(substr(value, 97) AS INTEGER) AS roll_version
   FROM json_each(?)
 ) v
 LEFT JOIN residence r ON r.person_id = v.person_id AND r.community_id = v.place
 LEFT JOIN roll_entry e
-  ON e.poll_id = v.poll_id AND e.roll_version = v.roll_version AND e.person_id = v.person_id
-ORDER BY v.key
+  ON e.person_id = v.person_id AND e.poll_id = v.poll_id AND e.roll_version = v.roll_version
 """
+"""For each voter 96 hexadecimal digits, three ids, and the version of the roll: to take them out of
+JSON costs as much as all the rest."""
 PRESENT = """
 SELECT 1 FROM attendance WHERE meeting_id = ? AND person_id = ? AND mode <> 'written'
 """
@@ -177,34 +178,32 @@ class SqliteBox:
     async def look(self, casts: Sequence[OwnCast]) -> tuple[datetime, list[Seen | None]]:
         ids = {cast.poll_id.int: cast.poll_id for cast in casts}
         polls = {n: poll for n, id in ids.items() if (poll := self._poll(id)) is not None}
-        asked = [
-            (cast.person_id.hex, poll.place, poll.id, poll.roll_version)
-            for cast in casts
+        known = [
+            (index, cast, poll)
+            for index, cast in enumerate(casts)
             if (poll := polls.get(cast.poll_id.int)) is not None
         ]
-        voters = self._rows(VOTERS, json.dumps(asked))
-        seen: list[Seen | None] = []
-        for cast in casts:
-            poll = polls.get(cast.poll_id.int)
-            if poll is None:
-                seen.append(None)
-                continue
-            level, kind, entry, number, area = next(voters)
+        asked = '","'.join(
+            f"{cast.person_id.hex}{poll.place}{poll.id}{poll.roll_version}"
+            for _, cast, poll in known
+        )
+        voters = self._rows(VOTERS, f'["{asked}"]' if known else "[]")
+        seen: list[Seen | None] = [None] * len(casts)
+        for key, level, kind, entry, number, area in voters:
+            index, cast, poll = known[key]
             meeting = poll.meeting
-            seen.append(
-                Seen(
-                    poll.state,
-                    poll.closes_at,
-                    poll.topic_public,
-                    poll.community,
-                    level,
-                    _KINDS.get(kind),
-                    entry,
-                    number,
-                    area,
-                    meeting is not None
-                    and bool(list(self._rows(PRESENT, meeting, cast.person_id.hex))),
-                )
+            seen[index] = Seen(
+                poll.state,
+                poll.closes_at,
+                poll.topic_public,
+                poll.community,
+                level,
+                _KINDS.get(kind),
+                entry,
+                number,
+                area,
+                meeting is not None
+                and bool(list(self._rows(PRESENT, meeting, cast.person_id.hex))),
             )
         return self._clock(), seen
 
