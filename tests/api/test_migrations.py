@@ -14,6 +14,7 @@ from sqlmodel import select
 from api.migrations import runner
 from consultation.community.tables import Person
 from consultation.database import Database, metadata
+from consultation.polls.tables import Poll
 from consultation.vault import Vault
 from tests.conftest import BOARD_KEY, SECRET, ManualClock
 from tests.contract.seeded import seed
@@ -127,3 +128,30 @@ async def test_ballots_and_rolls_survive_the_change_to_casts(empty_url: str) -> 
     assert len(before) == 1
     assert made.addresses["poll_id"]
     assert await runner.differences(empty_url) == []
+
+
+async def test_polls_whose_preset_said_whether_areas_are_public_can_be_read(empty_url: str) -> None:
+    await runner.upgrade(empty_url)
+    db = Database(empty_url, vault=Vault(SECRET.encode()), board_key=BOARD_KEY, clock=ManualClock())
+    await seed(db, await build_world(db))
+    await db.dispose()
+    await runner.downgrade(empty_url, "0005")
+    engine = create_async_engine(empty_url)
+    async with engine.begin() as connection:
+        if db.is_sqlite:
+            said = "json_set(preset, '$.public_area_sums', json('true'))"
+            await connection.execute(text("DROP TRIGGER poll_no_rewrite"))
+        else:
+            said = "(preset::jsonb || jsonb_build_object('public_area_sums', true))::json"
+            await connection.execute(text("DROP TRIGGER poll_no_rewrite ON poll"))
+        changed = await connection.execute(text(f"UPDATE poll SET preset = {said}"))
+        assert changed.rowcount > 0
+    await engine.dispose()
+
+    await runner.upgrade(empty_url)
+
+    async with db.read() as tx:
+        polls = list(await tx.session.exec(select(Poll)))
+    assert len(polls) == changed.rowcount
+    assert await runner.differences(empty_url) == []
+    await db.dispose()

@@ -204,6 +204,18 @@ def upgrade() -> None:
         batch_op.drop_constraint(batch_op.f('uq_voter_notice_poll_id_roll_entry_id_channel'), type_='unique')
         batch_op.create_unique_constraint(batch_op.f('uq_voter_notice_poll_id_roll_entry_id_channel_take'), ['poll_id', 'roll_entry_id', 'channel', 'take'])
 
+    run(  # presets say no more whether areas are public: shares are
+        sqlite=[
+            'DROP TRIGGER IF EXISTS poll_no_rewrite',
+            "UPDATE poll SET preset = json_remove(preset, '$.public_area_sums')",
+            "CREATE TRIGGER IF NOT EXISTS poll_no_rewrite BEFORE UPDATE OF question, items, budget_fen, preset, mode, text_hash, roll_version, roll_digest, manifest_hash, eligible_heads, eligible_area_dm2, opens_at ON poll FOR EACH ROW WHEN (OLD.state NOT IN ('draft', 'announced')) BEGIN SELECT RAISE(ABORT, 'poll is append-only'); END",
+        ],
+        postgresql=[
+            'DROP TRIGGER IF EXISTS poll_no_rewrite ON poll',
+            "UPDATE poll SET preset = (preset::jsonb - 'public_area_sums')::json",
+            "CREATE OR REPLACE TRIGGER poll_no_rewrite BEFORE UPDATE OF question, items, budget_fen, preset, mode, text_hash, roll_version, roll_digest, manifest_hash, eligible_heads, eligible_area_dm2, opens_at ON poll FOR EACH ROW WHEN (OLD.state NOT IN ('draft', 'announced')) EXECUTE FUNCTION refuse_change()",
+        ],
+    )
     op.execute(
         "UPDATE delivery SET urgency = coalesce("
         "(SELECT n.urgency FROM notice n WHERE n.id = delivery.notice_id), 'normal')"
