@@ -39,7 +39,7 @@ from consultation.polls.commands import casting
 from consultation.polls.commands.express import Express
 from consultation.polls.express.judging import OwnCast
 from consultation.polls.tables import Ballot, Poll
-from notifications import volatile
+from notifications import presence, volatile
 from notifications.volatile import Counters
 from tests import measuring
 from tests.conftest import ManualClock, surface
@@ -355,6 +355,7 @@ def both(
 ) -> Both:
     """The two plays, with all readers or ``only`` one."""
     monkeypatch.setattr(volatile, "TURNOUT_SECONDS", 0.0)
+    monkeypatch.setattr(presence, "LEASE_SECONDS", 3600.0)  # nobody leaves, however slow it is
 
     async def both(only: str | None = None) -> list[tuple[Noticed, dict[str, Any]]]:
         script = await prepare(Stage(db=db, world=world, clock=clock))
