@@ -16,7 +16,7 @@ from consultation.calendar import SHANGHAI
 from consultation.community.tables import Person
 from consultation.database import Database
 from consultation.polls.tables import Poll
-from notifications.channels import Letter, Outcome
+from notifications.channels import Letter, Outcome, Sent
 from notifications.policy import Channel, policy
 from notifications.tables import Delivery, DeliveryState, Notice, WeekBudget
 from tests.conftest import ManualClock
@@ -95,8 +95,9 @@ async def test_a_channel_that_hangs_does_not_hold_up_another(
     stage.clock.advance(hours=12)
     never = asyncio.Event()
 
-    async def hang(letter: Letter) -> None:
+    async def hang(letter: Letter) -> Sent:
         await never.wait()
+        return Sent(Outcome.RETRY_LATER)
 
     with monkeypatch.context() as patch:
         patch.setattr(house.wechat, "send", hang)
@@ -105,10 +106,8 @@ async def test_a_channel_that_hangs_does_not_hold_up_another(
             while len(house.sms.sent) < 6:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     house.wechat.answer = always(Outcome.SENT)
-    task = house.sender._task
-    assert task is not None
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    never.set()
+    await house.sender.stop()
 
     assert {letter.person_id for _, letter in house.sms.sent} == set(owners[6:])
 
