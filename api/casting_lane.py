@@ -47,6 +47,9 @@ _ROLE: TypeAdapter[UUID | None] = TypeAdapter(UUID | None)
 _BODY: TypeAdapter[BallotIn] = TypeAdapter(BallotIn)
 _RECEIPT: TypeAdapter[Receipt] = TypeAdapter(Receipt)
 """Has the fields of ``ballots.ReceiptOut``."""
+USUAL_BYTES = 1024
+ID_LENGTH = 36
+"""Only what is short is remembered: it is read before it is known who asks."""
 _BEFORE, _AFTER = "/v1/polls/", "/ballot"
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _NOTHING = object()
@@ -126,7 +129,8 @@ async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
         elif name == b"idempotency-key":
             once = value.decode("latin-1")
     content = await _read(receive)
-    answers = _usual(content) if kind in _JSON else None
+    usual = kind in _JSON and len(content) <= USUAL_BYTES
+    answers = _usual(content) if usual else None
     body = None if answers is not None else _parsed(content, kind)
 
     services: Services = scope["app"].state.services
@@ -141,7 +145,8 @@ async def _cast(scope: Scope, receive: Receive, poll_id: str) -> Receipt:
         claims = services.tokens.read(held)
         scope["person_id"] = claims.person_id
         await services.ended.check(claims.session_id)
-    poll = _known_id(poll_id) or _valid(_ID, poll_id, ("path", "poll_id"), problems)
+    known = _known_id(poll_id) if len(poll_id) == ID_LENGTH else None
+    poll = known or _valid(_ID, poll_id, ("path", "poll_id"), problems)
     if body is _NOTHING:
         problems.append({"field": "body", "problem": "missing"})
     elif answers is None:

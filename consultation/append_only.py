@@ -69,7 +69,7 @@ _TERMS = (
 )
 ON_ROLL: Sequence[str] = ("ballot", "envelope")
 """Places on a roll stay, so that it is enough to look once, when the ballot comes in. A foreign key
-would lock the place: it made the write of a ballot twice as dear."""
+would lock the place: it made the write of a ballot nearly twice as dear."""
 ALL: Sequence[str] = (*GUARDED, "envelope")
 _OFF_ROLL = (
     "NOT EXISTS (SELECT 1 FROM roll_entry e "
@@ -130,7 +130,7 @@ def protect(dialect: str, tables: Sequence[str] = ALL) -> list[str]:
         "USING ERRCODE = 'integrity_constraint_violation'; END $$"
     )
     off_roll = (
-        "CREATE OR REPLACE FUNCTION refuse_off_roll() RETURNS trigger LANGUAGE plpgsql AS $$ "  # noqa: S608
+        "CREATE OR REPLACE FUNCTION refuse_off_roll() RETURNS trigger LANGUAGE plpgsql AS $$ "  # noqa: S608  our names
         f"BEGIN IF EXISTS (SELECT 1 FROM arrived a WHERE {_OFF_ROLL.format(row='a')}) THEN "
         "RAISE EXCEPTION '% is not of the roll', TG_TABLE_NAME "
         "USING ERRCODE = 'foreign_key_violation'; END IF; RETURN NULL; END $$"
