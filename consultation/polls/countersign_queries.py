@@ -73,7 +73,7 @@ async def own_requests(
     of the place of who had help, when it was asked, and what the actor said."""
     asked, said = CountersignRequest, Countersignature
     statement = (
-        select(asked.subject, asked.number, asked.turn, RollEntry.label, asked.at, said.answer)  # type: ignore[call-overload]
+        select(asked.subject, asked.number, asked.turn, RollEntry.label, asked.at, said.answer)  # type: ignore[call-overload]  # typed up to four
         .outerjoin(
             RollEntry,
             and_(

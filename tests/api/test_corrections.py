@@ -16,6 +16,7 @@ from consultation.polls.commands import closing
 from consultation.polls.counting import result_digest
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Poll
+from consultation.topics.gates import FORBIDDEN_WORDS
 from consultation.topics.states import State
 from consultation.topics.tables import Document
 from tests.conftest import ManualClock
@@ -80,6 +81,9 @@ async def test_a_count_that_differs_is_counted_anew_by_other_tellers(
     home = f"/v1/polls/{poll.id}/count-correction"
     short = await put(client, home, supervisor, {"reason": "不对"}, expect=422)
     assert short["code"] == "correction-reason-missing"
+    private = {"reason": f"{WHY},此户有{FORBIDDEN_WORDS[0]}"}
+    refused = await put(client, home, supervisor, private, expect=422)
+    assert refused["code"] == "forbidden-subject"
     teller = world.headers("teller1", Role.TELLER)
     await put(client, home, teller, {"reason": WHY}, expect=403)
     ordered = await put(client, home, supervisor, {"reason": WHY})

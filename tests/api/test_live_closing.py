@@ -77,7 +77,7 @@ async def test_after_a_restart_clients_spread(start: Start) -> None:
         many = [client_of(town) for _ in range(20)]
         running = [asyncio.create_task(one.run(times=1)) for one in many]
         async with asyncio.timeout(10):
-            while len(town.services.live.sockets) < len(many):  # noqa: ASYNC110
+            while len(town.services.live.sockets) < len(many):  # noqa: ASYNC110  no event says it
                 await asyncio.sleep(0.01)
     assert await asyncio.gather(*running) == [True] * len(many)
     waits = [one.waits[0] for one in many]

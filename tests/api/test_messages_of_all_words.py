@@ -261,7 +261,7 @@ async def test_a_wechat_that_hangs_costs_one_call_a_round_no_sms_and_no_night(
     sms_file = town.services.settings.sms_file
     try:
         async with asyncio.timeout(5):
-            while lines(sms_file) < 3:  # noqa: ASYNC110
+            while lines(sms_file) < 3:  # noqa: ASYNC110  a file says nothing
                 await asyncio.sleep(0.02)
         assert time.monotonic() - begun < 5
     finally:

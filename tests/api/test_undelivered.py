@@ -183,7 +183,7 @@ async def test_a_failed_receipt_that_overtakes_the_answer_is_heeded(
     ask = wechat.ask_with_token
 
     async def slowly(*args: object, **more: object) -> dict[str, object]:
-        answer = await ask(*args, **more)  # type: ignore[arg-type]
+        answer = await ask(*args, **more)  # type: ignore[arg-type]  # as it was called
         while not await town.house.errands():  # the receipt is here before our answer is noted
             pass
         return answer

@@ -338,7 +338,7 @@ async def test_a_revocation_does_not_wait_for_checks_of_content_that_hang(house:
     house.services.errands.start()
     try:
         async with asyncio.timeout(2):
-            while (await house.person(house.world.id("resident1"))).phone_sealed:  # noqa: ASYNC110
+            while (await house.person(house.world.id("resident1"))).phone_sealed:  # noqa: ASYNC110  a row
                 await asyncio.sleep(0.02)
         assert {c.state for c in await house.rows(ContentCheck)} == {CheckState.PENDING}
     finally:

@@ -286,7 +286,7 @@ async def set_back(tx: Transaction, entries: int) -> None:
             .limit(1)
         )
         head = await tx.session.get_one(JournalHead, stream)
-        head.seq, head.digest = last.first() or (0, GENESIS)  # type: ignore[assignment]
+        head.seq, head.digest = last.first() or (0, GENESIS)  # type: ignore[assignment]  # numbered rows have both
     if numbered:
         counter = await tx.session.get_one(JournalHead, shard_counter(0))
         counter.seq -= len(numbered)

@@ -24,7 +24,7 @@ from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rules import PollState
 from consultation.polls.tables import CountSignature, Poll, SignerRole
 from consultation.refusals import NotFound, NotPermitted
-from consultation.topics.gates import TELLERS_NEEDED
+from consultation.topics.gates import TELLERS_NEEDED, check_subject
 from consultation.topics.tables import Topic
 
 
@@ -32,8 +32,8 @@ async def order_correction(tx: Transaction, poll_id: UUID, *, reason: str) -> Co
     """A supervisor has what lies in the ledger counted anew, and witnesses what is found. It waits
     for two tellers who signed no count of this poll. Ordering it again changes nothing.
 
-    Refuses with NotCounted, BoxNotDestroyed, NotImpartial, CorrectionReasonMissing, CountStands or
-    CorrectionTooLate.
+    Refuses with NotCounted, BoxNotDestroyed, NotImpartial, CorrectionReasonMissing,
+    ForbiddenSubject, CountStands or CorrectionTooLate.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.WITNESS_COUNT, hold=Hold.TOPIC_AND_POLL)
     if poll.state not in (PollState.CLOSED, PollState.PUBLISHED) or poll.result is None:
@@ -42,6 +42,7 @@ async def order_correction(tx: Transaction, poll_id: UUID, *, reason: str) -> Co
         raise rules.BoxNotDestroyed()
     await check_impartial(tx, poll, topic)
     corrections.check_reason(reason)
+    check_subject(reason)  # it stands on the tally sheet
     result, digest = await counted_again(tx, poll)
     if digest == poll.result_digest:
         raise corrections.CountStands()
