@@ -420,14 +420,14 @@ def bench_cast(
 @bench.command("live")
 def bench_live(
     as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
-    runs: Annotated[int, typer.Option(min=1)] = 3,
+    turns: Annotated[int, typer.Option(min=3)] = 15,
     phones: Annotated[int, typer.Option(min=100)] = 10_000,
 ) -> None:
     """The live socket: fan-out, memory, connections, a restart; two cores and gcc are needed."""
     from api.bench import live
 
     try:
-        report = live.run(runs, phones)
+        report = live.run(turns, phones)
     except live.Unmeasurable as error:
         stop(str(error))
     conclude(report, as_json=as_json)

@@ -19,8 +19,8 @@ from typing import Protocol
 from notifications.frames import text_frame
 from notifications.messages import Envelope
 
-PORTION = 250
-"""Deliveries between two looks at everything else: some two milliseconds."""
+PORTION = 500
+"""Deliveries between two looks at everything else: some four milliseconds."""
 KEPT_IN_ALL = 64 * 1024 * 1024
 """Bytes of frames in all rings of a process."""
 IDLE_CHANNELS = 20_000
