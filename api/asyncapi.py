@@ -17,7 +17,8 @@ from api.live.changes import CHANGES
 from api.live.closing import RANGES, THEN, Close, after
 from api.live.house import PATH, SUBPROTOCOL
 from api.words import LOCALES, say
-from consultation.events import Event, PollEvent, TopicDetail, TopicEvent, UserEvent, every_event
+from consultation.events.event import Event, PollEvent, TopicDetail, TopicEvent, UserEvent
+from consultation.events.every import every_event
 from notifications.messages import (
     Away,
     Envelope,

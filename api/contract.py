@@ -37,7 +37,7 @@ from api.problems import (
 from api.settings import Settings
 from api.words import LOCALES, catalogue
 from consultation.batching import Busy
-from consultation.events import every_event
+from consultation.events.every import every_event
 from consultation.refusals import (
     AlreadyDone,
     Invalid,

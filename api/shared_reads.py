@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.logs import log
 from api.words import pick_locale
-from consultation.events import Event
+from consultation.events.event import Event
 from notifications.bus import Bus
 
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"

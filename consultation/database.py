@@ -24,7 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from consultation import journal
 from consultation.box_keys import BoxKeys, NoBoxKeys
-from consultation.events import Event
+from consultation.events.event import Event
 from consultation.ids import NewId, random_id
 from consultation.permissions import NOBODY, Actor, Role, Standing
 from consultation.polls.keys import BoardKey

@@ -23,7 +23,7 @@ from sqlmodel import Field, and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from consultation.columns import BigSerial, Row, UtcDateTime
-from consultation.events import Event
+from consultation.events.event import Event
 
 GENESIS = "0" * 64
 LOG = "log"

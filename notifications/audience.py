@@ -1,6 +1,6 @@
 """WHO IS TOLD WHAT: one table, event → who, how urgent, by which chain of channels, in what words.
 
-Every event of ``consultation/events.py`` has its row here, also one that nobody is told of on
+Every event of ``consultation/events/`` has its row here, also one that nobody is told of on
 purpose: those are seen live by whoever looks, and move nobody's phone. The first row of an event
 that fits a person is theirs; they are told of an event once. No I/O.
 """

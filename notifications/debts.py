@@ -19,7 +19,9 @@ from sqlmodel import col, select
 
 from consultation.community.tables import Node
 from consultation.database import Transaction
-from consultation.events import Event, NoticeAdded, PollEvent, TopicEvent, UserEvent, every_event
+from consultation.events.event import Event, PollEvent, TopicEvent, UserEvent
+from consultation.events.every import every_event
+from consultation.events.people import NoticeAdded
 from consultation.jobs import JobKind, schedule
 from consultation.journal import JournalEntry
 from consultation.permissions import Role

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from consultation.community.queries import communities_among
 from consultation.database import Transaction
-from consultation.events import community_stream, poll_stream, topic_stream, user_stream
+from consultation.events.streams import community_stream, poll_stream, topic_stream, user_stream
 from consultation.polls.queries import polls_in_sight
 from consultation.topics.queries import topics_in_sight
 

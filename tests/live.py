@@ -15,7 +15,9 @@ from websockets.exceptions import ConnectionClosed
 
 from api.asyncapi import asyncapi
 from api.dependencies import Services
-from consultation.events import RegisterImported, UserNotified, community_stream
+from consultation.events.community import RegisterImported
+from consultation.events.people import UserNotified
+from consultation.events.streams import community_stream
 from tests.world import World
 
 Frame = dict[str, Any]

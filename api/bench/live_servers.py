@@ -67,7 +67,7 @@ async def control(
 def serve_app(settings: Settings, stream: str, port: int, control_port: int) -> None:
     from api import logs, server
     from api.app import build_app
-    from consultation.events import RegisterImported
+    from consultation.events.community import RegisterImported
     from notifications.messages import Envelope
 
     assert settings.log_path is not None

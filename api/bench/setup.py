@@ -13,7 +13,7 @@ from api.settings import Settings, fresh_secrets, load
 from api.tokens import Tokens
 from consultation.community.tables import Node, NodeKind
 from consultation.database import system_clock
-from consultation.events import community_stream
+from consultation.events.streams import community_stream
 from consultation.ids import random_id
 from consultation.permissions import SYSTEM
 

@@ -16,7 +16,7 @@ from api.wire import WireIn, WireOut
 from api.words import say
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.events import poll_stream
+from consultation.events.streams import poll_stream
 from consultation.permissions import Deed, Grant, grant_of
 from consultation.polls import disclosure, envelope_queries, queries, result_wording, terms, wording
 from consultation.polls.commands import drafting, opening

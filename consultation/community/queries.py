@@ -12,7 +12,7 @@ from sqlmodel import and_, col, or_, select
 from consultation.community.rules import COMMUNITIES, RoleNotHeld, reaches
 from consultation.community.tables import Node, NodeKind, Residence, ResidenceKind, RoleAssignment
 from consultation.database import Transaction
-from consultation.events import community_stream
+from consultation.events.streams import community_stream
 from consultation.journal import Head, head_columns, head_of
 from consultation.permissions import Actor, Deed, Role, Standing, check
 from consultation.refusals import NotFound

@@ -2,7 +2,7 @@
 
 from consultation.calendar import end_of
 from consultation.database import Transaction
-from consultation.events import TaskChanged
+from consultation.events.outcomes import TaskChanged
 from consultation.jobs import JobKind, schedule
 from consultation.outcomes.tables import Task
 

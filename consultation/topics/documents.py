@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import DocumentPublished
+from consultation.events.topics import DocumentPublished
 from consultation.topics.states import DocumentKind
 from consultation.topics.tables import Document, Topic
 

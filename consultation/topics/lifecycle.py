@@ -11,7 +11,7 @@ from uuid import UUID
 
 from consultation.calendar import end_of
 from consultation.database import Transaction
-from consultation.events import TopicStateChanged
+from consultation.events.topics import TopicStateChanged
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, check
 from consultation.topics import rules, transitions

@@ -21,7 +21,7 @@ from consultation.community.queries import CommunityAt, current_assignment, read
 from consultation.community.tables import Node, Organisation, Person, RoleAssignment
 from consultation.database import Transaction
 from consultation.deliberation.tables import Thread
-from consultation.events import topic_stream
+from consultation.events.streams import topic_stream
 from consultation.journal import Head, head_columns, head_of
 from consultation.permissions import Deed, Role
 from consultation.refusals import NotFound

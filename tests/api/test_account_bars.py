@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from api.tables import EndedSession, LoginSession
 from consultation.community.tables import Residence, ResidenceKind, RoleAssignment
-from consultation.events import community_stream
+from consultation.events.streams import community_stream
 from consultation.journal import JournalEntry
 from consultation.permissions import Role
 from notifications.wechat.tables import WechatAccount

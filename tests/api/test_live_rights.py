@@ -15,7 +15,8 @@ from api.live.addresses import Proxies
 from api.tables import LoginSession
 from consultation.community.tables import RoleAssignment
 from consultation.database import Database
-from consultation.events import TopicCosigned, poll_stream, topic_stream
+from consultation.events.streams import poll_stream, topic_stream
+from consultation.events.topics import TopicCosigned
 from consultation.permissions import Role
 from consultation.polls.rules import PollState
 from consultation.polls.tables import PollTurnout

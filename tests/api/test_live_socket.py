@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from api.live.socket import MAX_SAID
-from consultation.events import topic_stream, user_stream
+from consultation.events.streams import topic_stream, user_stream
 from consultation.permissions import Role
 from notifications.frames import text_frame
 from notifications.messages import Volatile

@@ -18,7 +18,7 @@ from api.deliveries import build_sender
 from api.words import catalogue
 from consultation.calendar import SHANGHAI
 from consultation.community.tables import Person
-from consultation.events import TopicStateChanged
+from consultation.events.topics import TopicStateChanged
 from consultation.topics.states import State
 from notifications import audience
 from notifications.audience import AUDIENCE, DIGEST_WORDS, Told, Urgency

@@ -20,7 +20,8 @@ from api.app import build_database
 from api.settings import Settings
 from api.tokens import Tokens
 from consultation.database import Database, system_clock
-from consultation.events import RegisterImported, community_stream
+from consultation.events.community import RegisterImported
+from consultation.events.streams import community_stream
 from notifications.hub import Hub
 from notifications.relay import Relay
 from tests.live import Frame, phone

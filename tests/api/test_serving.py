@@ -11,7 +11,8 @@ from sqlmodel import select
 from api.phrases import write as phrases
 from consultation.community.tables import Person, Residence
 from consultation.database import Database
-from consultation.events import PollUnservedRead, UserNotified
+from consultation.events.people import UserNotified
+from consultation.events.polls import PollUnservedRead
 from consultation.journal import JournalEntry
 from consultation.permissions import SYSTEM, Role
 from consultation.polls.commands import drafting

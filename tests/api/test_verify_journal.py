@@ -11,7 +11,8 @@ from api import cli
 from api.settings import Settings
 from consultation.append_only import unprotect
 from consultation.database import Database
-from consultation.events import RegisterImported, community_stream
+from consultation.events.community import RegisterImported
+from consultation.events.streams import community_stream
 from notifications.hub import Hub
 from notifications.relay import Relay
 

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from consultation.append_only import APPEND_ONLY, GUARDED, JOURNAL, ON_ROLL, protect, unprotect
 from consultation.columns import EnumText, UtcDateTime, ValueObject
 from consultation.database import Database, metadata
-from consultation.events import RegisterImported
+from consultation.events.community import RegisterImported
 from consultation.topics.states import DocumentKind
 from consultation.topics.tables import Document
 from notifications.hub import Hub

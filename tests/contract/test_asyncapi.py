@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from api.asyncapi import EXAMPLES, FROM_CLIENT, FROM_SERVER, asyncapi, example
 from api.live.closing import Close, Then, after
 from api.words import LOCALES, catalogue
-from consultation.events import every_event
+from consultation.events.every import every_event
 from notifications import messages
 from tests import node
 from tests.live import validator

@@ -31,7 +31,7 @@ from api.openapi import operations
 from api.server import serving
 from api.settings import Settings
 from consultation.database import Database, Transaction
-from consultation.events import PaperFormsPrinted
+from consultation.events.polls import PaperFormsPrinted
 from consultation.ids import seeded_ids
 from consultation.permissions import Role
 from consultation.polls import queries

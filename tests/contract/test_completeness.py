@@ -5,7 +5,7 @@ from typing import Any
 
 from api import contract
 from api.words import catalogue
-from consultation.events import every_event
+from consultation.events.every import every_event
 from consultation.permissions import ALLOWED, Deed
 
 NEVER_SHOWN = {"Reason"}

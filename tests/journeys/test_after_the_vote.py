@@ -6,7 +6,7 @@ import pytest
 from sqlmodel import select
 
 from consultation.database import Database
-from consultation.events import TopicOverdue
+from consultation.events.topics import TopicOverdue
 from consultation.journal import JournalEntry
 from consultation.outcomes.commands import accounts, adoption, drafting, feedback, tasks, work
 from consultation.outcomes.rules import Decision

@@ -32,7 +32,7 @@ from api.live.changes import CHANGES
 from api.openapi import operations
 from api.server import serving
 from consultation.community.tables import Node, NodeKind, RoleAssignment
-from consultation.events import every_event
+from consultation.events.every import every_event
 from consultation.ids import random_id
 from consultation.journal import JournalEntry
 from consultation.permissions import SYSTEM, Role

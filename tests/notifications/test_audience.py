@@ -9,7 +9,7 @@ import consultation
 from api import contract
 from api.notice_words import speak_notice, write
 from api.words import catalogue
-from consultation.events import every_event
+from consultation.events.every import every_event
 from notifications import audience
 from notifications.audience import AUDIENCE, DIGEST_WORDS, Told, Urgency, Who
 from notifications.debts import HOMES

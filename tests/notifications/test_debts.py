@@ -9,7 +9,10 @@ from sqlalchemy import event as sa_event
 from sqlmodel import col, func, select
 
 from consultation.database import Database, Transaction, statements
-from consultation.events import MeetingConvened, PollOpened, TopicStateChanged, UserNotified
+from consultation.events.meetings import MeetingConvened
+from consultation.events.people import UserNotified
+from consultation.events.polls import PollOpened
+from consultation.events.topics import TopicStateChanged
 from consultation.jobs import Job, JobKind
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role

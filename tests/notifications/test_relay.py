@@ -9,7 +9,9 @@ from sqlmodel import col, select
 
 from consultation.append_only import unprotect
 from consultation.database import Database, statements
-from consultation.events import Event, RegisterImported, UserNotified
+from consultation.events.community import RegisterImported
+from consultation.events.event import Event
+from consultation.events.people import UserNotified
 from consultation.journal import (
     LOG,
     SHARDS,

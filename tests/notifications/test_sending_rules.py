@@ -11,7 +11,8 @@ from sqlmodel import select
 
 from consultation.calendar import SHANGHAI, local_day
 from consultation.database import Database, Transaction
-from consultation.events import PostAdded, TopicStateChanged
+from consultation.events.deliberation import PostAdded
+from consultation.events.topics import TopicStateChanged
 from consultation.permissions import SYSTEM, Actor
 from consultation.topics.commands import cosigning
 from consultation.topics.states import State

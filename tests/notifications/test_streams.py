@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from consultation.database import Database
-from consultation.events import community_stream, poll_stream, topic_stream, user_stream
+from consultation.events.streams import community_stream, poll_stream, topic_stream, user_stream
 from consultation.permissions import NOBODY, Actor, Deed, Role
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import access_poll

@@ -45,7 +45,9 @@ from api.settings import Settings
 from consultation.append_only import unprotect
 from consultation.community.tables import Node, NodeKind
 from consultation.database import Transaction
-from consultation.events import RegisterImported, UserNotified, community_stream, user_stream
+from consultation.events.community import RegisterImported
+from consultation.events.people import UserNotified
+from consultation.events.streams import community_stream, user_stream
 from consultation.journal import GENESIS, JournalEntry, JournalHead, heads, shard_counter
 from consultation.permissions import SYSTEM
 from notifications.bus import Hear

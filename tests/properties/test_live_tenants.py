@@ -18,18 +18,12 @@ from sqlmodel import col, select
 
 from consultation.community.tables import Residence, ResidenceKind, RoleAssignment
 from consultation.database import Database
-from consultation.events import (
-    DeliberationExtended,
-    Event,
-    PollSigned,
-    RegisterImported,
-    TopicCosigned,
-    UserNotified,
-    community_stream,
-    poll_stream,
-    topic_stream,
-    user_stream,
-)
+from consultation.events.community import RegisterImported
+from consultation.events.event import Event
+from consultation.events.people import UserNotified
+from consultation.events.polls import PollSigned
+from consultation.events.streams import community_stream, poll_stream, topic_stream, user_stream
+from consultation.events.topics import DeliberationExtended, TopicCosigned
 from consultation.journal import JournalEntry
 from consultation.permissions import Role
 from consultation.polls.rules import PollState

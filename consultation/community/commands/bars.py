@@ -17,7 +17,7 @@ from consultation.community.role_queries import person_for_role
 from consultation.community.rules import check_second_person
 from consultation.community.tables import AccountBar, BarReason
 from consultation.database import Transaction
-from consultation.events import AccountBarLifted, AccountBarred
+from consultation.events.people import AccountBarLifted, AccountBarred
 from consultation.permissions import Deed
 
 

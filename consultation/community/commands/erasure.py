@@ -10,7 +10,7 @@ from consultation.community import residence_queries as queries
 from consultation.community.identity import VerificationMethod
 from consultation.community.tables import Person
 from consultation.database import Transaction
-from consultation.events import UserNotified
+from consultation.events.people import UserNotified
 
 
 async def forget_phone(tx: Transaction, person_id: UUID, *, at: datetime | None = None) -> bool:

@@ -13,7 +13,7 @@ from consultation.community import residence_queries as queries
 from consultation.community.identity import AccountNotProvisional, PhoneInUse, VerificationMethod
 from consultation.community.tables import Person
 from consultation.database import Transaction
-from consultation.events import PersonVerified, UserNotified
+from consultation.events.people import PersonVerified, UserNotified
 
 
 async def bind_phone(tx: Transaction, phone: str) -> UUID:

@@ -30,7 +30,7 @@ from consultation.community.tables import (
     ResidenceKind,
 )
 from consultation.database import Transaction
-from consultation.events import VoterNamed
+from consultation.events.people import VoterNamed
 from consultation.polls.designation_queries import designated
 from consultation.polls.designation_tables import VoterDesignation
 

@@ -26,7 +26,7 @@ from consultation.community.registers import Outcome, Reason, Register, SizeWarn
 from consultation.community.rules import GRIDS, LARGEST, OWNING, residence_kind
 from consultation.community.tables import Node, Residence, ResidenceKind, UnitKind
 from consultation.database import Transaction
-from consultation.events import PersonVerified
+from consultation.events.people import PersonVerified
 
 _WHERE = ("kind", "household_id", "unit_id", "grid_id")
 

@@ -23,7 +23,7 @@ from consultation.community.rules import (
 )
 from consultation.community.tables import Node, Organisation, RoleAssignment
 from consultation.database import Transaction
-from consultation.events import RoleEnded, RoleGranted
+from consultation.events.people import RoleEnded, RoleGranted
 from consultation.permissions import Role
 from consultation.refusals import Refusal
 

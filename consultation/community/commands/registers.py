@@ -21,7 +21,7 @@ from consultation.community.registers import (
 from consultation.community.rules import COMMUNITIES, CommunityUnknown
 from consultation.community.tables import Node, RegisterImport
 from consultation.database import Transaction
-from consultation.events import RegisterImported
+from consultation.events.community import RegisterImported
 from consultation.permissions import Deed, check
 
 Take = Callable[[Transaction, Node, Register, Outcome], Awaitable[None]]

@@ -29,7 +29,7 @@ from consultation.community.tables import (
     RoleProposal,
 )
 from consultation.database import Transaction
-from consultation.events import RoleEnded, RoleGranted
+from consultation.events.people import RoleEnded, RoleGranted
 from consultation.permissions import Deed, Role
 
 

@@ -17,7 +17,7 @@ from consultation.community.identity import (
 from consultation.community.rules import mask_name
 from consultation.community.tables import Person, Residence, ResidenceKind
 from consultation.database import Transaction
-from consultation.events import PersonVerified, UserNotified
+from consultation.events.people import PersonVerified, UserNotified
 from consultation.permissions import Deed, Grant, grant_of
 
 

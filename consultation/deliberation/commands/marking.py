@@ -17,7 +17,7 @@ from consultation.database import Database, Transaction
 from consultation.deliberation import queries, rules
 from consultation.deliberation.queries import Marker, MarkTarget
 from consultation.deliberation.rules import Mark
-from consultation.events import StatementMarked
+from consultation.events.deliberation import StatementMarked
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import SYSTEM, Deed, Role, check
 from consultation.refusals import NotFound, Refusal

@@ -7,7 +7,8 @@ from consultation.deliberation import rules
 from consultation.deliberation.queries import access_post
 from consultation.deliberation.rules import HidingReason
 from consultation.deliberation.tables import Post
-from consultation.events import PostHidden, PostRestored, UserNotified
+from consultation.events.deliberation import PostHidden, PostRestored
+from consultation.events.people import UserNotified
 from consultation.permissions import Deed
 from consultation.topics.tables import Topic
 

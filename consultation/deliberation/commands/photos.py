@@ -10,7 +10,8 @@ from uuid import UUID
 from consultation.database import Transaction
 from consultation.deliberation import photo_queries as queries
 from consultation.deliberation.photo_tables import Photo, PhotoState
-from consultation.events import PhotoChanged, UserNotified
+from consultation.events.deliberation import PhotoChanged
+from consultation.events.people import UserNotified
 from consultation.permissions import Deed
 from consultation.refusals import NotNow
 from consultation.topics.queries import access_own_topic

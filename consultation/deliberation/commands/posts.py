@@ -9,7 +9,7 @@ from consultation.deliberation import queries, rules
 from consultation.deliberation.queries import Speaker, access_post, access_thread, speaker
 from consultation.deliberation.rules import Stance
 from consultation.deliberation.tables import Post, PostVersion, Thread
-from consultation.events import PostAdded, PostEdited
+from consultation.events.deliberation import PostAdded, PostEdited
 from consultation.permissions import Deed, Role, check
 from consultation.refusals import NotFound
 from consultation.topics.gates import check_subject

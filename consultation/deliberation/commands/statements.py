@@ -7,7 +7,8 @@ from consultation.deliberation import queries, rules
 from consultation.deliberation.queries import access_statement, speaker
 from consultation.deliberation.rules import HidingReason, StatementState
 from consultation.deliberation.tables import Statement
-from consultation.events import StatementAdded, StatementModerated, UserNotified
+from consultation.events.deliberation import StatementAdded, StatementModerated
+from consultation.events.people import UserNotified
 from consultation.permissions import Deed
 from consultation.topics.gates import check_subject
 from consultation.topics.queries import access_topic

@@ -6,7 +6,7 @@ from consultation.database import Transaction
 from consultation.deliberation import rules
 from consultation.deliberation.queries import access_thread
 from consultation.deliberation.tables import Thread
-from consultation.events import ThreadClosed, ThreadOpened
+from consultation.events.deliberation import ThreadClosed, ThreadOpened
 from consultation.permissions import Deed
 from consultation.topics.gates import check_subject
 from consultation.topics.queries import access_topic

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import AttendanceChanged
+from consultation.events.meetings import AttendanceChanged
 from consultation.meetings import queries, rules
 from consultation.meetings.queries import access_meeting
 from consultation.meetings.rules import Act, AttendanceMode

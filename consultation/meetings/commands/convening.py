@@ -5,7 +5,7 @@ from uuid import UUID
 
 from consultation.community.tables import OrgKind
 from consultation.database import Transaction
-from consultation.events import MeetingChanged, MeetingConvened
+from consultation.events.meetings import MeetingChanged, MeetingConvened
 from consultation.meetings import queries, rules, texts
 from consultation.meetings.forms import FormTerms, forms
 from consultation.meetings.queries import access_meeting

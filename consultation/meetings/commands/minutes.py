@@ -5,7 +5,7 @@ import json
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import MeetingChanged
+from consultation.events.meetings import MeetingChanged
 from consultation.jobs import JobKind, schedule
 from consultation.meetings import queries, rules, texts
 from consultation.meetings.queries import access_meeting

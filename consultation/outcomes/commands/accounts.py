@@ -5,7 +5,7 @@ from uuid import UUID
 
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.events import SpendingRecorded
+from consultation.events.outcomes import SpendingRecorded
 from consultation.outcomes import task_queries, task_rules
 from consultation.outcomes.tables import Spending
 from consultation.outcomes.task_rules import SpendingKind

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import AdoptionReplied, AdoptionSigned, ReplyExtended
+from consultation.events.outcomes import AdoptionReplied, AdoptionSigned, ReplyExtended
 from consultation.outcomes import queries, rules
 from consultation.outcomes.rules import Answer, Decision, NonAdoption, SignatureSide
 from consultation.outcomes.tables import AdoptionReply, AdoptionSignature, ReplyExtension

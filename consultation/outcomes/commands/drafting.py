@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlmodel import col, delete
 
 from consultation.database import Transaction
-from consultation.events import ConsensusCalled, OutcomeChanged
+from consultation.events.outcomes import ConsensusCalled, OutcomeChanged
 from consultation.outcomes import queries, rules
 from consultation.outcomes.rules import AdverseImpact
 from consultation.outcomes.tables import ConsensusCall, ConsensusObjection, Outcome, OutcomeItem

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.events import DocumentPosted
+from consultation.events.outcomes import DocumentPosted
 from consultation.outcomes import queries, rules, task_rules
 from consultation.outcomes.tables import BoardPosting
 from consultation.oversight.evaluation import evaluate_if_ready

@@ -7,7 +7,7 @@ from sqlmodel import col, delete
 
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.events import TaskOverdue
+from consultation.events.outcomes import TaskOverdue
 from consultation.outcomes import queries, task_queries, task_rules
 from consultation.outcomes.tables import Milestone, Task
 from consultation.outcomes.task_rules import MilestonePlan, TaskPlan, TaskState

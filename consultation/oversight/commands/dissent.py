@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import DissentCounted, UserNotified
+from consultation.events.oversight import DissentCounted
+from consultation.events.people import UserNotified
 from consultation.oversight import queries, rules
 from consultation.oversight.evaluation import settle
 from consultation.oversight.rules import DissentState, ExplanationChannel, Reply

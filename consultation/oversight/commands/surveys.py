@@ -7,7 +7,7 @@ from uuid import UUID
 
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.events import SurveyOpened, SurveyPublished
+from consultation.events.oversight import SurveyOpened, SurveyPublished
 from consultation.oversight import queries, rules
 from consultation.oversight.evaluation import close_if_ready
 from consultation.oversight.rules import SurveyChannel, SurveyState

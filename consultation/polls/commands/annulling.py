@@ -4,7 +4,7 @@ the topic goes back to where it may be voted on once more."""
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import PollVoided
+from consultation.events.polls import PollVoided
 from consultation.permissions import Deed
 from consultation.polls import corrections
 from consultation.polls.commands import erasure

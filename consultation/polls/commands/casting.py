@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import BallotRecordedForVoter
+from consultation.events.people import BallotRecordedForVoter
 from consultation.permissions import Deed
 from consultation.polls import envelope_box, rules
 from consultation.polls.assistance_tables import BallotAssistance

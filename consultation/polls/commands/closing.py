@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import (
+from consultation.events.polls import (
     PollBallotsRead,
     PollClosed,
     PollRecountDue,

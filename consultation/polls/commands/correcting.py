@@ -4,7 +4,7 @@ other tellers, and certified under the reason."""
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import (
+from consultation.events.polls import (
     PollCorrectionOrdered,
     PollCountCorrected,
     PollResultPublished,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import CountersignAnswered, CountersignAsked
+from consultation.events.people import CountersignAnswered, CountersignAsked
 from consultation.permissions import Deed
 from consultation.polls import countersigning as rules_of
 from consultation.polls.countersign_queries import answers_at, asked_at, own_requests

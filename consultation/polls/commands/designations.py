@@ -8,7 +8,7 @@ from consultation.calendar import local_day
 from consultation.community.queries import access_node, standing_at
 from consultation.community.tables import Node
 from consultation.database import Transaction
-from consultation.events import VoterNamed
+from consultation.events.people import VoterNamed
 from consultation.permissions import Deed, Grant, Role, check
 from consultation.polls.designation_queries import (
     DesignationRow,

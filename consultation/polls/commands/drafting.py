@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from consultation.community.tables import Node
 from consultation.database import Transaction
-from consultation.events import PollAnnounced, PollExtended
+from consultation.events.polls import PollAnnounced, PollExtended
 from consultation.jobs import JobKind, schedule
 from consultation.meetings.rules import MeetingState
 from consultation.meetings.tables import Meeting

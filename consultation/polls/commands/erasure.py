@@ -8,7 +8,7 @@ again: the job that ordered it is finished by the last one.
 from uuid import UUID
 
 from consultation.database import Database, Transaction
-from consultation.events import PollBoxDestroyed
+from consultation.events.polls import PollBoxDestroyed
 from consultation.jobs import JobKind, schedule
 from consultation.pages import rewrite
 from consultation.permissions import SYSTEM, Deed

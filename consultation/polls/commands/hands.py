@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import PollHandsCounted
+from consultation.events.polls import PollHandsCounted
 from consultation.permissions import Deed
 from consultation.polls import hands, rules
 from consultation.polls.commands import countersigning

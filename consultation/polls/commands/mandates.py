@@ -5,7 +5,7 @@ from uuid import UUID
 
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.events import BallotRecordedForVoter, MandateChanged
+from consultation.events.people import BallotRecordedForVoter, MandateChanged
 from consultation.permissions import Deed, Role, check, grant_of
 from consultation.polls import envelope_box, leaves, mandates, rules
 from consultation.polls.box import Cast, put_in

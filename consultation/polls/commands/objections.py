@@ -5,12 +5,8 @@ from uuid import UUID
 
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.events import (
-    RollCorrected,
-    RollObjectionAnswered,
-    RollObjectionMade,
-    RollRulingOverdue,
-)
+from consultation.events.people import RollObjectionAnswered
+from consultation.events.polls import RollCorrected, RollObjectionMade, RollRulingOverdue
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, grant_of
 from consultation.polls import objections

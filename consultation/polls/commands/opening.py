@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import PollOpened
+from consultation.events.polls import PollOpened
 from consultation.permissions import Deed
 from consultation.polls import terms
 from consultation.polls.commands.showing import schedule_look

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import PollOutsideResultConfirmed
+from consultation.events.polls import PollOutsideResultConfirmed
 from consultation.permissions import Deed, grant_of
 from consultation.polls import outside, result_wording, terms
 from consultation.polls.commands.drafting import Writer

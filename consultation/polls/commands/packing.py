@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import PollBallotsRead
+from consultation.events.polls import PollBallotsRead
 from consultation.permissions import Deed, Grant, grant_of
 from consultation.polls.commands.closing import may_inspect
 from consultation.polls.pack import Edition, PackNotReady, render

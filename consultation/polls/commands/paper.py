@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import BallotRecordedForVoter, PaperFormsPrinted, PaperFormsSettled
+from consultation.events.people import BallotRecordedForVoter
+from consultation.events.polls import PaperFormsPrinted, PaperFormsSettled
 from consultation.permissions import Deed, Role, check
 from consultation.polls import leaves, paper, rules, sheets
 from consultation.polls.box import Cast, put_in

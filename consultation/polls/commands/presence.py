@@ -4,7 +4,7 @@ and nobody adds to it or takes from it once votes are seen (domain 3.3)."""
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import PollPresenceFixed
+from consultation.events.polls import PollPresenceFixed
 from consultation.permissions import Deed
 from consultation.polls import hands, rules, terms
 from consultation.polls.counting import Count

@@ -6,7 +6,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from consultation.database import Transaction
-from consultation.events import PollVotersServed
+from consultation.events.polls import PollVotersServed
 from consultation.polls import notice_queries as queries
 from consultation.polls import serving
 from consultation.polls.notice_tables import VoterNoticeRetraction

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import col
 
 from consultation.database import Transaction
-from consultation.events import PollUnservedRead, PollVotersServed
+from consultation.events.polls import PollUnservedRead, PollVotersServed
 from consultation.permissions import Deed, Grant, check
 from consultation.polls import notice_queries as queries
 from consultation.polls import serving

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import BallotRecordedForVoter
+from consultation.events.people import BallotRecordedForVoter
 from consultation.permissions import Deed, Role, check
 from consultation.polls import envelopes, leaves, paper, rules, sheets
 from consultation.polls.commands.casting import Answers, check_present

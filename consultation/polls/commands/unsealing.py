@@ -9,7 +9,7 @@ from uuid import UUID
 
 from consultation.box_keys import BoxKeyLost, public_key
 from consultation.database import Transaction
-from consultation.events import PollBoxOpened, PollOpenerCame
+from consultation.events.polls import PollBoxOpened, PollOpenerCame
 from consultation.permissions import Deed, Role, check
 from consultation.polls import envelope_queries, envelopes, rules, sheet_queries, sheets
 from consultation.polls.commands import erasure

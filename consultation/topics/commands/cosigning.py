@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlmodel import col, delete
 
 from consultation.database import Transaction
-from consultation.events import TopicCosigned
+from consultation.events.topics import TopicCosigned
 from consultation.permissions import Deed, Grant, Role, grant_of
 from consultation.refusals import NotPermitted
 from consultation.topics import lookups, rules

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import PlanChanged
+from consultation.events.topics import PlanChanged
 from consultation.permissions import Deed
 from consultation.topics import lookups, planning
 from consultation.topics.commands.telling import tell

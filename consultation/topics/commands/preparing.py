@@ -5,7 +5,7 @@ from uuid import UUID
 
 from consultation.calendar import end_of, local_day
 from consultation.database import Transaction
-from consultation.events import DeliberationExtended, PlanChanged
+from consultation.events.topics import DeliberationExtended, PlanChanged
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed
 from consultation.topics import lookups, planning

@@ -4,7 +4,7 @@ to the body it belongs to 转办, which answers."""
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import TopicCosigned, TransferChanged
+from consultation.events.topics import TopicCosigned, TransferChanged
 from consultation.permissions import Deed, Role
 from consultation.refusals import NotFound
 from consultation.topics import lookups, rules, transfers

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import AppealMade
+from consultation.events.topics import AppealMade
 from consultation.permissions import Deed
 from consultation.topics import lookups, rules, transitions
 from consultation.topics.commands.telling import tell

@@ -4,7 +4,7 @@ nothing if it has moved on."""
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import TopicOverdue
+from consultation.events.topics import TopicOverdue
 from consultation.permissions import Deed
 from consultation.topics import rules
 from consultation.topics.commands.telling import tell

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import UserNotified
+from consultation.events.people import UserNotified
 from consultation.topics.tables import Topic
 
 

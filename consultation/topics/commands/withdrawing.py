@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.events import TopicTakenOver, WithdrawalAsked
+from consultation.events.topics import TopicTakenOver, WithdrawalAsked
 from consultation.permissions import Deed
 from consultation.topics import lookups, rules
 from consultation.topics.commands.telling import tell

@@ -23,7 +23,7 @@ from consultation.community.identity import (
 )
 from consultation.community.tables import Household, Person, Residence, ResidenceKind
 from consultation.database import Database
-from consultation.events import PersonVerified, UserNotified
+from consultation.events.people import PersonVerified, UserNotified
 from consultation.permissions import Actor, Role
 from consultation.refusals import NotFound, NotPermitted, Refusal
 from tests.world import World

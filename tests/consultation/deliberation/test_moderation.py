@@ -10,7 +10,7 @@ from consultation.deliberation.commands.moderation import (
 from consultation.deliberation.commands.posts import OnBehalf
 from consultation.deliberation.rules import HidingReason
 from consultation.deliberation.tables import Post
-from consultation.events import UserNotified
+from consultation.events.people import UserNotified
 from consultation.permissions import Role
 from consultation.refusals import NotPermitted
 from consultation.topics.states import State

@@ -16,7 +16,7 @@ from consultation.deliberation.commands.statements import (
 )
 from consultation.deliberation.rules import HidingReason, Mark, StatementState
 from consultation.deliberation.tables import Statement, StatementMark
-from consultation.events import UserNotified
+from consultation.events.people import UserNotified
 from consultation.journal import JournalEntry
 from consultation.permissions import SYSTEM, Deed, Role
 from consultation.refusals import NotFound, NotPermitted, Refusal

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from api.worker import Worker
 from consultation.database import Database
-from consultation.events import Event
+from consultation.events.event import Event
 from consultation.outcomes import queries
 from consultation.outcomes.commands import adoption, drafting, feedback, tasks, work
 from consultation.outcomes.rules import Decision, NonAdoption, replies_digest

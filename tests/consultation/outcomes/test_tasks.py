@@ -4,7 +4,7 @@ import pytest
 from sqlmodel import select
 
 from consultation.database import Database, statements
-from consultation.events import TaskOverdue
+from consultation.events.outcomes import TaskOverdue
 from consultation.outcomes import task_queries, task_rules
 from consultation.outcomes.commands import tasks, work
 from consultation.outcomes.rules import Decision

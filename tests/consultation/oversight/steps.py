@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from consultation.database import Database
-from consultation.events import Event
+from consultation.events.event import Event
 from consultation.oversight.commands import dissent, surveys
 from consultation.oversight.rules import ExplanationChannel, Reply
 from consultation.oversight.tables import DissentRecord, Survey

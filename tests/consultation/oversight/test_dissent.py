@@ -5,7 +5,8 @@ from sqlmodel import select
 
 from consultation.calendar import add_working_days
 from consultation.database import Database
-from consultation.events import DissentCounted, UserNotified
+from consultation.events.oversight import DissentCounted
+from consultation.events.people import UserNotified
 from consultation.journal import JournalEntry
 from consultation.oversight import queries, rules
 from consultation.oversight.commands import dissent

@@ -7,7 +7,7 @@ from sqlmodel import select
 
 from consultation.community.tables import Node, NodeKind, Residence
 from consultation.database import Database
-from consultation.events import SurveyPublished
+from consultation.events.oversight import SurveyPublished
 from consultation.journal import JournalEntry
 from consultation.outcomes.commands import tasks
 from consultation.oversight import queries, rules

@@ -11,7 +11,7 @@ from api.phrases import write
 from consultation.append_only import protect, unprotect
 from consultation.calendar import add_days
 from consultation.community.tables import Node
-from consultation.events import PollBallotsRead
+from consultation.events.polls import PollBallotsRead
 from consultation.journal import JournalEntry
 from consultation.permissions import NOBODY, SYSTEM, Actor, Deed, Role
 from consultation.polls import rules, terms

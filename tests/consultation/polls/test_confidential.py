@@ -11,7 +11,7 @@ from sqlmodel import select
 from api.phrases import write
 from consultation.box_keys import BoxKeyLost, BoxKeysMissing, FileBoxKeys, NoBoxKeys
 from consultation.database import Database
-from consultation.events import PollBoxDestroyed, PollBoxOpened, PollOpenerCame
+from consultation.events.polls import PollBoxDestroyed, PollBoxOpened, PollOpenerCame
 from consultation.jobs import Job, JobKind
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role

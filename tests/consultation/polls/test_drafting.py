@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from api.phrases import write
 from consultation.community.tables import NodeKind, OrgKind, Ownership, Person
 from consultation.database import statements
-from consultation.events import PollAnnounced
+from consultation.events.polls import PollAnnounced
 from consultation.permissions import Actor, Role
 from consultation.polls import rules, terms
 from consultation.polls.commands import drafting

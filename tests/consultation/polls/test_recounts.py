@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from consultation.append_only import unprotect
-from consultation.events import PollRecountDue, PollResultPublished
+from consultation.events.polls import PollRecountDue, PollResultPublished
 from consultation.journal import JournalEntry
 from consultation.permissions import Role
 from consultation.polls import recounts, rules
