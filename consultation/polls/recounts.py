@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from consultation.polls.presets import Measure, QuestionKind, Recount, RulePreset
 from consultation.polls.results import ItemResult, OptionTally, Result
 from consultation.polls.tables import CountSignature, SignerRole
-from consultation.topics.gates import TELLERS_NEEDED
+from consultation.topics.bodies import TELLERS_NEEDED
 
 
 def is_close(preset: RulePreset, result: Result) -> bool:

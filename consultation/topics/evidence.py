@@ -169,7 +169,7 @@ async def _transfer(tx: Transaction, topic: Topic) -> TransferFacts | None:
 async def _plan(tx: Transaction, topic: Topic) -> PlanFacts | None:
     row = await tx.session.get(TopicPlan, (topic.id, topic.round))
     if row is None:
-        from consultation.topics.gates import GateNotMet
+        from consultation.topics.gates.gate import GateNotMet
 
         raise GateNotMet(gate="plan_complete", missing=["plan"])
     named = set(row.plan.host_ids) | set(row.plan.teller_ids)

@@ -18,7 +18,7 @@ from consultation.topics import rules, transitions
 from consultation.topics.documents import Paper, publish_document
 from consultation.topics.evidence import load_facts, objections_until
 from consultation.topics.facts import TopicFacts
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.states import Act, Publication, State
 from consultation.topics.tables import Topic, TopicTransition
 from consultation.topics.transitions import DocumentRequired, Transition, TransitionNotAllowed

@@ -23,7 +23,7 @@ from consultation.community.tables import (
 from consultation.database import Transaction
 from consultation.permissions import Role
 from consultation.refusals import NotFound
-from consultation.topics.gates import DEFAULT_CONVENER
+from consultation.topics.bodies import DEFAULT_CONVENER
 from consultation.topics.planning import OFFICERS, UNPUBLISHED_UNTIL_ANNOUNCED
 from consultation.topics.proposal import ScopeNotInCommunity
 from consultation.topics.states import DocumentKind

@@ -11,7 +11,7 @@ from consultation.community.tables import Organisation
 from consultation.database import Transaction
 from consultation.permissions import Deed, Grant, Role, Standing, check, grant_of
 from consultation.refusals import NotFound
-from consultation.topics.gates import SUBDISTRICT
+from consultation.topics.bodies import SUBDISTRICT
 from consultation.topics.planning import TO_AUTHOR
 from consultation.topics.rules import NotTheAuthor, TopicChanged
 from consultation.topics.states import State

@@ -25,7 +25,7 @@ from consultation.events.streams import topic_stream
 from consultation.journal import Head, head_columns, head_of
 from consultation.permissions import Deed, Role
 from consultation.refusals import NotFound
-from consultation.topics.gates import APPEAL_BODIES
+from consultation.topics.bodies import APPEAL_BODIES
 from consultation.topics.planning import TO_AUTHOR
 from consultation.topics.queries import access_topic, access_topic_row, is_author, is_staff
 from consultation.topics.rules import GROUPS, duty_states

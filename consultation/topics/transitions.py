@@ -8,13 +8,14 @@ signature. ``built=False`` keeps the place of a step that a later release carrie
 it is refused.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from consultation.permissions import Deed, Role, grant_of
 from consultation.refusals import Invalid, NotNow
-from consultation.topics import gates
 from consultation.topics.facts import Need, TopicFacts
+from consultation.topics.gates import adopting, deciding, preparing, raising
+from consultation.topics.gates.gate import Gate
+from consultation.topics.gates.needs import NEEDS
 from consultation.topics.states import Act, DocumentKind, Publication, State
 
 
@@ -43,7 +44,7 @@ class Transition:
     sources: tuple[State, ...]
     target: State
     deed: Deed
-    gates: tuple[Callable[[TopicFacts], None], ...] = ()
+    gates: tuple[Gate, ...] = ()
     document: DocumentKind | None = None
     """The document the step must bring, published with it."""
     published_to: Publication = Publication.EVERYBODY
@@ -56,10 +57,10 @@ class Transition:
 
     @property
     def needs(self) -> frozenset[Need]:
-        return frozenset().union(*(gates.NEEDS.get(gate, frozenset()) for gate in self.gates))
+        return frozenset().union(*(NEEDS.get(gate, frozenset()) for gate in self.gates))
 
 
-_S, _A, _D, _G, _K = State, Act, Deed, gates, DocumentKind
+_S, _A, _D, _K = State, Act, Deed, DocumentKind
 _TO_AUTHOR = Publication.AUTHOR
 BEFORE_VOTING = (_S.ACCEPTED, _S.PREPARING, _S.ANNOUNCED, _S.DELIBERATING, _S.OUTCOME_DRAFTING)
 _DECIDED = (
@@ -89,7 +90,7 @@ def _t(
     sources: tuple[State, ...],
     target: State,
     deed: Deed,
-    *gates_: Callable[[TopicFacts], None],
+    *gates_: Gate,
     document: DocumentKind | None = None,
     published_to: Publication = Publication.EVERYBODY,
     keeps_clock: bool = False,
@@ -119,10 +120,10 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.DRAFT,),
         _S.SUBMITTED,
         _D.RAISE_TOPIC,
-        _G.by_author,
-        _G.commission_complete,
-        _G.proposal_complete,
-        _G.subject_allowed,
+        raising.by_author,
+        raising.commission_complete,
+        raising.proposal_complete,
+        raising.subject_allowed,
         document=_K.PROPOSAL,
         published_to=_TO_AUTHOR,
     ),
@@ -132,7 +133,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.SUBMITTED,),
         _S.RETURNED,
         _D.SCREEN,
-        _G.reason_given,
+        raising.reason_given,
         document=_K.RETURN_NOTE,
         published_to=_TO_AUTHOR,
     ),
@@ -142,10 +143,10 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.RETURNED,),
         _S.SUBMITTED,
         _D.RAISE_TOPIC,
-        _G.by_author,
-        _G.in_correction_period,
-        _G.proposal_complete,
-        _G.subject_allowed,
+        raising.by_author,
+        raising.in_correction_period,
+        raising.proposal_complete,
+        raising.subject_allowed,
         document=_K.PROPOSAL,
         published_to=_TO_AUTHOR,
     ),
@@ -155,10 +156,10 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.SUBMITTED,),
         _S.ACCEPTED,
         _D.ACCEPT,
-        _G.classified,
-        _G.within_the_lists,
-        _G.commission_complete,
-        _G.convener_named,
+        raising.classified,
+        raising.within_the_lists,
+        raising.commission_complete,
+        raising.convener_named,
         document=_K.ACCEPTANCE_NOTE,
     ),
     _t(
@@ -167,7 +168,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.SUBMITTED,),
         _S.REJECTED,
         _D.CONFIRM_REJECTION,
-        _G.two_persons_reject,
+        raising.two_persons_reject,
         document=_K.REJECTION_NOTICE,
         published_to=_TO_AUTHOR,
     ),
@@ -177,8 +178,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.REJECTED,),
         _S.SUBMITTED,
         _D.DECIDE_APPEAL,
-        _G.appeal_in_time,
-        _G.independent_appeal_body,
+        raising.appeal_in_time,
+        raising.independent_appeal_body,
         document=_K.APPEAL_DECISION,
         published_to=_TO_AUTHOR,
     ),
@@ -188,7 +189,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.SUBMITTED, _S.ACCEPTED),
         _S.MERGED,
         _D.ACCEPT,
-        _G.reason_given,
+        raising.reason_given,
         document=_K.MERGE_NOTE,
         published_to=_TO_AUTHOR,
     ),
@@ -198,7 +199,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.SUBMITTED, _S.ACCEPTED),
         _S.TRANSFERRED,
         _D.ACCEPT,
-        _G.reason_given,
+        raising.reason_given,
         document=_K.TRANSFER_SHEET,
         published_to=_TO_AUTHOR,
     ),
@@ -208,8 +209,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.TRANSFERRED,),
         _S.TRANSFERRED,
         _D.ACCEPT,
-        _G.reason_given,
-        _G.transfer_settled,
+        raising.reason_given,
+        raising.transfer_settled,
         document=_K.TRANSFER_SHEET,
         published_to=_TO_AUTHOR,
     ),
@@ -219,12 +220,12 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.TRANSFERRED,),
         _S.ACCEPTED,
         _D.ACCEPT,
-        _G.transfer_settled,
-        _G.reason_given,
-        _G.classified,
-        _G.within_the_lists,
-        _G.commission_complete,
-        _G.convener_named,
+        raising.transfer_settled,
+        raising.reason_given,
+        raising.classified,
+        raising.within_the_lists,
+        raising.commission_complete,
+        raising.convener_named,
         document=_K.ACCEPTANCE_NOTE,
     ),
     _t(
@@ -233,10 +234,10 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.DRAFT, _S.SUBMITTED, _S.RETURNED),
         _S.WITHDRAWN,
         _D.RAISE_TOPIC,
-        _G.by_author,
+        raising.by_author,
         published_to=_TO_AUTHOR,
     ),
-    _t("T7a", _A.AGREE_WITHDRAWAL, BEFORE_VOTING, _S.WITHDRAWN, _D.ACCEPT, _G.withdrawal_open),
+    _t("T7a", _A.AGREE_WITHDRAWAL, BEFORE_VOTING, _S.WITHDRAWN, _D.ACCEPT, raising.withdrawal_open),
     # preparing, announcing, deliberating
     _t("T8", _A.PREPARE, (_S.ACCEPTED,), _S.PREPARING, _D.PREPARE, keeps_clock=True),
     _t(
@@ -254,12 +255,12 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.PREPARING,),
         _S.ANNOUNCED,
         _D.CONVENE,
-        _G.groups_covered,
-        _G.plan_complete,
-        _G.legality_checked,
-        _G.interests_declared,
-        _G.votable,
-        _G.two_persons_announce,
+        preparing.groups_covered,
+        preparing.plan_complete,
+        preparing.legality_checked,
+        preparing.interests_declared,
+        preparing.votable,
+        preparing.two_persons_announce,
         document=_K.NOTICE,
     ),
     _t(
@@ -268,8 +269,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.ANNOUNCED,),
         _S.DELIBERATING,
         _D.RUN_SYSTEM,
-        _G.notice_over,
-        _G.roll_settled,
+        preparing.notice_over,
+        preparing.roll_settled,
     ),
     _t(
         "T10",
@@ -277,8 +278,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.DELIBERATING,),
         _S.OUTCOME_DRAFTING,
         _D.RUN_MEETING,
-        _G.meetings_held,
-        _G.groups_heard,
+        deciding.meetings_held,
+        deciding.groups_heard,
     ),
     # deciding
     _t(
@@ -287,11 +288,11 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.OUTCOME_DRAFTING,),
         _S.VOTING,
         _D.RUN_SYSTEM,
-        _G.outcome_written,
-        _G.poll_ready,
-        _G.roll_settled,
-        _G.legality_checked,
-        _G.votable,
+        deciding.outcome_written,
+        deciding.poll_ready,
+        preparing.roll_settled,
+        preparing.legality_checked,
+        preparing.votable,
     ),
     _t(
         "T12",
@@ -299,13 +300,25 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.OUTCOME_DRAFTING,),
         _S.OUTCOME_PUBLIC,
         _D.CONVENE,
-        _G.outcome_written,
-        _G.consensus_stands,
+        deciding.outcome_written,
+        deciding.consensus_stands,
     ),
-    _t("T13", _A.PUBLISH_RESULT, (_S.VOTING,), _S.OUTCOME_PUBLIC, _D.RUN_SYSTEM, _G.count_signed),
-    _t("T14", _A.FAIL_QUORUM, (_S.VOTING,), _S.NO_QUORUM, _D.RUN_SYSTEM, _G.quorum_missed),
+    _t(
+        "T13",
+        _A.PUBLISH_RESULT,
+        (_S.VOTING,),
+        _S.OUTCOME_PUBLIC,
+        _D.RUN_SYSTEM,
+        deciding.count_signed,
+    ),
+    _t("T14", _A.FAIL_QUORUM, (_S.VOTING,), _S.NO_QUORUM, _D.RUN_SYSTEM, deciding.quorum_missed),
     _t(  # a count that cannot be mended is annulled; it may be voted on once more
-        "T14a", _A.ANNUL_VOTE, (_S.VOTING,), _S.OUTCOME_DRAFTING, _D.RUN_SYSTEM, _G.vote_annulled
+        "T14a",
+        _A.ANNUL_VOTE,
+        (_S.VOTING,),
+        _S.OUTCOME_DRAFTING,
+        _D.RUN_SYSTEM,
+        deciding.vote_annulled,
     ),
     _t(
         "T15",
@@ -313,7 +326,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.DELIBERATING, _S.OUTCOME_DRAFTING, _S.NO_QUORUM),
         _S.ESCALATED_TO_ASSEMBLY,
         _D.CONVENE,
-        _G.reason_given,
+        raising.reason_given,
         document=_K.MOTION,
     ),
     _t(
@@ -330,8 +343,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.OUTCOME_PUBLIC, _S.ADOPTION_PENDING, _S.NO_QUORUM),
         _S.RECONSULTATION,
         _D.CONVENE,
-        _G.reason_given,
-        _G.rounds_left,
+        raising.reason_given,
+        deciding.rounds_left,
         document=_K.RECONSULTATION_NOTE,
     ),
     _t("T17", _A.OBJECT, (_S.OUTCOME_PUBLIC,), _S.OBJECTION_REVIEW, _D.COSIGN, built=False),
@@ -350,8 +363,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.OUTCOME_PUBLIC,),
         _S.ADOPTION_PENDING,
         _D.RUN_SYSTEM,
-        _G.objection_period_over,
-        _G.outcome_written,
+        adopting.objection_period_over,
+        deciding.outcome_written,
     ),
     _t(
         "T20",
@@ -359,9 +372,9 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.ADOPTION_PENDING,),
         _S.ADOPTED,
         _D.RUN_SYSTEM,
-        _G.every_item_answered,
-        _G.all_adopted,
-        _G.adoption_signed,
+        adopting.every_item_answered,
+        adopting.all_adopted,
+        adopting.adoption_signed,
     ),
     _t(
         "T20",
@@ -369,9 +382,9 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.ADOPTION_PENDING,),
         _S.PARTIALLY_ADOPTED,
         _D.RUN_SYSTEM,
-        _G.every_item_answered,
-        _G.partly_adopted,
-        _G.adoption_signed,
+        adopting.every_item_answered,
+        adopting.partly_adopted,
+        adopting.adoption_signed,
     ),
     _t(
         "T20",
@@ -379,9 +392,9 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.ADOPTION_PENDING,),
         _S.NOT_ADOPTED,
         _D.RUN_SYSTEM,
-        _G.every_item_answered,
-        _G.none_adopted,
-        _G.adoption_signed,
+        adopting.every_item_answered,
+        adopting.none_adopted,
+        adopting.adoption_signed,
     ),
     _t(
         "T21",
@@ -389,7 +402,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.ADOPTED, _S.PARTIALLY_ADOPTED),
         _S.IMPLEMENTING,
         _D.PLAN_TASKS,
-        _G.tasks_planned,
+        adopting.tasks_planned,
         document=_K.IMPLEMENTATION_PLAN,
     ),
     _t(
@@ -398,18 +411,18 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.IMPLEMENTING,),
         _S.FEEDBACK,
         _D.CONVENE,
-        _G.tasks_finished,
+        adopting.tasks_finished,
         document=_K.COMPLETION_RECORD,
     ),
-    _t("T23", _A.ANSWER, (_S.NOT_ADOPTED,), _S.FEEDBACK, _D.CONVENE, _G.reason_given),
+    _t("T23", _A.ANSWER, (_S.NOT_ADOPTED,), _S.FEEDBACK, _D.CONVENE, raising.reason_given),
     _t(
         "T24",
         _A.EVALUATE,
         (_S.FEEDBACK,),
         _S.EVALUATING,
         _D.RUN_SYSTEM,
-        _G.feedback_given,
-        _G.dissent_settled,
+        adopting.feedback_given,
+        adopting.dissent_settled,
     ),
     _t(
         "T25",
@@ -417,11 +430,11 @@ TRANSITIONS: tuple[Transition, ...] = (
         (_S.EVALUATING,),
         _S.CLOSED,
         _D.RUN_SYSTEM,
-        _G.outcome_written,
-        _G.every_item_answered,
-        _G.feedback_given,
-        _G.dissent_settled,
-        _G.survey_answered,
+        deciding.outcome_written,
+        adopting.every_item_answered,
+        adopting.feedback_given,
+        adopting.dissent_settled,
+        adopting.survey_answered,
     ),
     # a later release
     _t("T26", _A.SUSPEND, _ACTIVE, _S.SUSPENDED, _D.CONVENE, built=False),
@@ -465,5 +478,5 @@ def permitted_acts(state: State, role: Role, *, by_author: bool) -> list[Act]:
         and row.built
         and row.deed is not Deed.RUN_SYSTEM
         and grant_of(row.deed, role) is not None
-        and (by_author or gates.by_author not in row.gates)
+        and (by_author or raising.by_author not in row.gates)
     ]

@@ -16,8 +16,8 @@ from consultation.polls.commands import closing
 from consultation.polls.counting import result_digest
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Poll
-from consultation.topics.gates import FORBIDDEN_WORDS
 from consultation.topics.states import State
+from consultation.topics.subjects import FORBIDDEN_WORDS
 from consultation.topics.tables import Document
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage

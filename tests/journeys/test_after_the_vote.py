@@ -16,7 +16,7 @@ from consultation.oversight.commands import surveys
 from consultation.oversight.rules import DissentState, Reply, SurveyState
 from consultation.oversight.tables import Survey
 from consultation.permissions import SYSTEM, Role
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.lifecycle import advance
 from consultation.topics.plan import procedure
 from consultation.topics.states import Act, State, Track

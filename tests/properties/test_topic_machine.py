@@ -29,7 +29,7 @@ from consultation.refusals import NotPermitted
 from consultation.topics import lifecycle
 from consultation.topics.documents import Paper
 from consultation.topics.facts import TopicFacts
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.lifecycle import advance
 from consultation.topics.states import Act, State
 from consultation.topics.tables import Document, Topic, TopicTransition

@@ -12,8 +12,8 @@ from consultation.deliberation.tables import Post, PostVersion, Thread
 from consultation.events.deliberation import PostAdded, PostEdited
 from consultation.permissions import Deed, Role, check
 from consultation.refusals import NotFound
-from consultation.topics.gates import check_subject
 from consultation.topics.lookups import begin_following
+from consultation.topics.subjects import check_subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from consultation.deliberation.tables import Statement
 from consultation.events.deliberation import StatementAdded, StatementModerated
 from consultation.events.people import UserNotified
 from consultation.permissions import Deed
-from consultation.topics.gates import check_subject
 from consultation.topics.queries import access_topic
+from consultation.topics.subjects import check_subject
 
 
 async def add_statement(tx: Transaction, topic_id: UUID, *, text: str) -> Statement:

@@ -8,8 +8,8 @@ from consultation.deliberation.queries import access_thread
 from consultation.deliberation.tables import Thread
 from consultation.events.deliberation import ThreadClosed, ThreadOpened
 from consultation.permissions import Deed
-from consultation.topics.gates import check_subject
 from consultation.topics.queries import access_topic
+from consultation.topics.subjects import check_subject
 
 
 async def open_thread(tx: Transaction, topic_id: UUID, *, title: str) -> Thread:

@@ -9,7 +9,7 @@ from consultation.meetings.queries import access_meeting
 from consultation.meetings.rules import Act, AttendanceMode
 from consultation.meetings.tables import Attendance, Meeting, MeetingGroup
 from consultation.permissions import Deed
-from consultation.topics.gates import check_subject
+from consultation.topics.subjects import check_subject
 
 
 async def check_in(

@@ -13,11 +13,11 @@ from consultation.meetings.rules import Act, Form, MeetingState
 from consultation.meetings.tables import Meeting, MeetingGroup, ShowOfHands
 from consultation.permissions import Deed
 from consultation.topics.documents import publish_document
-from consultation.topics.gates import check_subject
 from consultation.topics.lookups import current_plan, interested
 from consultation.topics.plan import Plan, procedure
 from consultation.topics.queries import access_topic
 from consultation.topics.states import DocumentKind
+from consultation.topics.subjects import check_subject
 
 
 async def convene_meeting(

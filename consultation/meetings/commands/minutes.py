@@ -13,9 +13,9 @@ from consultation.meetings.rules import Act, MeetingState, MinutesContent
 from consultation.meetings.tables import Attendance, Meeting, Minutes, MinutesConfirmation
 from consultation.permissions import Deed
 from consultation.topics.documents import publish_document
-from consultation.topics.gates import check_subject
 from consultation.topics.plan import procedure
 from consultation.topics.states import DocumentKind
+from consultation.topics.subjects import check_subject
 
 
 async def draft_minutes(tx: Transaction, meeting_id: UUID, *, content: MinutesContent) -> Minutes:

@@ -12,11 +12,11 @@ from consultation.outcomes.rules import AdverseImpact
 from consultation.outcomes.tables import ConsensusCall, ConsensusObjection, Outcome, OutcomeItem
 from consultation.permissions import Deed
 from consultation.topics.documents import publish_document
-from consultation.topics.gates import check_subject
 from consultation.topics.lifecycle import advance
 from consultation.topics.plan import procedure
 from consultation.topics.queries import access_topic
 from consultation.topics.states import Act, DocumentKind, State
+from consultation.topics.subjects import check_subject
 from consultation.topics.tables import Topic
 
 

@@ -11,10 +11,10 @@ from consultation.oversight.rules import DissentState, ExplanationChannel, Reply
 from consultation.oversight.tables import DissentExplanation, DissentRecord
 from consultation.permissions import Deed, Grant, check
 from consultation.topics.documents import publish_document
-from consultation.topics.gates import check_subject
 from consultation.topics.plan import procedure
 from consultation.topics.queries import access_topic
 from consultation.topics.states import DocumentKind, State
+from consultation.topics.subjects import check_subject
 from consultation.topics.tables import Document, Topic
 
 

@@ -14,9 +14,9 @@ from consultation.oversight.rules import SurveyChannel, SurveyState
 from consultation.oversight.tables import Survey, SurveyAnswer
 from consultation.permissions import Deed, Grant, check
 from consultation.topics.documents import publish_document
-from consultation.topics.gates import check_subject
 from consultation.topics.plan import procedure
 from consultation.topics.states import DocumentKind
+from consultation.topics.subjects import check_subject
 from consultation.topics.tables import Document
 
 

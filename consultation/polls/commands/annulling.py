@@ -18,9 +18,9 @@ from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
 from consultation.refusals import NotFound
 from consultation.topics.documents import publish_document
-from consultation.topics.gates import check_subject
 from consultation.topics.lifecycle import advance
 from consultation.topics.states import Act, DocumentKind, State
+from consultation.topics.subjects import check_subject
 from consultation.topics.tables import Document
 
 

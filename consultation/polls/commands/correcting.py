@@ -24,7 +24,8 @@ from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rules import PollState
 from consultation.polls.tables import CountSignature, Poll, SignerRole
 from consultation.refusals import NotFound, NotPermitted
-from consultation.topics.gates import TELLERS_NEEDED, check_subject
+from consultation.topics.bodies import TELLERS_NEEDED
+from consultation.topics.subjects import check_subject
 from consultation.topics.tables import Topic
 
 

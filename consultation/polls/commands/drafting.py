@@ -32,9 +32,9 @@ from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout
 from consultation.polls.terms import PollDraft
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.documents import publish_document
-from consultation.topics.gates import check_subject
 from consultation.topics.queries import access_topic
 from consultation.topics.states import DocumentKind, Layer, State
+from consultation.topics.subjects import check_subject
 from consultation.topics.tables import Document, Topic, TopicPlan
 
 Writer = Callable[[Sequence[Phrase]], str]

@@ -23,7 +23,7 @@ from consultation.polls.rolls import roll_digest
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll, SignerRole
 from consultation.refusals import AlreadyDone
-from consultation.topics.gates import TELLERS_NEEDED
+from consultation.topics.bodies import TELLERS_NEEDED
 
 
 async def confirm_opening(tx: Transaction, poll_id: UUID) -> Poll:

@@ -8,7 +8,6 @@ from consultation.database import Transaction
 from consultation.permissions import Deed, Role, check
 from consultation.topics import lookups, rules
 from consultation.topics.documents import Paper, publish_document
-from consultation.topics.gates import check_subject
 from consultation.topics.lifecycle import advance
 from consultation.topics.lookups import access_scope
 from consultation.topics.proposal import (
@@ -23,6 +22,7 @@ from consultation.topics.proposal import (
 )
 from consultation.topics.queries import access_own_topic
 from consultation.topics.states import Act, DocumentKind, State, Track
+from consultation.topics.subjects import check_subject
 from consultation.topics.tables import Topic, TopicTransition
 
 

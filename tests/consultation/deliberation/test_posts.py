@@ -11,8 +11,8 @@ from consultation.deliberation.rules import Stance
 from consultation.deliberation.tables import Post, Thread
 from consultation.permissions import Deed, Role
 from consultation.refusals import NotFound, NotPermitted, Refusal
-from consultation.topics.gates import ForbiddenSubject
 from consultation.topics.states import State
+from consultation.topics.subjects import ForbiddenSubject
 from tests.conftest import ManualClock
 from tests.world import World, a_topic
 

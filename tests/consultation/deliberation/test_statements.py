@@ -20,9 +20,9 @@ from consultation.events.people import UserNotified
 from consultation.journal import JournalEntry
 from consultation.permissions import SYSTEM, Deed, Role
 from consultation.refusals import NotFound, NotPermitted, Refusal
-from consultation.topics.gates import ForbiddenSubject
 from consultation.topics.queries import access_topic
 from consultation.topics.states import State
+from consultation.topics.subjects import ForbiddenSubject
 from consultation.topics.tables import Topic
 from tests.conftest import ManualClock
 from tests.world import RESIDENTS, World, a_topic

@@ -22,10 +22,10 @@ from consultation.meetings.rules import AttendanceMode, Form, MeetingState, Minu
 from consultation.meetings.tables import Attendance, Meeting, MeetingGroup
 from consultation.permissions import Deed, Role
 from consultation.refusals import NotPermitted, Refusal
-from consultation.topics.gates import ForbiddenSubject
 from consultation.topics.plan import FormPlan, GroupPlan, Plan
 from consultation.topics.queries import access_topic
 from consultation.topics.states import DocumentKind, State
+from consultation.topics.subjects import ForbiddenSubject
 from consultation.topics.tables import Document, InterestDeclaration, Topic
 from tests.conftest import ManualClock
 from tests.world import LONG_AGO, World, a_topic

@@ -8,8 +8,9 @@ from consultation.outcomes.rules import AdverseImpact
 from consultation.outcomes.tables import Outcome, OutcomeItem
 from consultation.permissions import Role
 from consultation.refusals import NotPermitted
-from consultation.topics.gates import ForbiddenSubject, GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.states import DocumentKind, State
+from consultation.topics.subjects import ForbiddenSubject
 from consultation.topics.tables import Document, Topic
 from tests.conftest import ManualClock
 from tests.consultation.outcomes.steps import (

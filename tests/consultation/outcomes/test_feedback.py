@@ -11,7 +11,7 @@ from consultation.outcomes.tables import BoardPosting
 from consultation.outcomes.task_rules import SpendingKind
 from consultation.permissions import Role
 from consultation.refusals import NotFound, NotPermitted
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.states import DocumentKind, State
 from consultation.topics.tables import Document
 from tests.conftest import ManualClock

@@ -12,7 +12,7 @@ from consultation.outcomes.tables import Milestone, Task
 from consultation.outcomes.task_rules import MilestonePlan, TaskCategory, TaskState
 from consultation.permissions import SYSTEM, Role
 from consultation.refusals import NotFound, NotPermitted
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.states import DocumentKind, State
 from consultation.topics.tables import Document, Topic
 from tests.conftest import ManualClock

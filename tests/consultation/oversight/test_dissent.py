@@ -14,8 +14,8 @@ from consultation.oversight.rules import DissentState, Reply
 from consultation.oversight.tables import DissentExplanation, DissentRecord
 from consultation.permissions import Role
 from consultation.refusals import NotFound, NotPermitted
-from consultation.topics.gates import ForbiddenSubject
 from consultation.topics.states import DocumentKind, State, Track
+from consultation.topics.subjects import ForbiddenSubject
 from tests.conftest import ManualClock
 from tests.consultation.outcomes.steps import (
     CLERK,

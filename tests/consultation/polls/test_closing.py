@@ -21,7 +21,7 @@ from consultation.polls.presets import BallotMode
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import CountSignature, Poll
 from consultation.refusals import AlreadyDone, NotFound, NotPermitted, Refusal
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.lifecycle import advance
 from consultation.topics.queries import access_topic
 from consultation.topics.states import Act, DocumentKind, State

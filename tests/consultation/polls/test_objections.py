@@ -29,7 +29,7 @@ from consultation.polls.rolls import Place
 from consultation.polls.rules import NotOnRoll, PollState, RolledUnit
 from consultation.polls.tables import Poll, RollEntry
 from consultation.refusals import NotPermitted
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.tables import Document
 from notifications.hub import Hub
 from notifications.relay import Relay

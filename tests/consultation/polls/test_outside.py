@@ -16,7 +16,7 @@ from consultation.polls.rules import PollItem, Verdict
 from consultation.polls.tables import Poll
 from consultation.polls.terms import SecondPersonNeeded
 from consultation.refusals import NotFound, NotPermitted
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.lifecycle import advance
 from consultation.topics.queries import access_topic
 from consultation.topics.states import Act, State

@@ -15,7 +15,7 @@ from consultation.refusals import NotFound, NotPermitted
 from consultation.topics import planning, reading
 from consultation.topics.commands import deciding, documenting, participants, preparing, screening
 from consultation.topics.documents import Paper, content_hash
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.plan import FormPlan, GroupPlan, Plan
 from consultation.topics.states import DocumentKind, Layer, ReconsultationGround, State
 from consultation.topics.tables import Document, TopicPlan

@@ -13,7 +13,7 @@ from consultation.permissions import Role
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics import rules
 from consultation.topics.commands import cosigning, raising, withdrawing
-from consultation.topics.gates import ForbiddenSubject, GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.proposal import (
     CommissionLetter,
     CommissionLetterRequired,
@@ -24,6 +24,7 @@ from consultation.topics.proposal import (
     ScopeNotInCommunity,
 )
 from consultation.topics.states import DocumentKind, State, Track
+from consultation.topics.subjects import ForbiddenSubject
 from consultation.topics.transitions import TransitionNotAllowed
 from tests.conftest import ManualClock
 from tests.consultation.topics import story

@@ -9,7 +9,7 @@ from consultation.permissions import Deed, Role
 from consultation.refusals import NotPermitted
 from consultation.topics import reading, rules, transfers
 from consultation.topics.commands import cosigning, routing, screening
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.queries import access_topic
 from consultation.topics.states import DocumentKind, State, TransferAct, TransferState
 from consultation.topics.tables import CoSignature

@@ -11,7 +11,7 @@ from consultation.permissions import Actor, Role
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics import rules
 from consultation.topics.commands import raising, screening
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.states import (
     Act,
     Category,

@@ -8,7 +8,7 @@ from consultation.database import Database
 from consultation.permissions import ALLOWED, Deed, Role, Standing
 from consultation.refusals import NotPermitted
 from consultation.topics.documents import Paper
-from consultation.topics.gates import GateNotMet
+from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.lifecycle import advance
 from consultation.topics.plan import procedure
 from consultation.topics.queries import access_topic
