@@ -15,6 +15,7 @@ from consultation.community.tables import Organisation, OrgKind
 from consultation.database import Transaction
 from consultation.meetings.rules import Form, MeetingState
 from consultation.meetings.tables import Meeting, MeetingGroup
+from consultation.outcomes import part_queries
 from consultation.outcomes.queries import current_answers
 from consultation.outcomes.rules import Decision, SignatureSide, replies_digest
 from consultation.outcomes.tables import (
@@ -44,6 +45,7 @@ from consultation.topics.facts import (
     MeetingFacts,
     Need,
     OutcomeFacts,
+    PartFacts,
     PlanFacts,
     PollFacts,
     RejectionFacts,
@@ -446,6 +448,16 @@ async def _adopted_items(tx: Transaction, topic: Topic) -> list[UUID]:
     return list(rows)
 
 
+async def _parts(tx: Transaction, topic: Topic) -> PartFacts | None:
+    if not await part_queries.consent_asked(tx, topic):
+        return None
+    row = await part_queries.declared(tx, topic)
+    return PartFacts(
+        declared=row is not None,
+        missing=0 if row is None else await part_queries.missing(tx, topic, row.parts),
+    )
+
+
 async def _feedback(tx: Transaction, topic: Topic) -> FeedbackFacts:
     notice = and_(
         col(Document.topic_id) == topic.id,
@@ -505,6 +517,7 @@ _LOADERS: dict[Need, Callable[[Transaction, Topic], Awaitable[Any]]] = {
     Need.OUTCOME: _outcome,
     Need.ADOPTION: _adoption,
     Need.TASKS: _tasks,
+    Need.PARTS: _parts,
     Need.FEEDBACK: _feedback,
     Need.SURVEY: _survey,
 }

@@ -403,6 +403,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         _S.IMPLEMENTING,
         _D.PLAN_TASKS,
         adopting.tasks_planned,
+        adopting.parts_agreed,
         document=_K.IMPLEMENTATION_PLAN,
     ),
     _t(
