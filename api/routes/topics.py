@@ -41,7 +41,7 @@ from consultation.topics.states import (
     Track,
     TransferState,
 )
-from consultation.topics.transitions import permitted_acts
+from consultation.topics.steps import permitted_acts
 
 router = APIRouter(prefix="/v1", tags=["topics"])
 
