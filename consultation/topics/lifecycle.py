@@ -16,7 +16,8 @@ from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, check
 from consultation.topics import rules, steps
 from consultation.topics.documents import Paper, publish_document
-from consultation.topics.evidence import load_facts, objections_until
+from consultation.topics.evidence.deciding import objections_until
+from consultation.topics.evidence.loading import load_facts
 from consultation.topics.facts import TopicFacts
 from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.states import Act, Publication, State

@@ -9,7 +9,7 @@ from consultation.permissions import Deed
 from consultation.topics import lookups, rules, steps
 from consultation.topics.commands.telling import tell
 from consultation.topics.documents import Paper, make_public, publish_document
-from consultation.topics.evidence import load_facts
+from consultation.topics.evidence.loading import load_facts
 from consultation.topics.lifecycle import advance, set_deadline
 from consultation.topics.plan import procedure
 from consultation.topics.queries import access_own_topic, access_topic
