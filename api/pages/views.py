@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from api.routes.polls import PollOut, poll_out
+from api.routes.poll_shapes import PollOut, poll_out
 from api.routes.serving import visit_out
 from api.words import say
 from consultation.calendar import SHANGHAI
