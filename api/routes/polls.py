@@ -25,12 +25,12 @@ from api.wire import WireIn, WireOut
 from consultation.calendar import local_day
 from consultation.events.streams import poll_stream
 from consultation.permissions import Deed
-from consultation.polls import queries, terms
+from consultation.polls import queries
 from consultation.polls.commands import drafting, opening
+from consultation.polls.drafts import Nominee, PollDraft
 from consultation.polls.preset_files import presets, procedures
 from consultation.polls.presets import BallotMode, QuestionKind
 from consultation.polls.rules import Option, PollItem
-from consultation.polls.terms import PollDraft
 from consultation.topics.queries import access_topic
 from notifications.wechat.tables import SceneKind
 
@@ -143,7 +143,7 @@ async def draft_poll(
     draft = PollDraft(
         **body.model_dump(exclude={"items", "candidates"}),
         items=items,
-        candidates=[terms.Nominee(**one.model_dump()) for one in body.candidates],
+        candidates=[Nominee(**one.model_dump()) for one in body.candidates],
         owners_system_of_record=app.settings.owners_system_of_record,
     )
     async with db.begin(actor) as tx:
