@@ -1,4 +1,4 @@
-"""What the gates of a topic look at: plain values, loaded by ``evidence.load_facts``.
+"""What the gates of a topic look at: plain values, loaded by ``evidence.loading``.
 
 A group is ``None`` when the transition at hand has no gate that needs it.
 """
