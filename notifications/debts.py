@@ -21,7 +21,7 @@ from consultation.community.tables import Node
 from consultation.database import Transaction
 from consultation.events import Event, NoticeAdded, PollEvent, TopicEvent, UserEvent, every_event
 from consultation.jobs import JobKind, schedule
-from consultation.journal import JournalEntry
+from consultation.journal import Entry, JournalEntry
 from consultation.permissions import Role
 from consultation.topics.tables import Topic
 from notifications.accounts import with_account
@@ -44,13 +44,13 @@ def _home(kind: type[Event]) -> str:
 HOMES: Mapping[str, str] = {kind.type: _home(kind) for kind in every_event()}
 
 
-def is_owed(entry: JournalEntry) -> bool:
+def is_owed(entry: Entry) -> bool:
     """Somebody is told of it, and this is the one of its entries that says so."""
     home = HOMES.get(entry.type)
     return bool(AUDIENCE.get(entry.type)) and entry.stream.partition(":")[0] == home
 
 
-async def owe(tx: Transaction, entries: Sequence[JournalEntry]) -> int:
+async def owe(tx: Transaction, entries: Sequence[Entry]) -> int:
     """Write down what these entries owe, or have a job do so; how many notices came of it."""
     owed = [entry for entry in entries if is_owed(entry)]
     if not owed:
@@ -77,13 +77,13 @@ async def owe_event(tx: Transaction, event_id: UUID) -> None:
 class _Owed:
     """An entry with what it is about and the rows of the audience that fit it."""
 
-    entry: JournalEntry
+    entry: Entry
     topic: Topic | None
     below: bool
     told: list[Told]
 
 
-async def incur(tx: Transaction, entries: Sequence[JournalEntry]) -> int:
+async def incur(tx: Transaction, entries: Sequence[Entry]) -> int:
     owed = await _looked_up(tx, entries)
     await _note_news(tx, owed)
     notices: list[dict[str, Any]] = []
@@ -97,7 +97,7 @@ async def incur(tx: Transaction, entries: Sequence[JournalEntry]) -> int:
     return len(await add_notices(tx, notices, chains))
 
 
-async def _looked_up(tx: Transaction, entries: Sequence[JournalEntry]) -> list[_Owed]:
+async def _looked_up(tx: Transaction, entries: Sequence[Entry]) -> list[_Owed]:
     ids = {id for entry in entries if (id := _id(entry, "topic_id", "topic")) is not None}
     topics: dict[UUID, tuple[Topic, Node]] = {}
     if ids:
@@ -116,7 +116,7 @@ async def _looked_up(tx: Transaction, entries: Sequence[JournalEntry]) -> list[_
     return found
 
 
-def _id(entry: JournalEntry, field: str, stream: str) -> UUID | None:
+def _id(entry: Entry, field: str, stream: str) -> UUID | None:
     text = entry.data.get(field)
     if text is None and entry.stream.startswith(f"{stream}:"):
         text = entry.stream.partition(":")[2]
