@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from consultation.journal import JournalEntry
+from consultation.journal import Entry
 
 MAX_STREAMS = 64
 """Streams that one connection may follow."""
@@ -32,7 +32,7 @@ class Envelope(BaseModel):
     data: dict[str, Any]
 
     @classmethod
-    def of(cls, entry: JournalEntry) -> "Envelope":
+    def of(cls, entry: Entry) -> "Envelope":
         assert entry.seq is not None, "only numbered entries travel"
         return cls(
             stream=entry.stream,
