@@ -26,12 +26,14 @@ from consultation.box_keys import FileBoxKeys
 from consultation.database import Database
 from consultation.polls.keys import LocalBoardKey
 from consultation.vault import Vault
-from tests import servers
+from tests import one_dialect, servers
 from tests.fake_wechat import FakeWechat
 from tests.measuring import Measured
 from tests.world import World, build_world
 
 pytest_plugins = ["tests.reporting"]
+
+one_dialect.install()
 
 SECRET = "a secret for tests, 32 bytes or more"
 BOARD_KEY = LocalBoardKey(bytes.fromhex("22" * 32))
