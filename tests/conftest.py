@@ -1,6 +1,7 @@
 """Fixtures: an injected clock, a fresh database on SQLite and on PostgreSQL, the application."""
 
 import asyncio
+import gc
 import os
 import shutil
 from collections.abc import AsyncGenerator, Generator
@@ -19,7 +20,7 @@ from api.fake_wechat.server import build_fake
 from api.fake_wechat.state import APP_ID
 from api.fake_wechat.state import SECRET as FAKE_SECRET
 from api.migrations import runner
-from api.server import serving
+from api.server import collect_less, serving
 from api.settings import Settings
 from consultation.append_only import protect
 from consultation.box_keys import FileBoxKeys
@@ -34,6 +35,14 @@ from tests.world import World, build_world
 pytest_plugins = ["tests.reporting"]
 
 one_dialect.install()
+collect_less()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: no collection need look through it again."""
+    gc.collect()
+    gc.freeze()
+
 
 SECRET = "a secret for tests, 32 bytes or more"
 BOARD_KEY = LocalBoardKey(bytes.fromhex("22" * 32))
