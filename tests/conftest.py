@@ -128,8 +128,8 @@ async def _empty(address: str) -> None:
             "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'"
         )
         if guards < len([one for one in protect("postgresql") if " TRIGGER " in one]):
-            del _emptied[address]  # a test has taken the guards away
-            return
+            for statement in protect("postgresql"):  # a test has taken guards away
+                await connection.execute(statement)
         await connection.execute(
             ";".join(
                 [f'DELETE FROM "{table}"' for table in tables]
