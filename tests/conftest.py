@@ -32,7 +32,7 @@ from tests.fake_wechat import FakeWechat
 from tests.measuring import Measured
 from tests.world import World, build_world
 
-pytest_plugins = ["tests.reporting"]
+pytest_plugins = ["tests.reporting", "tests.sharing"]
 
 one_dialect.install()
 collect_less()
