@@ -25,6 +25,7 @@ T = TypeVar("T")
 HERE = Path(__file__).parent.parent
 
 
+@pytest.hookimpl(trylast=True)  # of what is selected
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     if workers > 1:
