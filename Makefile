@@ -15,7 +15,7 @@ serve: .venv/app  ## serve with the settings in var/minyi.env (see `minyi secret
 	$(BIN)/minyi serve
 
 test: .venv/dev machine  ## run the whole suite on SQLite and on PostgreSQL
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 check: format lint types imports contract schema test  ## everything that a change must pass
 
