@@ -89,13 +89,17 @@ class Rights:
                 socket.hang_up(Close.TOKEN, "token-expired")
 
     async def _look_at_roles(self) -> None:
-        ids = {socket.actor.assignment_id for socket in self._in_role} - {None}
-        if not ids:
+        asked = {
+            socket: socket.actor.assignment_id
+            for socket in self._in_role
+            if socket.actor.assignment_id is not None
+        }
+        if not asked:
             return
         async with self._house.db.read(SYSTEM) as tx:
-            running = await assignments_running(tx, [id for id in ids if id is not None])
-        for socket in list(self._in_role):
-            if socket.actor.assignment_id not in running:
+            running = await assignments_running(tx, list(set(asked.values())))
+        for socket, id in asked.items():  # who came while this was asked is looked at next time
+            if id not in running:
                 socket.hang_up(Close.FORBIDDEN, RoleNotHeld.code)
 
     async def _look_at_hidden(self) -> None:
@@ -112,7 +116,7 @@ class Rights:
             except RoleNotHeld:
                 continue  # the look at roles sees to it
             for socket in sockets:
-                lost = sorted((socket.private or frozenset()) - seen)
+                lost = sorted((socket.private or frozenset()) & followed - seen)
                 if lost:
                     socket.lose_sight(lost)
 

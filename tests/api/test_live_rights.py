@@ -11,11 +11,12 @@ import pytest
 from sqlmodel import col, update
 from websockets.exceptions import InvalidStatus
 
+from api.live import rights
 from api.live.addresses import Proxies
 from api.tables import LoginSession
 from consultation.community.tables import RoleAssignment
 from consultation.database import Database
-from consultation.events.streams import poll_stream, topic_stream
+from consultation.events.streams import poll_stream, topic_stream, user_stream
 from consultation.events.topics import TopicCosigned
 from consultation.permissions import Role
 from consultation.polls.rules import PollState
@@ -86,6 +87,56 @@ async def test_a_session_that_is_ended_ends_its_sockets_and_lets_none_in(town: T
             assert await again.closed() == (4401, "session-ended")
         await town.happen()
         await other_session.until(1)
+
+
+async def test_who_comes_while_roles_and_sights_are_looked_at_stays(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer of a look is about those it asked for, not about who came meanwhile."""
+    services, world = town.services, town.world
+    clerk, official = (
+        str(world.assignments[name, role].id)
+        for name, role in (("clerk", Role.CLERK), ("official", Role.GOVERNMENT))
+    )
+    hidden, another = [await a_topic(services.db, world) for _ in range(2)]
+    look, running = services.live.sights.look, rights.assignments_running
+    async with phone(town.url) as first, phone(town.url) as later:
+        await first.hello(town.token("clerk"), {"id": topic_stream(another.id)}, role=clerk)
+        came = asyncio.Event()
+        let_on = asyncio.Event()
+
+        async def slow_roles(*asked: Any) -> Any:
+            found = await running(*asked)
+            came.set()
+            await let_on.wait()
+            return found
+
+        async def slow_sight(*asked: Any) -> Any:
+            seen = await look(*asked)
+            came.set()
+            await let_on.wait()
+            return seen
+
+        monkeypatch.setattr(rights, "assignments_running", slow_roles)
+        await asyncio.wait_for(came.wait(), 10)
+        await later.hello(
+            town.token("official"), {"id": user_stream(world.id("official"))}, role=official
+        )
+        let_on.set()
+        monkeypatch.setattr(rights, "assignments_running", running)
+
+        came.clear()
+        let_on.clear()
+        monkeypatch.setattr(services.live.sights, "look", slow_sight)
+        await asyncio.wait_for(came.wait(), 10)
+        monkeypatch.setattr(services.live.sights, "look", look)
+        answer = await first.subscribe({"id": topic_stream(hidden.id)})
+        assert answer["streams"][0]["head_seq"] is not None
+        let_on.set()
+        await asyncio.sleep(0.5)
+        for one in (first, later):
+            await one.say(type="ping", t=1)
+            await one.control("pong")
 
 
 async def test_a_role_that_ends_ends_the_sockets_under_it(town: Town, clock: ManualClock) -> None:
