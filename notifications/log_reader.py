@@ -12,8 +12,8 @@ from itertools import islice
 import structlog
 
 from consultation.batching import Batch
-from consultation.database import Database
-from consultation.journal import JournalEntry, entries_after, heads
+from consultation.database import Database, Transaction
+from consultation.journal import Head, JournalEntry, entries_after, heads
 from consultation.permissions import SYSTEM
 from notifications.frames import text_frame
 from notifications.hub import Channel, Hub, Kept
@@ -76,19 +76,17 @@ class LogReader:
         for cursor in (cursor for one in asked for cursor in one.cursors):
             places = [seq for seq in (lowest.get(cursor.id), cursor.after_seq) if seq is not None]
             lowest[cursor.id] = min(places, default=None)
-        async with self._db.read(SYSTEM) as tx:
-            unknown = [stream for stream in lowest if self._hub.channel(stream) is None]
-            for start in range(0, len(unknown), STREAMS):
-                known = await heads(tx.session, unknown[start : start + STREAMS])
-                if known is None:
-                    raise LogNotOpen()
-                for stream, head in known.items():
+        unknown = [stream for stream in lowest if self._hub.channel(stream) is None]
+        if unknown:
+            async with self._db.read(SYSTEM) as tx:
+                for stream, head in await self._heads(tx, unknown):
                     self._hub.open(stream, head.epoch, head.seq)
-            ahead = self._ahead(asked)
-            for start in range(0, len(ahead), STREAMS):
-                known = await heads(tx.session, ahead[start : start + STREAMS])
-                for stream, head in (known or {}).items():
-                    self._hub.notice(stream, head.epoch, head.seq)
+        ahead = self._ahead(asked)
+        async with self._db.read(SYSTEM) as tx:
+            # Once more what was just opened: what was published before the channel was there
+            # reached nobody. From here on the channel is told.
+            for stream, head in await self._heads(tx, sorted({*unknown, *ahead})):
+                self._hub.notice(stream, head.epoch, head.seq)
             for places in self._portions(lowest):
                 entries = await entries_after(tx.session, places, limit=2 * ENTRIES)
                 self._extend(places, entries)
@@ -96,6 +94,16 @@ class LogReader:
             await self.settle()
             self._warn(asked)
         return [None] * len(asked)
+
+    async def _heads(self, tx: Transaction, streams: Sequence[str]) -> list[tuple[str, Head]]:
+        """LogNotOpen."""
+        found: list[tuple[str, Head]] = []
+        for start in range(0, len(streams), STREAMS):
+            known = await heads(tx.session, streams[start : start + STREAMS])
+            if known is None:
+                raise LogNotOpen()
+            found += known.items()
+        return found
 
     def _ahead(self, asked: Sequence["_Places"]) -> list[str]:
         """Streams of which somebody has more than we."""
