@@ -28,6 +28,8 @@ ORDERS = 1000
 """Clients served together."""
 GATHER_SECONDS = 0.01
 """How long the first waits for others, so that many who come at once cost few statements."""
+AGAIN_SECONDS = 1.0
+"""After a read that failed, before what is behind is read again."""
 
 log = structlog.get_logger("minyi")
 
@@ -48,6 +50,7 @@ class LogReader:
             self._open, key=id, most=ORDERS, gather_seconds=GATHER_SECONDS
         )
         self._catching_up: asyncio.Task[None] | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._warned = False
         hub.on_gap = self.wake
 
@@ -171,14 +174,20 @@ class LogReader:
             self._catching_up = asyncio.get_running_loop().create_task(self._catch_up())
 
     async def _catch_up(self) -> None:
+        self._rest()
         try:
             while self._hub.behind:
                 await self.catch_up()
-        except Exception as error:  # the rows wait; the next look at the heads comes back here
-            self._hub.behind.clear()
+        except Exception as error:  # nobody else would come back to what is behind
             log.error("log reader", error_type=type(error).__name__)
+            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.wake)
         finally:
             self._catching_up = None
+
+    def _rest(self) -> None:
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
 
     async def catch_up(self) -> None:
         """Two statements for the channels that are behind, and what they found published."""
@@ -201,3 +210,8 @@ class LogReader:
         """Wait until what is behind was brought up, or could not be."""
         while self._catching_up is not None:
             await asyncio.wait([self._catching_up])
+
+    async def stop(self) -> None:
+        """Finish what is under way, and try nothing again."""
+        await self.settle()
+        self._rest()

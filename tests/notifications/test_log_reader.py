@@ -1,5 +1,6 @@
 """A channel that opens, or is behind, has what the log has, whatever happens at that moment."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,7 +10,7 @@ import pytest
 from consultation.database import Database
 from consultation.events.community import RegisterImported
 from consultation.events.streams import community_stream
-from consultation.journal import Head, heads
+from consultation.journal import Head, entries_after, heads
 from notifications import log_reader, relay
 from notifications.hub import Hub
 from notifications.log_reader import STREAMS, LogReader
@@ -104,3 +105,64 @@ async def test_a_look_at_the_log_does_not_miss_a_channel_that_opens_meanwhile(
     channel = hub.channel(stream)
     assert channel is not None
     assert channel.head == await head_of(db, stream) == 1
+
+
+async def test_a_read_that_fails_is_done_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else happens that would bring anybody back to it: no later event of the stream, and
+    for the relay the counts are known."""
+    monkeypatch.setattr(log_reader, "AGAIN_SECONDS", 0.01)
+    hub, [stream] = Hub(), streams(1)
+    looking = Relay(db, hub)
+    await looking.drain()
+    await looking.compare()
+    reader = LogReader(db, hub, Bounds())
+    await reader.reach([Cursor(id=stream)])
+    channel = hub.channel(stream)
+    assert channel is not None
+    follower = Listener()
+    hub.join(follower, channel)
+    failed = 0
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        nonlocal failed
+        failed += 1
+        raise OSError("the connection is gone")
+
+    monkeypatch.setattr(log_reader, "entries_after", broken)
+    await happen(db, stream)
+    await Relay(db, Hub()).drain()  # another process, whose message is lost
+    await looking.compare()
+    async with asyncio.timeout(10):
+        while failed < 3:  # noqa: ASYNC110  it tries in its own time
+            await asyncio.sleep(0.01)
+    assert channel.head == 0
+    monkeypatch.setattr(log_reader, "entries_after", entries_after)
+    async with asyncio.timeout(10):
+        while channel.head < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    assert follower.got == [1]
+    assert not hub.behind
+
+
+async def test_who_stops_does_not_try_again(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_reader, "AGAIN_SECONDS", 0.01)
+    hub, [stream] = Hub(), streams(1)
+    reader = LogReader(db, hub, Bounds())
+    failed = 0
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        nonlocal failed
+        failed += 1
+        raise OSError("the database is gone")
+
+    monkeypatch.setattr(log_reader, "heads", broken)
+    hub.open(stream, "e", 0)
+    hub.notice(stream, "e", 1)
+    await reader.stop()
+    await asyncio.sleep(0.05)
+
+    assert failed == 1
+    assert hub.behind
