@@ -12,11 +12,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from api.live.closing import Close
 from api.logs import log
 from consultation.community.role_queries import assignments_running
-from consultation.community.rules import RoleNotHeld
 from consultation.permissions import SYSTEM, Actor
+from notifications.messages import ErrorCode
 from notifications.sights import PUBLIC_SECONDS
 
 if TYPE_CHECKING:
@@ -80,9 +79,9 @@ class Rights:
             if claims is None:
                 continue
             if house.ended.holds(claims.session_id):
-                socket.hang_up(Close.TOKEN, "session-ended")
+                socket.refuse(ErrorCode.SESSION_ENDED)
             elif claims.expires_at <= now:
-                socket.hang_up(Close.TOKEN, "token-expired")
+                socket.refuse(ErrorCode.TOKEN_EXPIRED)
 
     async def _look_at_roles(self) -> None:
         ids = {socket.actor.assignment_id for socket in self._in_role} - {None}
@@ -92,7 +91,7 @@ class Rights:
             running = await assignments_running(tx, [id for id in ids if id is not None])
         for socket in list(self._in_role):
             if socket.actor.assignment_id not in running:
-                socket.hang_up(Close.FORBIDDEN, RoleNotHeld.code)
+                socket.refuse(ErrorCode.ROLE_NOT_HELD)
 
     async def _look_at_hidden(self) -> None:
         groups: dict[Actor, list[LiveSocket]] = {}

@@ -310,6 +310,7 @@ async def test_a_client_that_never_stops_talking_is_told_to_slow_down(town: Town
         await one.hello(town.token())
         for n in range(300):
             await one.say(type="pong", t=n)
+        assert await one.control("error") == {"type": "error", "code": "slow-down"}
         assert await one.closed() == (4429, "retry_after=30")
 
 
