@@ -155,7 +155,6 @@ class Relay:
         """Tell the hub of what was numbered without us: by another process, or by ourselves
         before something broke."""
         before = dict(self._seen)
-        known_here = self._hub.heads()
         async with self._db.read(SYSTEM) as tx:
             epoch, counts = await shard_counts(tx.session)
             if counts == before and epoch == self._epoch:
@@ -163,6 +162,8 @@ class Relay:
         if epoch == self._epoch and any(counts.get(n, 0) < seen for n, seen in before.items()):
             log.error("log set back")
             epoch = await renew(self._db)
+        # Only now: a channel that opens after this reads its head later than the counts were read.
+        known_here = self._hub.heads()
         async with self._db.read(SYSTEM) as tx:
             streams = list(known_here)
             for start in range(0, len(streams), BATCH):

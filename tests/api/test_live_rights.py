@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,7 +17,7 @@ from api.live import rights
 from api.live.addresses import Proxies
 from api.tables import LoginSession
 from consultation.community.tables import RoleAssignment
-from consultation.database import Database
+from consultation.database import Database, statements
 from consultation.events.streams import poll_stream, topic_stream, user_stream
 from consultation.events.topics import TopicCosigned
 from consultation.permissions import Role
@@ -26,6 +28,7 @@ from consultation.topics.tables import CoSignature
 from notifications.wechat.tables import AccountKind, WechatAccount
 from tests.conftest import ManualClock
 from tests.live import Phone, Start, Town, phone
+from tests.notifications.test_sights import neighbours
 from tests.notifications.test_streams import a_poll
 from tests.world import World, a_topic
 
@@ -197,6 +200,53 @@ async def test_sight_that_is_lost_is_lost_on_open_sockets(town: Town) -> None:
     assert {event["stream"] for event in author.events} == {stream, town.stream}
 
 
+async def test_those_who_follow_what_is_hidden_are_looked_at_together(town: Town) -> None:
+    db, world = town.services.db, town.world
+    topic = await a_topic(db, world, author="resident2", open_to_cosign=True)
+    stream = topic_stream(topic.id)
+    async with AsyncExitStack() as phones:
+
+        async def cost(people: Sequence[UUID]) -> int:
+            for id in people:
+                one = await phones.enter_async_context(phone(town.url))
+                token = town.services.tokens.issue(id, uuid4(), uuid4())
+                welcome = await one.hello(token, {"id": stream})
+                assert welcome["streams"][0]["reason"] == "no_cursor"
+            counter = [0]
+            token = statements.set(counter)
+            await town.services.live.rights._look_at_hidden()
+            statements.reset(token)
+            return counter[0]
+
+        few = await cost(await neighbours(db, world, 3))
+        assert await cost(await neighbours(db, world, 30)) == few <= 8
+
+
+async def test_a_session_ends_in_time_while_the_look_at_what_is_hidden_takes_long(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, looking = town.services, asyncio.Event()
+
+    async def for_ever(*_: Any) -> Any:
+        looking.set()
+        await asyncio.Event().wait()
+
+    session = await a_session(services.db, town.world, "resident1")
+    topic = await a_topic(services.db, town.world, author="resident2")
+    async with phone(town.url) as one, phone(town.url) as author:
+        await author.hello(town.token("resident2"), {"id": topic_stream(topic.id)})
+        monkeypatch.setattr(services.live.sights, "look", for_ever)
+        token = services.tokens.issue(town.world.id("resident1"), session, uuid4())
+        await one.hello(token, {"id": town.stream})
+        async with asyncio.timeout(SOON):
+            await looking.wait()
+        async with services.db.begin() as tx:
+            ended = update(LoginSession).where(col(LoginSession.id) == session)
+            await tx.session.exec(ended.values(revoked_at=tx.now))
+        async with asyncio.timeout(SOON):
+            assert await one.closed() == (4401, "session-ended")
+
+
 # ---- limits ------------------------------------------------------------------------------
 
 
@@ -311,6 +361,7 @@ async def test_a_client_that_never_stops_talking_is_told_to_slow_down(town: Town
         await one.hello(town.token())
         for n in range(300):
             await one.say(type="pong", t=n)
+        assert await one.control("error") == {"type": "error", "code": "slow-down"}
         assert await one.closed() == (4429, "retry_after=30")
 
 
