@@ -196,8 +196,8 @@ class MediaCheck(Row, table=True):
 
 
 class MediaVerdict(Row, table=True):
-    """WeChat's word on a medium by trace id. It may come before the answer that tells us the trace
-    id is stored, and more than once: the first one stands."""
+    """WeChat's word on a medium by trace id, pending until it comes. It may come before the answer
+    that tells us the trace id is stored, and more than once: the first one stands."""
 
     trace_id: str = Field(primary_key=True, max_length=80)
     state: CheckState = choice(CheckState)
