@@ -289,7 +289,8 @@ async def receipt_for(tx: Transaction, send: SubscriptionSend) -> SubscriptionRe
             or_(
                 col(SubscriptionSend.unsure_since).is_not(None),
                 col(SubscriptionSend.state).in_((SendState.SENDING, SendState.UNSURE)),
-                (SubscriptionSend.state == SendState.SENT) & col(SubscriptionSend.msg_id).is_(None),
+                (col(SubscriptionSend.state) == SendState.SENT)
+                & col(SubscriptionSend.msg_id).is_(None),
             ),
         )
     )
