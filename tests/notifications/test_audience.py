@@ -52,6 +52,8 @@ def test_conditions_name_fields_that_the_event_has() -> None:
     events = contract.events()
 
     assert [(n, told) for n, told in ALL if not told.when.keys() <= events[n].keys()] == []
+    window = {"opens_at", "closes_at"}
+    assert [n for n, told in ALL if told.has_a_day and not window <= events[n].keys()] == []
 
 
 def test_what_is_urgent_or_serves_a_poll_is_for_its_voters_and_may_exceed_the_budget() -> None:
