@@ -22,6 +22,7 @@ from consultation.community.identity import AccountJoined
 from consultation.community.tables import Person
 from consultation.database import Transaction
 from consultation.refusals import AlreadyDone, Invalid, NotPermitted, Refusal
+from notifications.inbox import move_settings
 from notifications.wechat import errors as wechat
 from notifications.wechat.errors import WechatError
 from notifications.wechat.ledger import account_of_openid
@@ -193,8 +194,10 @@ async def admit_without_wechat(tx: Transaction, person_id: UUID) -> WechatAccoun
 
 
 async def move(tx: Transaction, person_id: UUID, *, to: UUID) -> None:
-    """All accounts of a person, and so their sessions, belong to another from now on. Access
-    tokens of the first go on as nobody in particular until they expire."""
+    """All accounts of a person, and so their sessions, belong to another from now on, and with them
+    how they want to be reached. Access tokens of the first go on as nobody in particular until they
+    expire."""
+    await move_settings(tx, person_id, to=to)
     await tx.session.exec(
         update(WechatAccount)
         .where(col(WechatAccount.person_id) == person_id)

@@ -121,12 +121,25 @@ async def check_media(means: Means, check_id: UUID) -> None:
         await _settle_media(means, check_id, ReviewCause.CHECK_FAILED)
         return
     async with means.db.begin(SYSTEM) as tx:
-        check = await tx.session.get(MediaCheck, check_id, with_for_update=True)
-        if check is not None:
-            check.trace_id = trace_id
-            verdict = await tx.session.get(MediaVerdict, trace_id)
-            if verdict is not None:  # the event was faster than the answer
-                await _apply(tx, check, verdict)
+        await note_media_trace(tx, check_id, trace_id)
+
+
+async def note_media_trace(tx: Transaction, check_id: UUID, trace_id: str) -> None:
+    """WeChat answered under which name it will tell of a medium. The row of the verdict is made
+    here if the event has not made it: of the two at once the second waits for the first and finds
+    what it wrote."""
+    check = await tx.session.get(MediaCheck, check_id, with_for_update=True)
+    if check is None:
+        return
+    check.trace_id = trace_id
+    awaited = {"trace_id": trace_id, "state": CheckState.PENDING, "errcode": 0, "at": tx.now}
+    insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    await tx.session.exec(
+        insert(MediaVerdict).values(awaited).on_conflict_do_nothing(index_elements=["trace_id"])
+    )
+    verdict = await tx.session.get_one(MediaVerdict, trace_id)
+    if verdict.state is not CheckState.PENDING:  # the event was faster than the answer
+        await _apply(tx, check, verdict)
 
 
 async def _hold_media(tx: Transaction, person_id: UUID) -> None:
@@ -200,17 +213,22 @@ async def note_media_verdict(
 ) -> None:
     """An event told it. Told again, or otherwise, it changes nothing."""
     insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    told = {"state": state, "label": label, "errcode": errcode, "at": tx.now}
     await tx.session.exec(
         insert(MediaVerdict)
-        .values(trace_id=trace_id, state=state, label=label, errcode=errcode, at=tx.now)
-        .on_conflict_do_nothing(index_elements=["trace_id"])
+        .values(trace_id=trace_id, **told)
+        .on_conflict_do_update(
+            index_elements=["trace_id"],
+            set_=told,
+            where=col(MediaVerdict.state) == CheckState.PENDING,
+        )
     )
-    verdict = await tx.session.get(MediaVerdict, trace_id)
+    verdict = await tx.session.get_one(MediaVerdict, trace_id)
     found = await tx.session.exec(
         select(MediaCheck).where(MediaCheck.trace_id == trace_id).with_for_update()
     )
     check = found.first()
-    if check is not None and verdict is not None:
+    if check is not None:
         await _apply(tx, check, verdict)
 
 

@@ -17,6 +17,9 @@ GROUPS: Mapping[str, str] = {
 }
 """Facts that are codes, and the enum whose words they have."""
 
+PERSONAL: Mapping[str, str] = {"about": "reply", "bar_reason": "barred"}
+"""Facts that only their person may read, and the notice that has the words in their place."""
+
 
 def speak_notice(locale: str, words: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     """Title and text of a notice."""
@@ -27,17 +30,22 @@ def speak_notice(locale: str, words: str, facts: Mapping[str, Any]) -> tuple[str
 
 def write(words: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     """In Chinese, for what leaves the house: it may be read over somebody's shoulder, so that a
-    reply says no more than that there is one."""
-    if "about" in facts:
-        facts = {**facts, "about": say("zh-CN", "notices.reply.outside")}
-    return speak_notice("zh-CN", words, facts)
+    reply says no more than that there is one, and a bar not why."""
+    return speak_notice("zh-CN", words, {**facts, **_instead("zh-CN", facts, "outside")})
 
 
 def speak_at_the_door(locale: str, words: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     """For the sheet: whoever carries the paper reads it too, and its receiver has no app."""
-    if "about" in facts:
-        facts = {**facts, "about": say(locale, "notices.reply.at_door")}
-    return speak_notice(locale, words, facts)
+    return speak_notice(locale, words, {**facts, **_instead(locale, facts, "at_door")})
+
+
+def _instead(locale: str, facts: Mapping[str, Any], place: str) -> dict[str, str]:
+    """What is said at a place in place of the facts that are the person's own."""
+    return {
+        name: say(locale, f"notices.{words}.{place}")
+        for name, words in PERSONAL.items()
+        if name in facts
+    }
 
 
 def _fact(locale: str, name: str, value: Any) -> Any:

@@ -7,6 +7,7 @@ that fits a person is theirs; they are told of an event once. No I/O.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -36,7 +37,8 @@ class Urgency(StrEnum):
 class Told:
     """One row. ``chain`` names the way beyond the inbox (``policy.toml``); ``words`` the texts
     (``notices.{words}.*`` of the catalogues). ``when``: only if the event's fields have one of
-    these values. ``serves``: it is the notice of a poll that the ledger must prove."""
+    these values. ``has_a_day``: only if the poll that it is about is open for a day at least.
+    ``serves``: it is the notice of a poll that the ledger must prove."""
 
     who: Who
     urgency: Urgency
@@ -45,9 +47,22 @@ class Told:
     roles: frozenset[Role] = frozenset()
     when: Mapping[str, frozenset[Any]] = field(default_factory=dict)
     serves: bool = False
+    has_a_day: bool = False
 
     def fits(self, data: Mapping[str, Any]) -> bool:
+        if self.has_a_day and _open_for(data) < A_DAY:
+            return False
         return all(data.get(name) in values for name, values in self.when.items())
+
+
+A_DAY = timedelta(days=1)
+"""A vote that is open for less, as in a meeting of an evening, is over before its opening has gone
+through a whole chain and somebody has been at the door: its announcement must."""
+
+
+def _open_for(data: Mapping[str, Any]) -> timedelta:
+    opens, closes = (datetime.fromisoformat(data[name]) for name in ("opens_at", "closes_at"))
+    return closes - opens
 
 
 NOBODY: Sequence[Told] = ()
@@ -71,9 +86,17 @@ def _vote(words: str) -> Told:
     return Told(who=Who.ROLL, urgency=Urgency.URGENT, chain="vote", words=words, serves=True)
 
 
-def _voters(words: str, *, serves: bool = False, **when: frozenset[Any]) -> Told:
+def _voters(
+    words: str, *, serves: bool = False, has_a_day: bool = False, **when: frozenset[Any]
+) -> Told:
     return Told(
-        who=Who.ROLL, urgency=Urgency.NORMAL, chain="ballot", words=words, when=when, serves=serves
+        who=Who.ROLL,
+        urgency=Urgency.NORMAL,
+        chain="ballot",
+        words=words,
+        when=when,
+        serves=serves,
+        has_a_day=has_a_day,
     )
 
 
@@ -169,8 +192,8 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "meeting.attendance_changed": NOBODY,  # a count
     # ---- polls
     "poll.announced": (
-        _voters("poll_announced", serves=True, served_min=frozenset({None})),
-        _vote("poll_announced"),  # it does not open before enough of the roll are served
+        _voters("poll_announced", serves=True, has_a_day=True, served_min=frozenset({None})),
+        _vote("poll_announced"),  # it is short, or does not open before enough are served
     ),
     "poll.opened": (_vote("poll_opened"),),
     "poll.extended": (_vote("poll_extended"),),

@@ -7,7 +7,7 @@ numbered: it is left to a job, which tries until it is paid.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -270,14 +270,15 @@ def _added(tx: Transaction, one: Mapping[str, Any]) -> dict[str, Any]:
 def first_step(
     tx: Transaction, notice: Mapping[str, Any], chain: str, has_account: bool
 ) -> dict[str, Any] | None:
-    """The first delivery of a chain, at the time that the chain gives the inbox. Most people of a
-    register have no account: for them WeChat is passed over, and nothing is owed by a chain that
-    knows no other way."""
+    """The first delivery of a chain, at the time that the chain gives the inbox; less where a vote
+    closes soon. Most people of a register have no account: for them WeChat is passed over, and
+    nothing is owed by a chain that knows no other way."""
     steps = policy().chains[chain].steps
     ways = (step for step, way in enumerate(steps) if has_account or way.channel != Channel.WECHAT)
     first = next(ways, None)
     if first is None:
         return None
+    closes_at = None if notice["poll_id"] is None else notice["facts"].get("closes_at")
     return delivery(
         tx,
         notice_id=notice["id"],
@@ -286,7 +287,9 @@ def first_step(
         chain=chain,
         step=first,
         urgency=notice["urgency"],
-        next_try=policy().loud_from(tx.now + timedelta(minutes=steps[0].after_minutes)),
+        next_try=policy().first_try(
+            chain, tx.now, None if closes_at is None else datetime.fromisoformat(closes_at)
+        ),
     )
 
 

@@ -1,12 +1,12 @@
-"""The digest: once a day, one notice about all topics on which something happened that is worth a
-line and no more.
+"""The digest: once a day, one notice about all topics of a community on which something happened
+that is worth a line and no more.
 
 Nothing is written for a person when it happens. A job of the community, at each hour that somebody
 chose, asks who follows what has had news since their last digest. Who never opened the app gets
 none: nobody would read it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from notifications.accounts import ACCOUNTS
 from notifications.audience import DIGEST_WORDS, Urgency, Who
 from notifications.debts import add_notices, ask_for_digest, hours_in_use
 from notifications.policy import policy
-from notifications.tables import Inbox, NoticeSettings, TopicNews
+from notifications.tables import Digested, NoticeSettings, TopicNews
 
 KEPT = timedelta(days=8)
 """So long news waits for a digest: for people who never had one, or whose day has had its one."""
@@ -81,7 +81,8 @@ async def _make(tx: Transaction, community_id: UUID, hour: int, to: datetime) ->
         for person_id, topics in sorted(by_person.items())
     ]
     added = await add_notices(tx, notices, dict.fromkeys((n["id"] for n in notices), "digest"))
-    await _digested(tx, (n["person_id"] for n in notices if n["id"] in added), to)
+    told = [n["person_id"] for n in notices if n["id"] in added]
+    await _digested(tx, told, community_id, to)
 
 
 def _facts(topics: list[tuple[str, UUID]]) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def _facts(topics: list[tuple[str, UUID]]) -> dict[str, Any]:
 def _news(community_id: UUID, hour: int, to: datetime) -> Any:
     """(person, topic, title) of all that this hour's people have not been told yet."""
     chosen = func.coalesce(NoticeSettings.digest_hour, policy().digest.hour)
-    since = func.coalesce(col(Inbox.digested_to), literal(to - KEPT, UtcDateTime))
+    since = func.coalesce(col(Digested.told_to), literal(to - KEPT, UtcDateTime))
 
     def told(person: Any, who: Who, *joined: Any) -> Any:
         query = sa_select(person.label("person_id"), col(TopicNews.topic_id)).select_from(TopicNews)
@@ -105,7 +106,10 @@ def _news(community_id: UUID, hour: int, to: datetime) -> Any:
             query = query.join(table, condition)
         return (
             query.outerjoin(NoticeSettings, col(NoticeSettings.person_id) == person)
-            .outerjoin(Inbox, col(Inbox.person_id) == person)
+            .outerjoin(
+                Digested,
+                (col(Digested.person_id) == person) & (col(Digested.community_id) == community_id),
+            )
             .where(
                 col(TopicNews.community_id) == community_id,
                 col(TopicNews.who) == who,
@@ -147,15 +151,16 @@ def _news(community_id: UUID, hour: int, to: datetime) -> Any:
     )
 
 
-async def _digested(tx: Transaction, people: Iterable[UUID], to: datetime) -> None:
-    rows = [{"person_id": person, "unread": 0, "digested_to": to} for person in people]
-    if not rows:
+async def _digested(
+    tx: Transaction, people: Collection[UUID], community_id: UUID, to: datetime
+) -> None:
+    if not people:
         return
     connection = await tx.session.connection()
     insert: Any = sqlite_insert if connection.dialect.name == "sqlite" else pg_insert
     await connection.execute(
-        insert(Inbox).on_conflict_do_update(
-            index_elements=["person_id"], set_={"digested_to": literal(to, UtcDateTime)}
+        insert(Digested).on_conflict_do_update(
+            index_elements=["person_id", "community_id"], set_={"told_to": literal(to, UtcDateTime)}
         ),
-        rows,
+        [{"person_id": one, "community_id": community_id, "told_to": to} for one in people],
     )

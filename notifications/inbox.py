@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import col, or_, select
@@ -150,3 +150,18 @@ async def set_settings(tx: Transaction, wanted: Settings) -> Settings:
         .on_conflict_do_update(index_elements=["person_id"], set_=chosen)
     )
     return wanted
+
+
+async def move_settings(tx: Transaction, person_id: UUID, *, to: UUID) -> None:
+    """What an account chose stays chosen when it turns out to be another person's, unless that
+    person chose too."""
+    kept = await tx.session.get(NoticeSettings, person_id)
+    if kept is None:
+        return
+    insert: Any = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    await tx.session.exec(
+        insert(NoticeSettings)
+        .values(kept.model_dump() | {"person_id": to})
+        .on_conflict_do_nothing(index_elements=["person_id"])
+    )
+    await tx.session.exec(delete(NoticeSettings).where(col(NoticeSettings.person_id) == person_id))

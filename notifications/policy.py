@@ -111,6 +111,23 @@ class Policy(Frozen):
         starts = datetime.combine(local.date(), self.quiet.start, SHANGHAI)
         return starts if starts > local else starts + timedelta(days=1)
 
+    def loud_time(self, since: datetime, until: datetime, *, enough: timedelta) -> timedelta:
+        """How much of a stretch lies outside the quiet hours, up to ``enough``."""
+        found, moment = timedelta(0), self.loud_from(since)
+        while moment < until and found < enough:
+            quiet = self.quiet_from(moment)
+            found += min(quiet, until) - moment
+            moment = self.loud_from(quiet)
+        return min(found, enough)
+
+    def first_try(self, chain: str, now: datetime, closes_at: datetime | None) -> datetime:
+        """When the first step of a chain is due: after the time that it gives the inbox, or, of a
+        vote that closes too soon for that, after a quarter of the loud time that is left."""
+        wait = timedelta(minutes=self.chains[chain].steps[0].after_minutes)
+        if closes_at is not None:
+            wait = self.loud_time(now, closes_at, enough=4 * wait) / 4
+        return self.loud_from(now + wait)
+
     def may_digest_at(self, hour: int) -> bool:
         """A digest of this hour is made, and sent, outside the quiet hours."""
         made = datetime.combine(date(2026, 1, 1), time(hour), SHANGHAI) + self.digest.settles

@@ -14,6 +14,7 @@ from consultation.community.tables import (
     Household,
     Node,
     Ownership,
+    Person,
     PropertyUnit,
     Residence,
     RoleAssignment,
@@ -39,13 +40,11 @@ class Occasion:
 
 
 async def recipients(tx: Transaction, occasion: Occasion) -> dict[UUID, Told]:
-    """Everybody who is told, each with the first row that fits; in one statement, or none."""
+    """Everybody who is told, each with the first row that fits; in one statement, or none. Who did
+    it themselves knows, but for what is their own to know: of their poll, or about them."""
     found: dict[UUID, Told] = {}
     branches = []
     for place, told in enumerate(occasion.told):
-        if told.who is Who.PERSON and occasion.person_id is not None:
-            found.setdefault(occasion.person_id, told)
-            continue
         people = _people(tx, told, occasion)
         if people is not None:
             named = people.subquery()
@@ -55,7 +54,8 @@ async def recipients(tx: Transaction, occasion: Occasion) -> dict[UUID, Told]:
     if branches:
         rows = await tx.session.exec(union_all(*branches))  # type: ignore[call-overload]
         for place, person_id in sorted(rows, key=lambda row: row[0]):
-            if person_id != occasion.actor_id or occasion.told[place].who is Who.ROLL:
+            own = occasion.told[place].who in (Who.PERSON, Who.ROLL)
+            if own or person_id != occasion.actor_id:
                 found.setdefault(person_id, occasion.told[place])
     return found
 
@@ -65,6 +65,11 @@ def _people(
 ) -> Select[Any] | CompoundSelect[Any] | None:
     topic = occasion.topic
     match told.who:
+        case Who.PERSON if occasion.person_id is not None:
+            return sa_select(col(Person.id)).where(
+                col(Person.id) == occasion.person_id,
+                col(Person.same_as_id).is_(None),  # the person it became is told
+            )
         case Who.ROLL if occasion.poll_id is not None:
             return (
                 sa_select(col(RollEntry.person_id))

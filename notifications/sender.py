@@ -35,6 +35,19 @@ log = structlog.get_logger("minyi")
 BATCH = 100
 AT_ONCE = 10
 """Messages of a batch under way at the same time."""
+LEAVES = frozenset(
+    {
+        "title",
+        "opens_at",
+        "closes_at",
+        "starts_at",
+        "due_at",
+        "due_on",
+        "ends_on",
+        "objections_until",
+    }
+)
+"""Facts of an event that a provider is given."""
 
 Write = Callable[[str, Mapping[str, Any]], tuple[str, str]]
 """Title and text, in Chinese, for words and facts; the catalogue lies outside."""
@@ -330,13 +343,15 @@ def _proofs(sent: Sequence[Delivery], notices: Mapping[UUID, Notice]) -> list[Pr
 
 
 def letter_facts(facts: Mapping[str, Any]) -> dict[str, str | int | datetime]:
-    """What a provider's template may be filled with: text, numbers, and times as times."""
+    """What a provider's template may be filled with, beside what is written: the topic's title,
+    days, and times as times. Nothing else leaves the house: what is to be said stands in the words,
+    which hide what is its person's own."""
     found: dict[str, str | int | datetime] = {}
-    for name, value in facts.items():
-        if isinstance(value, str) and name.endswith(("_at", "_until")):
-            found[name] = datetime.fromisoformat(value)
-        elif isinstance(value, str | int) and not name.endswith("_id"):
-            found[name] = value
+    for name in sorted(LEAVES & facts.keys()):
+        value = facts[name]
+        if isinstance(value, str):
+            is_time = name.endswith(("_at", "_until"))
+            found[name] = datetime.fromisoformat(value) if is_time else value
     return found
 
 

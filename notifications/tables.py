@@ -52,12 +52,10 @@ class Notice(Row, table=True):
 
 
 class Inbox(Row, table=True):
-    """How many notices a person has not read: kept, so that asking counts nothing; and up to when
-    their digests have told them."""
+    """How many notices a person has not read: kept, so that asking counts nothing."""
 
     person_id: UUID = ref("person.id", primary_key=True)
     unread: int = 0
-    digested_to: datetime | None = maybe_when()
 
 
 class DeliveryState(StrEnum):
@@ -119,6 +117,14 @@ class TopicNews(Row, table=True):
     who: Who = Field(primary_key=True, sa_type=EnumText(Who))
     hour: datetime = Field(primary_key=True, sa_type=UtcDateTime, index=True)
     community_id: UUID = ref("node.id")
+
+
+class Digested(Row, table=True):
+    """Up to when the digests of a community have told a person."""
+
+    person_id: UUID = ref("person.id", primary_key=True)
+    community_id: UUID = ref("node.id", primary_key=True)
+    told_to: datetime = when()
 
 
 class NoticeSettings(Row, table=True):

@@ -45,8 +45,8 @@ class SmsOff:
 
 class HttpSms:
     """``templates`` maps our words to the provider's template ids. A 2xx answer with ``accepted``
-    true is a message taken over; ``accepted`` false with ``code`` a refusal; 429 and 5xx, and no
-    answer, mean later; other 4xx are our own mistake."""
+    true is a message taken over; ``accepted`` false with ``code`` a refusal, for good; 429 and 5xx,
+    no answer, and one that says neither, mean later; other 4xx are our own mistake."""
 
     def __init__(
         self,
@@ -113,7 +113,11 @@ class HttpSms:
             return self._later("unintelligible")
         if accepted is True:
             return Sent(Outcome.SENT, reference=_text(said.get("message_id")))
-        return Sent(Outcome.REFUSED, error=_text(said.get("code")))
+        if accepted is False:
+            code = _text(said.get("code"))
+            log.warning("sms refused", code=code)
+            return Sent(Outcome.REFUSED, error=code)
+        return self._later("unintelligible")
 
     def _headers(self, body: bytes) -> dict[str, str]:
         at, nonce = str(int(self._clock().timestamp())), self._nonce()
@@ -176,13 +180,18 @@ class FileSms:
 
 
 def _plain(letter: Letter) -> dict[str, str | int]:
-    """What a template is filled with. ``link`` is always there, since providers refuse a message
+    """What a template is filled with: title and text of the message, and its facts, of which the
+    topic's title is ``topic`` here. ``link`` is always there, since providers refuse a message
     that lacks a parameter of its template; it is empty where there is no link."""
     facts = {
-        name: value.isoformat() if isinstance(value, datetime) else value
+        "topic" if name == "title" else name: _plain_fact(value)
         for name, value in letter.facts.items()
     }
     return {"title": letter.title, "text": letter.text, "link": letter.link or "", **facts}
+
+
+def _plain_fact(value: str | int | datetime) -> str | int:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _text(value: object) -> str | None:

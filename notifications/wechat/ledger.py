@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlmodel import col, func, select
+from sqlmodel import col, func, or_, select
 
 from consultation.database import Transaction
 from notifications.wechat.tables import (
@@ -254,19 +254,53 @@ def to_ask(
     return [spec for spec in lacking if spec.kind is lacking[0].kind][:most]
 
 
+RECEIPT_COMES = timedelta(days=1)
+"""Later than this after a message WeChat does not begin to tell what became of it."""
+_CLOCKS = timedelta(seconds=1)
+"""WeChat's times are whole seconds."""
+
+
 async def receipt_for(tx: Transaction, send: SubscriptionSend) -> SubscriptionReceipt | None:
     """WeChat's word on a message whose answer was lost: a receipt for the same account and
-    template since then that belongs to no other message."""
+    template that belongs to no other message, nor may belong to one. A receipt names no message of
+    ours: where it may be another's it proves nothing."""
+    since = send.unsure_since or send.at
     claimed = select(SubscriptionSend.msg_id).where(col(SubscriptionSend.msg_id).is_not(None))
-    found = await tx.session.exec(
+    receipts = await tx.session.exec(
         select(SubscriptionReceipt)
         .where(
             SubscriptionReceipt.account_id == send.account_id,
             SubscriptionReceipt.template_id == send.template_id,
-            col(SubscriptionReceipt.at) >= send.at - timedelta(seconds=1),
+            col(SubscriptionReceipt.at) >= since - _CLOCKS,
+            col(SubscriptionReceipt.at) <= send.at + RECEIPT_COMES,
             col(SubscriptionReceipt.msg_id).not_in(claimed),
         )
         .order_by(col(SubscriptionReceipt.at))
-        .limit(1)
     )
-    return found.first()
+    found = list(receipts)
+    if not found:
+        return None
+    others = await tx.session.exec(
+        select(SubscriptionSend).where(
+            SubscriptionSend.account_id == send.account_id,
+            SubscriptionSend.template_id == send.template_id,
+            SubscriptionSend.id != send.id,
+            col(SubscriptionSend.at) >= since - _CLOCKS - RECEIPT_COMES,
+            or_(
+                col(SubscriptionSend.unsure_since).is_not(None),
+                col(SubscriptionSend.state).in_((SendState.SENDING, SendState.UNSURE)),
+                (col(SubscriptionSend.state) == SendState.SENT)
+                & col(SubscriptionSend.msg_id).is_(None),
+            ),
+        )
+    )
+    rivals = list(others)
+    for receipt in found:
+        if not any(_may_own(rival, receipt) for rival in rivals):
+            return receipt
+    return None
+
+
+def _may_own(send: SubscriptionSend, receipt: SubscriptionReceipt) -> bool:
+    since = send.unsure_since or send.at
+    return since - _CLOCKS <= receipt.at <= send.at + RECEIPT_COMES

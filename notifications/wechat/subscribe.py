@@ -13,7 +13,7 @@ inside a transaction: it takes the credit in one, speaks to WeChat, and notes th
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,10 @@ TEMPLATES = "/wxaapi/newtmpl/gettemplate"
 IN_HAND = timedelta(minutes=2)
 """So long another process may still be waiting for WeChat's answer to the same delivery."""
 
+SETTLES = timedelta(minutes=5)
+"""So long after a try of which nobody knows what became, "nothing left" may mean that it took the
+last credit: the receipt will tell."""
+
 
 class SendOutcome(StrEnum):
     SENT = "sent"
@@ -67,8 +71,11 @@ class SendOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
+    """``unsure_at``: the last of earlier tries that WeChat may have taken, if there was one."""
+
     account: WechatAccount
     send_id: UUID
+    unsure_at: datetime | None = None
 
 
 async def send_subscription(
@@ -126,8 +133,10 @@ async def _claim(
             receipt = await ledger.receipt_for(tx, earlier)
             if receipt is not None:
                 return _by_receipt(earlier, receipt)
+            claim = _Claim(account, earlier.id, unsure_at=earlier.at)
+            earlier.unsure_since = earlier.unsure_since or earlier.at
             earlier.state, earlier.at = SendState.SENDING, tx.now
-            return _Claim(account, earlier.id)
+            return claim
     if (await ledger.settle(tx, account.id, spec)).credits < 1:
         return SendOutcome.NO_CREDIT
     if earlier is not None:
@@ -194,13 +203,18 @@ async def _note(
             return outcome
         case NoSubscription():
             outcome = SendOutcome.REFUSED
+            if claim.unsure_at is not None and tx.now < claim.unsure_at + SETTLES:
+                outcome = SendOutcome.RETRY_LATER
         case CodeInvalid():
             outcome = SendOutcome.NOT_REACHABLE
         case Faulty():
             log.error("subscription message faulty", errcode=error.errcode, code=spec.name)
             outcome = SendOutcome.FAULTY
-    row.state, row.spent = SendState.NOT_SENT, False
-    if outcome is SendOutcome.REFUSED:
+    if claim.unsure_at is None:
+        row.state, row.spent = SendState.NOT_SENT, False
+    else:  # this try surely did not go out; an earlier one may have
+        row.state, row.at = SendState.UNSURE, claim.unsure_at
+    if isinstance(error, NoSubscription):
         await ledger.empty(tx, claim.account.id, spec, at=tx.now)
     else:
         await ledger.settle(tx, claim.account.id, spec)

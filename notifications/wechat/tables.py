@@ -88,7 +88,9 @@ class SendState(StrEnum):
 
 class SubscriptionSend(Row, table=True):
     """One message to one account. The credit is taken in the transaction that makes the row;
-    ``spent`` says whether it is still taken. ``delivery_key`` is the caller's."""
+    ``spent`` says whether it is still taken. ``delivery_key`` is the caller's. ``at`` is the last
+    try that WeChat may have taken; ``unsure_since`` the first one, if nobody knows what became of
+    it and there was another after it."""
 
     __table_args__ = (
         UniqueConstraint("account_id", "delivery_key"),
@@ -104,6 +106,7 @@ class SubscriptionSend(Row, table=True):
     errcode: int | None = None
     msg_id: str | None = Field(default=None, max_length=64, index=True)
     at: datetime = when()
+    unsure_since: datetime | None = maybe_when()
 
 
 class SubscriptionReceipt(Row, table=True):
@@ -193,8 +196,8 @@ class MediaCheck(Row, table=True):
 
 
 class MediaVerdict(Row, table=True):
-    """WeChat's word on a medium by trace id. It may come before the answer that tells us the trace
-    id is stored, and more than once: the first one stands."""
+    """WeChat's word on a medium by trace id, pending until it comes. It may come before the answer
+    that tells us the trace id is stored, and more than once: the first one stands."""
 
     trace_id: str = Field(primary_key=True, max_length=80)
     state: CheckState = choice(CheckState)

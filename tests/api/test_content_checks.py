@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from api.fake_wechat.content import LONGEST
-from api.media_checks import ask_for_media_check
+from api.media_checks import ask_for_media_check, note_media_trace, note_media_verdict
 from consultation.deliberation.rules import StatementState
 from consultation.deliberation.tables import ContentReview, Post, Statement, Thread
 from consultation.journal import JournalEntry
-from consultation.permissions import Actor, Role
+from consultation.permissions import SYSTEM, Actor, Role
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
 from notifications.wechat.content import MEDIA_CHECK, TEXT_CHECK, MediaKind, split
@@ -495,6 +495,49 @@ async def test_the_verdict_on_a_medium_comes_as_an_event(
 
     assert await state_of(house) is state
     assert [review["cause"] for review in await queue(house)] == causes
+
+
+@pytest.mark.parametrize("first", ["event", "answer"])
+async def test_a_verdict_that_is_noted_in_the_same_moment_as_the_answer_is_applied(
+    house: House, first: str
+) -> None:
+    """Neither sees what the other has not committed."""
+    await house.account("resident1")
+    async with house.db.begin(Actor(person_id=house.world.id("resident1"))) as tx:
+        check = MediaCheck(
+            id=tx.new_id(),
+            community_id=house.world.community.id,
+            person_id=tx.person_id,
+            url="https://files.minyi.test/1.png",
+            kind=MediaKind.IMAGE,
+            state=CheckState.PENDING,
+            created_at=tx.now,
+            asked_at=tx.now,
+        )
+        tx.session.add(check)
+    noted, go_on = asyncio.Event(), asyncio.Event()
+
+    async def note(what: str) -> None:
+        async with house.db.begin(SYSTEM) as tx:
+            if what == "answer":
+                await note_media_trace(tx, check.id, "trace-1")
+            else:
+                await note_media_verdict(tx, "trace-1", state=CheckState.PASS, label=100, errcode=0)
+            noted.set()
+            await go_on.wait()
+
+    second = "answer" if first == "event" else "event"
+    async with asyncio.TaskGroup() as both:
+        both.create_task(note(first))
+        await noted.wait()
+        both.create_task(note(second))
+        await asyncio.sleep(0.3)
+        go_on.set()
+
+    assert await state_of(house) is CheckState.PASS
+    async with house.db.begin(SYSTEM) as tx:  # told again, and otherwise
+        await note_media_verdict(tx, "trace-1", state=CheckState.RISKY, label=1, errcode=0)
+    assert await state_of(house) is CheckState.PASS
 
 
 async def test_a_verdict_that_never_comes_brings_a_person_after_35_minutes_and_a_late_one_settles(

@@ -7,7 +7,7 @@ import pytest
 
 import consultation
 from api import contract
-from api.notice_words import speak_notice, write
+from api.notice_words import speak_at_the_door, speak_notice, write
 from api.words import catalogue
 from consultation.events.every import every_event
 from notifications import audience
@@ -52,6 +52,8 @@ def test_conditions_name_fields_that_the_event_has() -> None:
     events = contract.events()
 
     assert [(n, told) for n, told in ALL if not told.when.keys() <= events[n].keys()] == []
+    window = {"opens_at", "closes_at"}
+    assert [n for n, told in ALL if told.has_a_day and not window <= events[n].keys()] == []
 
 
 def test_what_is_urgent_or_serves_a_poll_is_for_its_voters_and_may_exceed_the_budget() -> None:
@@ -112,6 +114,21 @@ def test_what_leaves_the_house_says_no_more_than_that_there_is_a_reply() -> None
 
     assert "不同意见" in " ".join(speak_notice("zh-CN", "reply", facts))
     assert "不同意见" not in " ".join(write("reply", facts))
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+@pytest.mark.parametrize("reason", ["stolen", "not_the_person", "harm", "order"])
+def test_why_an_account_is_barred_is_said_to_its_person_and_not_outside_nor_at_the_door(
+    locale: str, reason: str
+) -> None:
+    facts = {"bar_reason": reason}
+    why = catalogue(locale)[f"words.bar_reason.{reason}"]
+
+    assert why in " ".join(speak_notice(locale, "barred", facts))
+    assert why not in " ".join(speak_at_the_door(locale, "barred", facts))
+    said = " ".join(write("barred", facts))
+    assert catalogue("zh-CN")[f"words.bar_reason.{reason}"] not in said
+    assert "{" not in said
 
 
 def test_words_say_codes_and_times_as_people_do() -> None:

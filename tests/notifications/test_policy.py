@@ -101,3 +101,43 @@ def test_a_policy_that_makes_no_sense_is_refused(change: dict[str, object]) -> N
 
     with pytest.raises(ValidationError):
         Policy.model_validate(whole | change)
+
+
+@given(
+    MOMENTS, st.integers(min_value=1, max_value=14 * 24 * 60), st.sampled_from(["vote", "ballot"])
+)
+def test_a_vote_that_closes_is_told_of_before_it_does_and_never_at_night(
+    now: datetime, minutes: int, chain: str
+) -> None:
+    closes = now + timedelta(minutes=minutes)
+    usual = policy().loud_from(
+        now + timedelta(minutes=policy().chains[chain].steps[0].after_minutes)
+    )
+    due = policy().first_try(chain, now, closes)
+
+    assert not policy().is_quiet(due)
+    assert now <= due <= usual == policy().first_try(chain, now, None)
+    if policy().loud_time(now, closes, enough=timedelta(days=1)):
+        assert due < closes
+    if minutes >= 4 * 24 * 60:
+        assert due == usual
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "minutes"),
+    [
+        ("19:00", "21:00", 120),
+        ("20:00", "23:00", 120),
+        ("22:00", "23:00", 0),
+        ("07:00", "09:00", 60),
+    ],
+)
+def test_loud_time_is_what_lies_outside_the_quiet_hours(
+    since: str, until: str, minutes: int
+) -> None:
+    day = timedelta(days=1)
+    assert policy().loud_time(at(since), at(until), enough=day) == timedelta(minutes=minutes)
+    assert policy().loud_time(at(since), at(until) + day, enough=day) == timedelta(
+        minutes=min(minutes + 14 * 60, 24 * 60)
+    )
+    assert policy().loud_time(at(until), at(since), enough=day) == timedelta(0)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from consultation.calendar import SHANGHAI, local_day
+from consultation.community.tables import Residence
 from consultation.database import Database, Transaction, statements
 from consultation.events.deliberation import PostAdded
 from consultation.events.topics import TopicStateChanged
@@ -322,6 +323,37 @@ async def test_a_chosen_hour_and_no_digest_at_all_are_kept_to(
     assert len(await house.notices(world.id("resident1"))) == 1
     assert await house.notices(world.id("resident2")) == []
     assert len(await house.notices(world.id("resident3"))) == 1
+
+
+async def test_what_happened_in_a_second_community_has_a_digest_of_its_own(
+    house: House, db: Database, world: World
+) -> None:
+    """Whichever digest is made first, and however often."""
+    me, elsewhere = world.id("resident1"), world.nodes["other"]
+    [here] = await followed(db, world, 1, "resident1")
+    there = await a_topic(db, world, state=State.DELIBERATING, title="别处议题", author="neighbour")
+    async with db.begin() as tx:
+        there = await tx.session.merge(there)
+        there.community_id = there.node_id = elsewhere.id
+        there.node_path = elsewhere.path
+        home = (await tx.session.exec(select(Residence).where(Residence.person_id == me))).one()
+        second = {"id": tx.new_id(), "community_id": elsewhere.id}
+        nowhere = {"household_id": None, "unit_id": None, "grid_id": None}
+        tx.session.add(Residence(**(home.model_dump() | second | nowhere)))
+    async with db.begin(world.as_("resident1")) as tx:
+        await cosigning.follow_topic(tx, there.id)
+    for _ in range(2):
+        async with db.begin() as tx:
+            tx.emit(said(here))
+            tx.emit(said(there))
+        await house.told()
+        for _ in range(24):
+            await house.later(hours=1)
+
+    told = Counter(
+        (notice.community_id, *notice.facts["titles"]) for notice in await house.notices(me)
+    )
+    assert told == {(here.community_id, "议题0"): 2, (elsewhere.id, "别处议题"): 2}
 
 
 HOURS = st.sampled_from([None, 8, 9, 12, 19, 21])

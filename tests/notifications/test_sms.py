@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from uuid import UUID
 import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+from structlog.testing import capture_logs
 
+from api.notice_words import write
 from api.server import serving
 from notifications.channels import Letter, Outcome
 from notifications.channels.sms import FileSms, HttpSms, SmsOff
+from notifications.sender import letter_facts
 from tests.conftest import START, ManualClock
 
 SECRET = "shared with the provider"
@@ -25,7 +29,7 @@ LETTER = Letter(
     dedupe_key="notice:sms",
     person_id=UUID(int=7),
     template="poll_opened",
-    facts={"title": "加装电梯", "closes_at": START, "round": 1},
+    facts={"title": "加装电梯", "closes_at": START},
     title="表决开始",
     text="《加装电梯》的表决已经开始。",
     page="pages/poll/poll?id=1",
@@ -97,13 +101,61 @@ async def test_a_message_is_taken_over_signed_and_with_its_template(
         "signature": "梧桐里社区",
         "template": "SMS_001",
         "params": {
-            "title": "加装电梯",
+            "title": "表决开始",
             "text": "《加装电梯》的表决已经开始。",
             "link": "https://wxaurl.cn/abc",
+            "topic": "加装电梯",
             "closes_at": START.isoformat(),
-            "round": 1,
         },
     }
+
+
+async def test_a_provider_is_given_no_fact_that_the_words_hide(
+    url: str, provider: Provider, clock: ManualClock
+) -> None:
+    event: dict[str, dict[str, Any]] = {
+        "reply": {"title": "加装电梯", "about": "dissent_recorded", "reason_code": "illegal"},
+        "barred": {"bar_reason": "stolen"},
+        "poll_opened": {"title": "加装电梯", "closes_at": START.isoformat(), "text_hash": "ab"},
+    }
+    channel = sms(url, clock, templates={"*": "SMS_000"})
+    for words, facts in event.items():
+        title, text = write(words, facts)
+        letter = replace(
+            LETTER,
+            dedupe_key=words,
+            template=words,
+            facts=letter_facts({"event": "user.notified", "round": 1} | facts),
+            title=title,
+            text=text,
+            link=None,
+        )
+        assert (await channel.send(letter)).outcome is Outcome.SENT
+    await channel.close()
+
+    given = {words: message["params"] for words, message in provider.taken.items()}
+    assert given["reply"] == {
+        "title": "您有一项新的答复",
+        "text": "详情:请打开应用查看",
+        "link": "",
+        "topic": "加装电梯",
+    }
+    assert given["barred"].keys() == {"title", "text", "link"}
+    assert "盗用" not in given["barred"]["text"]
+    assert given["poll_opened"].keys() == {"title", "text", "link", "topic", "closes_at"}
+
+
+async def test_a_refusal_is_logged_with_its_code(
+    url: str, provider: Provider, clock: ManualClock
+) -> None:
+    provider.answer = (200, '{"accepted": false, "code": "blacklisted"}')
+    channel = sms(url, clock)
+    with capture_logs() as lines:
+        await channel.send(LETTER)
+    await channel.close()
+
+    assert [(line["event"], line["code"]) for line in lines] == [("sms refused", "blacklisted")]
+    assert PHONE not in str(lines)
 
 
 async def test_the_same_message_again_is_the_same_to_the_provider(
@@ -123,6 +175,11 @@ async def test_the_same_message_again_is_the_same_to_the_provider(
         ((200, '{"accepted": false, "code": "blacklisted"}'), Outcome.REFUSED, "blacklisted"),
         ((200, "<html>"), Outcome.RETRY_LATER, "unintelligible"),
         ((200, "[]"), Outcome.RETRY_LATER, "unintelligible"),
+        ((200, '{"error": "internal"}'), Outcome.RETRY_LATER, "unintelligible"),
+        ((200, '{"accepted": null, "error": "internal"}'), Outcome.RETRY_LATER, "unintelligible"),
+        ((200, '{"accepted": "true"}'), Outcome.RETRY_LATER, "unintelligible"),
+        ((200, '{"accepted": 1}'), Outcome.RETRY_LATER, "unintelligible"),
+        ((200, '{"accepted": false}'), Outcome.REFUSED, None),
         ((429, "{}"), Outcome.RETRY_LATER, "http_429"),
         ((503, "{}"), Outcome.RETRY_LATER, "http_503"),
         ((400, "{}"), Outcome.FAULTY, "http_400"),
