@@ -77,6 +77,11 @@ class Batch(Generic[Item, Answer]):
             self._running.add(task)
         return await future
 
+    async def settle(self) -> None:
+        """Wait until nothing is under way, before what the work needs is taken away."""
+        while self._running:
+            await asyncio.wait(self._running)
+
     def _is_worth_it(self, *, others: int) -> bool:
         return self._count >= self._worth if others else self._count > 0
 

@@ -213,5 +213,6 @@ class LogReader:
 
     async def stop(self) -> None:
         """Finish what is under way, and try nothing again."""
+        await self._asked.settle()
         await self.settle()
         self._rest()

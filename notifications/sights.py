@@ -139,6 +139,11 @@ class Sights:
         # Twice the time: sockets are looked at every PUBLIC_SECONDS, and not all at once.
         return channel is not None and now - channel.public_at < 2 * PUBLIC_SECONDS
 
+    async def stop(self) -> None:
+        """Finish what is under way."""
+        await self._asked.settle()
+        await self._looks.settle()
+
     async def _look_together(self, asked: Sequence["_Streams"]) -> list[frozenset[str]]:
         seen = await self.look_public(list({id for one in asked for id in one.ids}))
         return [frozenset(one.ids & seen) for one in asked]

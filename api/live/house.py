@@ -120,6 +120,7 @@ class LiveSockets:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.sights.stop()
         await self.reader.stop()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

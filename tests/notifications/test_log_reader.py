@@ -166,3 +166,29 @@ async def test_who_stops_does_not_try_again(db: Database, monkeypatch: pytest.Mo
 
     assert failed == 1
     assert hub.behind
+
+
+async def test_who_stops_waits_for_what_is_under_way(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where whoever asked has gone: the database may be closed afterwards."""
+    hub, [stream] = Hub(), streams(1)
+    await Relay(db, hub).drain()
+    reader = LogReader(db, hub, Bounds())
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def late() -> None:
+        asked.set()
+        await answer.wait()
+
+    after_first_heads(monkeypatch, late)
+    coming = asyncio.create_task(reader.reach([Cursor(id=stream)]))
+    await asked.wait()
+    coming.cancel()
+    stopping = asyncio.create_task(reader.stop())
+    await asyncio.sleep(0.05)
+    assert not stopping.done()
+    answer.set()
+    await stopping
+
+    assert hub.channel(stream) is not None
