@@ -1,7 +1,7 @@
 # Two commands, each alone on a fresh clone: `make demo` and `make test`.
 # They need python3 (3.11 or newer) with venv, and make; everything else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: demo serve test check fix format lint types imports contract schema pins help machine
+.PHONY: demo serve test long check fix format lint types imports contract schema pins help machine
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +15,12 @@ serve: .venv/app  ## serve with the settings in var/minyi.env (see `minyi secret
 	$(BIN)/minyi serve
 
 test: .venv/dev machine  ## run the whole suite on SQLite and on PostgreSQL
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+long: .venv/dev machine  ## run the machines and the replay of the law far longer, for a night
+	MINYI_LIVE_RUNS=500 MINYI_LIVE_EVENTS=100000 MINYI_POLL_RUNS=500 MINYI_LAW_WHOLE=1 $(BIN)/pytest \
+	  tests/properties/test_live_machine.py tests/properties/test_live_tenants.py \
+	  tests/properties/test_poll_machine.py tests/journeys/test_replay_law.py
 
 check: format lint types imports contract schema test  ## everything that a change must pass
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import content_checks, idempotency, openapi, problems, scenes, wechat_pushes
+from api import content_checks, idempotency, media_checks, openapi, problems, scenes, wechat_pushes
 from api.body_limit import BodyLimit
 from api.casting_lane import WithLane
 from api.deliveries import build_sender, sms
@@ -40,8 +40,8 @@ from notifications.wechat.subscribe import report_templates
 ERRANDS: Mapping[JobKind, Errand] = {
     JobKind.WECHAT_PUSH: wechat_pushes.act_on_push,
     JobKind.CHECK_CONTENT: content_checks.check_content,
-    JobKind.CHECK_MEDIA: content_checks.check_media,
-    JobKind.MEDIA_OVERDUE: content_checks.media_overdue,
+    JobKind.CHECK_MEDIA: media_checks.check_media,
+    JobKind.MEDIA_OVERDUE: media_checks.media_overdue,
     JobKind.RENEW_LINK: scenes.renew_link,
 }
 """What needs somebody outside, by kind of job; ``api/worker.py`` has the others."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.live.changes import CHANGES
-from api.live.closing import RANGES, THEN, Close, after
+from api.live.closing import CLOSES, RANGES, THEN, Close, after
 from api.live.house import PATH, SUBPROTOCOL
 from api.words import LOCALES, say
 from consultation.events.event import Event, PollEvent, TopicDetail, TopicEvent, UserEvent
@@ -121,6 +121,7 @@ def asyncapi() -> dict[str, Any]:
                     {"first": one.first, "last": one.last, "then": one.then.value, "why": one.why}
                     for one in RANGES
                 ],
+                "x-error-codes": {code.value: int(close) for code, close in CLOSES.items()},
                 "x-close-answers": {then.value: text for then, text in THEN.items()},
             }
         },

@@ -3,29 +3,21 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
-if TYPE_CHECKING:
-    from api.bench.report import Report
-    from api.settings import Settings
+from api.bench.commands import bench
+from api.command import EnvFile, settings_or_stop, stop
+from api.migrations.commands import migrate
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-migrate = typer.Typer(no_args_is_help=True, help="Move the database to a revision of its schema.")
-cli.add_typer(migrate, name="migrate")
 replay = typer.Typer(no_args_is_help=True, help="Hold a real consultation of the past again.")
+cli.add_typer(migrate, name="migrate")
 cli.add_typer(replay, name="replay")
-bench = typer.Typer(no_args_is_help=True, help="Measure, beside a baseline; 1 if a goal is missed.")
 cli.add_typer(bench, name="bench")
 
-EnvFile = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="MINYI_ENV_FILE", help="Settings file; var/minyi.env is read if it is there."
-    ),
-]
 HERE = Path(__file__).parent.parent
 
 
@@ -36,28 +28,6 @@ def minyi() -> None:
 
 def main() -> None:
     cli()
-
-
-def stop(message: str) -> NoReturn:
-    """End the command with a message in place of a traceback."""
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
-
-
-def conclude(report: "Report", *, as_json: bool) -> None:
-    """Show what a bench has measured; 1 if it missed a goal."""
-    typer.echo(report.as_json() if as_json else "\n".join(report.lines()))
-    if not report.ok:
-        raise typer.Exit(1)
-
-
-def settings_or_stop(env_file: Path | None) -> "Settings":
-    from api import settings
-
-    try:
-        return settings.load(env_file)
-    except settings.SettingsUnusable as error:
-        stop(str(error))
 
 
 @cli.command()
@@ -302,59 +272,6 @@ def import_register(
     typer.echo("\n".join(lines))
 
 
-@migrate.command()
-def up(
-    env_file: EnvFile = None, to: Annotated[str, typer.Argument(help="A revision.")] = "head"
-) -> None:
-    """Upgrade, by default to the newest revision."""
-    settings = settings_or_stop(env_file)
-    from api.migrations import runner
-
-    asyncio.run(runner.upgrade(settings.database_url, to))
-    typer.echo(f"At revision {asyncio.run(runner.current(settings.database_url))}.")
-
-
-@migrate.command()
-def down(
-    to: Annotated[str, typer.Argument(help="A revision, -1 for one step, or base for none.")],
-    env_file: EnvFile = None,
-) -> None:
-    """Downgrade. What only the newer schema can hold is lost."""
-    settings = settings_or_stop(env_file)
-    from api.migrations import runner
-
-    asyncio.run(runner.downgrade(settings.database_url, to))
-    typer.echo(f"At revision {asyncio.run(runner.current(settings.database_url)) or 'none'}.")
-
-
-@migrate.command("check")
-def check_schema(env_file: EnvFile = None) -> None:
-    """Fail unless the database is at the newest revision and its tables are as the program's."""
-    settings = settings_or_stop(env_file)
-    from api.migrations import runner
-
-    at = asyncio.run(runner.current(settings.database_url))
-    if at != runner.head():
-        stop(f"At revision {at or 'none'}, the newest is {runner.head()}.")
-    differences = asyncio.run(runner.differences(settings.database_url))
-    if differences:
-        stop("\n".join(["The tables differ from the models:", *map(str, differences)]))
-    typer.echo(f"At revision {at}, as the models.")
-
-
-@migrate.command()
-def revision(
-    message: Annotated[str, typer.Argument(help="What it does, in the imperative.")],
-    again: Annotated[
-        bool, typer.Option("--again", help="In place of the newest, which no database has seen.")
-    ] = False,
-) -> None:
-    """Write a revision file from what the models have and the newest revision has not."""
-    from api.migrations import runner
-
-    asyncio.run(runner.make_revision(message, again=again))
-
-
 @replay.command()
 def vtaiwan(
     folder: Annotated[Path, typer.Argument(help="With comments.csv and votes.csv.")],
@@ -368,85 +285,6 @@ def vtaiwan(
             stop("Not as it was.")
     except records.RecordsUnreadable as error:
         stop(str(error))
-
-
-@bench.command()
-def read(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
-    """Public reads: a topic and a list of 50 at 64 clients, beside a bare answer and the ORM."""
-    from api.bench import read
-
-    conclude(read.run(lambda line: typer.echo(line, err=True)), as_json=as_json)
-
-
-@bench.command("verify")
-def bench_verify(
-    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
-    packs: Annotated[int, typer.Option(min=1, help="Random honest packs.")] = 200,
-) -> None:
-    """Random honest packs of every kind and every mutation: all of these refused, none of those."""
-    from api.bench import verifying
-
-    conclude(verifying.run(packs), as_json=as_json)
-
-
-@bench.command("pack")
-def bench_pack(
-    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
-    ballots: Annotated[int, typer.Option(min=20)] = 5_000,
-    runs: Annotated[int, typer.Option(min=1)] = 3,
-) -> None:
-    """A closed owners' poll: tally, board and pack in one go, and its check; time per ballot."""
-    from api.bench import packing
-
-    conclude(asyncio.run(packing.run(runs, ballots)), as_json=as_json)
-
-
-@bench.command("cast")
-def bench_cast(
-    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
-    runs: Annotated[int, typer.Option(min=1)] = 5,
-    casts: Annotated[int, typer.Option(min=64, help="In one turn.")] = 6000,
-) -> None:
-    """Ballots: over HTTP on PostgreSQL at 64 phones, and the store of SQLite; needs two cores."""
-    from api.bench import cast, postgres
-
-    try:
-        report = cast.run(runs, casts, lambda line: typer.echo(line, err=True))
-    except postgres.NoPostgres as error:
-        stop(str(error))
-    conclude(report, as_json=as_json)
-
-
-@bench.command("live")
-def bench_live(
-    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
-    turns: Annotated[int, typer.Option(min=3)] = 15,
-    phones: Annotated[int, typer.Option(min=100)] = 10_000,
-) -> None:
-    """The live socket: fan-out, memory, connections, a restart; two cores and gcc are needed."""
-    from api.bench import live
-
-    try:
-        report = live.run(turns, phones)
-    except live.Unmeasurable as error:
-        stop(str(error))
-    conclude(report, as_json=as_json)
-
-
-@bench.command("tally")
-def bench_tally(
-    as_json: Annotated[bool, typer.Option("--json", help="One object, for machines.")] = False,
-    runs: Annotated[int, typer.Option(min=1)] = 5,
-    ballots: Annotated[int, typer.Option(min=2000, help="In the large polls.")] = 100_000,
-) -> None:
-    """Reading a turnout and a closed result: a hundred thousand ballots beside a thousand."""
-    from api.bench import postgres, tally
-
-    try:
-        report = tally.run(runs, ballots, lambda line: typer.echo(line, err=True))
-    except postgres.NoPostgres as error:
-        stop(str(error))
-    conclude(report, as_json=as_json)
 
 
 @cli.command()

@@ -58,12 +58,17 @@ class Errands(Rounds):
     async def run_due(self) -> int:
         """Run all that is due now; how many succeeded."""
         done = 0
-        while not self.stopping:
+        while not self.stopping and await self._any_due():
             lanes = await asyncio.gather(*(self._clear(lane) for lane in self._lanes))
             if not any(found for found, _ in lanes):  # one errand may ask for another
                 break
             done += sum(succeeded for _, succeeded in lanes)
         return done
+
+    async def _any_due(self) -> bool:
+        """A look that waits for nobody who writes: there is seldom an errand."""
+        async with self._means.db.read(SYSTEM) as tx:
+            return await jobs.any_due(tx, kinds=self._errands.keys())
 
     async def _clear(self, lane: Collection[JobKind]) -> tuple[int, int]:
         """All that is due of some kinds: how many were found, how many succeeded."""

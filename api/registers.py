@@ -11,9 +11,9 @@ from api.app import build_database
 from api.settings import Settings
 from api.words import say
 from consultation.community.commands.registers import ImportReport, import_register
+from consultation.community.register_cells import Reason
 from consultation.community.registers import (
     BadCell,
-    Reason,
     RegisterKind,
     RegisterRefused,
     Sheet,

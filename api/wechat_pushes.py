@@ -16,9 +16,9 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import col
 
 from api import accounts
-from api.content_checks import note_media_verdict
 from api.errands import Means
 from api.logs import log
+from api.media_checks import note_media_verdict
 from api.settings import Settings
 from consultation import jobs
 from consultation.community.commands import erasure

@@ -55,6 +55,8 @@ APPEND_ONLY: Sequence[str] = (
     "poll_extension",
     "countersign_request",
     "countersignature",
+    "used_parts",
+    "part_consent",
 )
 JOURNAL = "journal_entry"
 POLL = "poll"

@@ -13,16 +13,17 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, make_url, text
 from sqlalchemy import event as sa_event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from consultation import journal
+from consultation import journal, sqlite_trips
 from consultation.box_keys import BoxKeys, NoBoxKeys
 from consultation.events.event import Event
 from consultation.ids import NewId, random_id
@@ -223,7 +224,12 @@ once for many batches."""
 
 def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:
     engine = create_async_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_timeout=30, hide_parameters=True
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        hide_parameters=True,
+        async_creator=partial(sqlite_trips.connect, make_url(url).database or ""),
     )
 
     @sa_event.listens_for(engine.sync_engine, "connect")

@@ -107,6 +107,18 @@ async def claim(tx: Transaction, *, kinds: Collection[JobKind], limit: int = 20)
     return jobs
 
 
+async def any_due(tx: Transaction, *, kinds: Collection[JobKind]) -> bool:
+    """Whether there is anything to claim, or in somebody's hands."""
+    rows = await tx.session.exec(
+        select(Job.id)
+        .where(
+            col(Job.done_at).is_(None), col(Job.kind).in_(list(kinds)), col(Job.run_at) <= tx.now
+        )
+        .limit(1)
+    )
+    return rows.first() is not None
+
+
 async def hold(tx: Transaction, job: Job) -> bool:
     """Keep a claimed job to this transaction. False if its lease ran out meanwhile and another
     worker has it, or it is done."""

@@ -12,13 +12,15 @@ its own and is not sent.
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, Index, UniqueConstraint, insert, text
+from sqlalchemy import JSON, ColumnElement, Index, UniqueConstraint, bindparam, insert, text, update
 from sqlalchemy import select as sa_select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -31,6 +33,7 @@ LOG = "log"
 SHARDS = 4
 """Parts in which streams are numbered by different processes at the same time, on PostgreSQL.
 SQLite has one. Must divide sixteen: a stream's shard is the first hex digit of its MD5."""
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 class JournalEntry(Row, table=True):
@@ -68,6 +71,43 @@ class JournalHead(Row, table=True):
     digest: str = Field(max_length=64)
 
 
+@dataclass(slots=True)
+class Waiting:
+    """An entry to be numbered. Only its columns: one event may be told to thousands, and the
+    session's book-keeping of that many objects takes longer than all the rest."""
+
+    id: int
+    event_id: UUID
+    stream: str
+    type: str
+    at: datetime
+    community_id: UUID | None
+    actor_id: UUID | None
+    actor_role: str
+    actor_org_id: UUID | None
+    data: dict[str, Any]
+    seq: int | None = None
+    digest: str | None = None
+
+
+Entry = JournalEntry | Waiting
+_FACTS = [
+    JournalEntry.__table__.c[each.name]  # type: ignore[attr-defined]
+    for each in fields(Waiting)
+    if each.name not in ("seq", "digest")
+]
+
+
+@dataclass(slots=True)
+class Reached:
+    """What the row of a head says, without the object."""
+
+    stream: str
+    epoch: str
+    seq: int
+    digest: str
+
+
 def entries_for(
     event: Event,
     *,
@@ -101,7 +141,7 @@ async def append(session: AsyncSession, entries: Sequence[JournalEntry]) -> None
     await (await session.connection()).execute(insert(JournalEntry), facts)
 
 
-def digest_of(entry: JournalEntry, *, seq: int, previous: str) -> str:
+def digest_of(entry: Entry, *, seq: int, previous: str) -> str:
     """SHA-256 over the entry's canonical JSON (sorted keys, no spaces, UTF-8) and its parent."""
     content = {
         "previous": previous,
@@ -116,8 +156,7 @@ def digest_of(entry: JournalEntry, *, seq: int, previous: str) -> str:
         "actor_org_id": None if entry.actor_org_id is None else str(entry.actor_org_id),
         "data": entry.data,
     }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +217,49 @@ async def shards_waiting(session: AsyncSession) -> list[int]:
         return [0] if found.first() is not None else []
     digits = await session.exec(select(_first_digit()).where(waiting).distinct())
     return sorted({int(digit, 16) % SHARDS for digit in digits})
+
+
+async def waiting(session: AsyncSession, shard: int, *, limit: int) -> list[Waiting]:
+    """The first entries of a shard that wait to be numbered, in the order of their ids."""
+    rows = await (await session.connection()).execute(
+        sa_select(*_FACTS)
+        .where(col(JournalEntry.seq).is_(None), *of_shard(session, shard))
+        .order_by(col(JournalEntry.id))
+        .limit(limit)
+    )
+    return [Waiting(*row) for row in rows]
+
+
+async def reached(session: AsyncSession, streams: Collection[str]) -> dict[str, Reached]:
+    """How far each of these streams has come, but for those in which nothing has happened yet."""
+    table = JournalHead.__table__  # type: ignore[attr-defined]
+    rows = await (await session.connection()).execute(
+        sa_select(table.c.stream, table.c.epoch, table.c.seq, table.c.digest).where(
+            table.c.stream.in_(streams)
+        )
+    )
+    return {row.stream: Reached(*row) for row in rows}
+
+
+async def write_numbers(
+    session: AsyncSession, entries: Sequence[Waiting], heads: Collection[Reached]
+) -> None:
+    """Put down numbers, digests and how far streams have come; two statements, however many."""
+    connection = await session.connection()
+    await connection.execute(
+        update(JournalEntry)
+        .where(col(JournalEntry.id) == bindparam("entry_id"))
+        .values(seq=bindparam("number"), digest=bindparam("chained")),
+        [{"entry_id": e.id, "number": e.seq, "chained": e.digest} for e in entries],
+    )
+    upsert = (sqlite_insert if _is_sqlite(session) else pg_insert)(JournalHead)
+    await connection.execute(
+        upsert.on_conflict_do_update(
+            index_elements=["stream"],
+            set_={"seq": upsert.excluded.seq, "digest": upsert.excluded.digest},
+        ),
+        [asdict(head) for head in heads],
+    )
 
 
 async def shard_counts(session: AsyncSession) -> tuple[str | None, dict[int, int]]:

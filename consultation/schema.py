@@ -5,6 +5,7 @@ from consultation.community import tables as community
 from consultation.deliberation import photo_tables
 from consultation.deliberation import tables as deliberation
 from consultation.meetings import tables as meetings
+from consultation.outcomes import part_tables
 from consultation.outcomes import tables as outcomes
 from consultation.oversight import tables as oversight
 from consultation.polls import (
@@ -45,5 +46,6 @@ POLLS = (
     presence_tables,
     sheet_tables,
 )
+PARTS = part_tables
 PHOTOS = photo_tables
 GUARDS = append_only

@@ -224,6 +224,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "adoption.signed": NOBODY,
     "adoption.replied": NOBODY,  # not signed yet
     "adoption.reply_extended": (_told(Who.FOLLOWERS, "reply_extended"),),
+    "outcome.used_parts_declared": NOBODY,  # whose part it is, is asked
     "task.changed": NOBODY,
     "task.overdue": (_staff("task_overdue", *_CONVENING, Role.SUPERVISOR), _digest(Who.FOLLOWERS)),
     "task.spending_recorded": NOBODY,
@@ -240,6 +241,8 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "user.ballot_recorded": (_owed(Who.PERSON, "ballot_recorded"),),
     "user.mandate_changed": (_owed(Who.PERSON, "mandate_changed"),),
     "user.countersign_asked": (_owed(Who.PERSON, "countersign_asked"),),
+    "user.part_consent_asked": (_owed(Who.PERSON, "part_consent_asked"),),
+    "user.part_consent_answered": (_told(Who.PERSON, "part_consent_answered"),),
     "user.countersign_answered": NOBODY,  # the registers show it
     "user.roll_objection_answered": (_owed(Who.PERSON, "roll_objection_answered"),),
     "user.voter_named": (_told(Who.PERSON, "voter_named"),),

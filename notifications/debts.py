@@ -23,7 +23,7 @@ from consultation.events.event import Event, PollEvent, TopicEvent, UserEvent
 from consultation.events.every import every_event
 from consultation.events.people import NoticeAdded
 from consultation.jobs import JobKind, schedule
-from consultation.journal import JournalEntry
+from consultation.journal import Entry, JournalEntry
 from consultation.permissions import Role
 from consultation.topics.tables import Topic
 from notifications.accounts import with_account
@@ -46,13 +46,13 @@ def _home(kind: type[Event]) -> str:
 HOMES: Mapping[str, str] = {kind.type: _home(kind) for kind in every_event()}
 
 
-def is_owed(entry: JournalEntry) -> bool:
+def is_owed(entry: Entry) -> bool:
     """Somebody is told of it, and this is the one of its entries that says so."""
     home = HOMES.get(entry.type)
     return bool(AUDIENCE.get(entry.type)) and entry.stream.partition(":")[0] == home
 
 
-async def owe(tx: Transaction, entries: Sequence[JournalEntry]) -> int:
+async def owe(tx: Transaction, entries: Sequence[Entry]) -> int:
     """Write down what these entries owe, or have a job do so; how many notices came of it."""
     owed = [entry for entry in entries if is_owed(entry)]
     if not owed:
@@ -79,13 +79,13 @@ async def owe_event(tx: Transaction, event_id: UUID) -> None:
 class _Owed:
     """An entry with what it is about and the rows of the audience that fit it."""
 
-    entry: JournalEntry
+    entry: Entry
     topic: Topic | None
     below: bool
     told: list[Told]
 
 
-async def incur(tx: Transaction, entries: Sequence[JournalEntry]) -> int:
+async def incur(tx: Transaction, entries: Sequence[Entry]) -> int:
     owed = await _looked_up(tx, entries)
     await _note_news(tx, owed)
     notices: list[dict[str, Any]] = []
@@ -99,7 +99,7 @@ async def incur(tx: Transaction, entries: Sequence[JournalEntry]) -> int:
     return len(await add_notices(tx, notices, chains))
 
 
-async def _looked_up(tx: Transaction, entries: Sequence[JournalEntry]) -> list[_Owed]:
+async def _looked_up(tx: Transaction, entries: Sequence[Entry]) -> list[_Owed]:
     ids = {id for entry in entries if (id := _id(entry, "topic_id", "topic")) is not None}
     topics: dict[UUID, tuple[Topic, Node]] = {}
     if ids:
@@ -118,7 +118,7 @@ async def _looked_up(tx: Transaction, entries: Sequence[JournalEntry]) -> list[_
     return found
 
 
-def _id(entry: JournalEntry, field: str, stream: str) -> UUID | None:
+def _id(entry: Entry, field: str, stream: str) -> UUID | None:
     text = entry.data.get(field)
     if text is None and entry.stream.startswith(f"{stream}:"):
         text = entry.stream.partition(":")[2]

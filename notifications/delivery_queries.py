@@ -3,15 +3,18 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import ColumnElement, Select, bindparam, update
+from sqlalchemy import select as sa_select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, exists, func, or_, select
 
+from consultation.columns import EnumText, UtcDateTime
 from consultation.community.tables import Person, Residence
 from consultation.database import Transaction
 from consultation.polls.notice_tables import VoterNotice
@@ -56,10 +59,39 @@ async def due(tx: Transaction, channel: Channel, *, limit: int) -> list[Due]:
     another channel just now. However much waits behind, what is urgent is found at once: each
     urgency is a range of the index."""
     found: list[Due] = []
-    for urgency in Urgency:
+    for urgency in await _urgencies(tx, channel):
         if len(found) < limit:
             found += await _due(tx, channel, urgency, limit=limit - len(found))
     return found
+
+
+def _waits(urgency: Urgency, *, now: Any, channel: Any) -> list[ColumnElement[bool]]:
+    """Of a delivery: it is due and in nobody's hands."""
+    return [
+        col(Delivery.urgency) == urgency,
+        col(Delivery.state) == DeliveryState.WAITING,
+        col(Delivery.channel) != Channel.PRINTED,
+        col(Delivery.channel) == channel,
+        col(Delivery.next_try) <= now,
+        or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= now),
+    ]
+
+
+@cache
+def _any_due() -> Select[*tuple[Any, ...]]:
+    """For each urgency whether anything is due. Most of the time nothing is, and that should cost
+    a look into an index for each."""
+    now = bindparam("now", type_=UtcDateTime())
+    channel = bindparam("channel", type_=EnumText(Channel))
+    return sa_select(
+        *(exists().where(*_waits(urgency, now=now, channel=channel)) for urgency in Urgency)
+    )
+
+
+async def _urgencies(tx: Transaction, channel: Channel) -> list[Urgency]:
+    connection = await tx.session.connection()
+    row = (await connection.execute(_any_due(), {"now": tx.now, "channel": channel})).one()
+    return [urgency for urgency, some in zip(Urgency, row, strict=True) if some]
 
 
 async def _due(tx: Transaction, channel: Channel, urgency: Urgency, *, limit: int) -> list[Due]:
@@ -88,14 +120,7 @@ async def _due(tx: Transaction, channel: Channel, urgency: Urgency, *, limit: in
             & (col(Scene.target_id) == col(Notice.poll_id))
             & (col(Scene.link_expires_at) > tx.now),
         )
-        .where(
-            Delivery.urgency == urgency,
-            col(Delivery.state) == DeliveryState.WAITING,
-            col(Delivery.channel) != Channel.PRINTED,
-            col(Delivery.channel) == channel,
-            col(Delivery.next_try) <= tx.now,
-            or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= tx.now),
-        )
+        .where(*_waits(urgency, now=tx.now, channel=channel))
         .order_by(col(Delivery.next_try), col(Delivery.id))
         .limit(limit)
         .with_for_update(of=[Delivery, Notice], skip_locked=True)

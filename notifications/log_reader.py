@@ -12,8 +12,8 @@ from itertools import islice
 import structlog
 
 from consultation.batching import Batch
-from consultation.database import Database
-from consultation.journal import JournalEntry, entries_after, heads
+from consultation.database import Database, Transaction
+from consultation.journal import Head, JournalEntry, entries_after, heads
 from consultation.permissions import SYSTEM
 from notifications.frames import text_frame
 from notifications.hub import Channel, Hub, Kept
@@ -28,6 +28,8 @@ ORDERS = 1000
 """Clients served together."""
 GATHER_SECONDS = 0.01
 """How long the first waits for others, so that many who come at once cost few statements."""
+AGAIN_SECONDS = 1.0
+"""After a read that failed, before what is behind is read again."""
 
 log = structlog.get_logger("minyi")
 
@@ -48,6 +50,7 @@ class LogReader:
             self._open, key=id, most=ORDERS, gather_seconds=GATHER_SECONDS
         )
         self._catching_up: asyncio.Task[None] | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._warned = False
         hub.on_gap = self.wake
 
@@ -76,19 +79,17 @@ class LogReader:
         for cursor in (cursor for one in asked for cursor in one.cursors):
             places = [seq for seq in (lowest.get(cursor.id), cursor.after_seq) if seq is not None]
             lowest[cursor.id] = min(places, default=None)
-        async with self._db.read(SYSTEM) as tx:
-            unknown = [stream for stream in lowest if self._hub.channel(stream) is None]
-            for start in range(0, len(unknown), STREAMS):
-                known = await heads(tx.session, unknown[start : start + STREAMS])
-                if known is None:
-                    raise LogNotOpen()
-                for stream, head in known.items():
+        unknown = [stream for stream in lowest if self._hub.channel(stream) is None]
+        if unknown:
+            async with self._db.read(SYSTEM) as tx:
+                for stream, head in await self._heads(tx, unknown):
                     self._hub.open(stream, head.epoch, head.seq)
-            ahead = self._ahead(asked)
-            for start in range(0, len(ahead), STREAMS):
-                known = await heads(tx.session, ahead[start : start + STREAMS])
-                for stream, head in (known or {}).items():
-                    self._hub.notice(stream, head.epoch, head.seq)
+        ahead = self._ahead(asked)
+        async with self._db.read(SYSTEM) as tx:
+            # Once more what was just opened: what was published before the channel was there
+            # reached nobody. From here on the channel is told.
+            for stream, head in await self._heads(tx, sorted({*unknown, *ahead})):
+                self._hub.notice(stream, head.epoch, head.seq)
             for places in self._portions(lowest):
                 entries = await entries_after(tx.session, places, limit=2 * ENTRIES)
                 self._extend(places, entries)
@@ -96,6 +97,16 @@ class LogReader:
             await self.settle()
             self._warn(asked)
         return [None] * len(asked)
+
+    async def _heads(self, tx: Transaction, streams: Sequence[str]) -> list[tuple[str, Head]]:
+        """LogNotOpen."""
+        found: list[tuple[str, Head]] = []
+        for start in range(0, len(streams), STREAMS):
+            known = await heads(tx.session, streams[start : start + STREAMS])
+            if known is None:
+                raise LogNotOpen()
+            found += known.items()
+        return found
 
     def _ahead(self, asked: Sequence["_Places"]) -> list[str]:
         """Streams of which somebody has more than we."""
@@ -163,14 +174,20 @@ class LogReader:
             self._catching_up = asyncio.get_running_loop().create_task(self._catch_up())
 
     async def _catch_up(self) -> None:
+        self._rest()
         try:
             while self._hub.behind:
                 await self.catch_up()
-        except Exception as error:  # the rows wait; the next look at the heads comes back here
-            self._hub.behind.clear()
+        except Exception as error:  # nobody else would come back to what is behind
             log.error("log reader", error_type=type(error).__name__)
+            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.wake)
         finally:
             self._catching_up = None
+
+    def _rest(self) -> None:
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
 
     async def catch_up(self) -> None:
         """Two statements for the channels that are behind, and what they found published."""
@@ -193,3 +210,8 @@ class LogReader:
         """Wait until what is behind was brought up, or could not be."""
         while self._catching_up is not None:
             await asyncio.wait([self._catching_up])
+
+    async def stop(self) -> None:
+        """Finish what is under way, and try nothing again."""
+        await self.settle()
+        self._rest()

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from consultation.journal import JournalEntry
+from consultation.journal import Entry
 
 MAX_STREAMS = 64
 """Streams that one connection may follow."""
@@ -32,7 +32,7 @@ class Envelope(BaseModel):
     data: dict[str, Any]
 
     @classmethod
-    def of(cls, entry: JournalEntry) -> "Envelope":
+    def of(cls, entry: Entry) -> "Envelope":
         assert entry.seq is not None, "only numbered entries travel"
         return cls(
             stream=entry.stream,
@@ -57,6 +57,26 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"
     NOT_FOUND = "not_found"  # unknown, or not for this person: the answer is the same
     TOO_MANY_STREAMS = "too_many_streams"
+
+
+class ErrorCode(StrEnum):
+    """Why the server ends a connection with a code from 4400 on. These are stable; there may be
+    more of them later."""
+
+    BAD_FRAME = "bad-frame"  # no frame of a client, or a binary one
+    HELLO_FIRST = "hello-first"
+    HELLO_TWICE = "hello-twice"
+    NOT_LOGGED_IN = "not-logged-in"
+    TOKEN_EXPIRED = "token-expired"  # noqa: S105  a word, no token
+    SESSION_ENDED = "session-ended"
+    ROLE_NOT_HELD = "role-not-held"
+    FOREIGN_ORIGIN = "foreign-origin"
+    HELLO_TIMEOUT = "hello-timeout"
+    SILENT = "silent"
+    REPLACED = "replaced"  # by newer connections of the same person
+    RESYNC = "resync"
+    UPGRADE_CLIENT = "upgrade-client"
+    SLOW_DOWN = "slow-down"  # too many frames, orders or connections
 
 
 class StreamHead(BaseModel):
@@ -209,7 +229,8 @@ class Volatile(BaseModel):
 
 
 class Error(BaseModel):
-    """Comes before a close from 4400 on; ``code`` is stable and also the reason of the close."""
+    """Comes before a close from 4400 on. ``code`` is also the reason of the close, but for
+    ``slow-down``, where that is ``retry_after={seconds}``."""
 
     type: Literal["error"] = "error"
-    code: str
+    code: ErrorCode

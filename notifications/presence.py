@@ -1,6 +1,10 @@
 """How many people are here, by lease: a person counts for 70 seconds after their client was last
 heard on a stream, on however many sockets. So somebody whose phone slept for a minute was never
 away, and nobody learns who is here, only how many.
+
+Every process keeps what the others tell it, also of streams that nobody follows here yet: who comes
+to one finds those who are there. Only a process that has just started counts too few, until
+everybody has been heard once.
 """
 
 import asyncio
@@ -13,6 +17,8 @@ from notifications.hub import Hub
 
 LEASE_SECONDS = 70.0
 SWEEP_SECONDS = 5.0
+HELD = 200_000
+"""Leases, beyond which those of streams that nobody follows here are not kept."""
 
 
 class Presence:
@@ -23,6 +29,7 @@ class Presence:
         self._bus = bus
         bus.on("here", self._hear)
         self._leases: dict[str, dict[UUID, float]] = {}
+        self._held = 0
         self._swept = 0.0
         self._renewed: dict[UUID, set[str]] = {}
         self.changed: set[str] = set()
@@ -47,12 +54,16 @@ class Presence:
     def _renew(self, person_id: UUID, streams: Sequence[str]) -> None:
         until = asyncio.get_running_loop().time() + LEASE_SECONDS
         for stream in streams:
-            if stream.startswith("user:") or self._hub.channel(stream) is None:
+            channel = self._hub.channel(stream)
+            if stream.startswith("user:") or (channel is None and self._held >= HELD):
                 continue
             leases = self._leases.setdefault(stream, {})
-            if person_id not in leases:
-                self.changed.add(stream)
+            new = person_id not in leases
+            self._held += new
             leases[person_id] = until
+            # Who was counted before the channel was there, was told to nobody.
+            if channel is not None and (new or "online" not in (channel.volatile or ())):
+                self.changed.add(stream)
 
     def count(self, stream: str) -> int:
         return len(self._leases.get(stream, ()))
@@ -67,6 +78,7 @@ class Presence:
             over = [person for person, until in leases.items() if until <= now]
             if over:
                 self.changed.add(stream)
+                self._held -= len(over)
                 for person in over:
                     del leases[person]
             if not leases:

@@ -26,21 +26,23 @@ from typing import Any
 
 import structlog
 from sqlalchemy import text, update
-from sqlmodel import col, select
 
 from consultation.database import Database, Transaction
 from consultation.journal import (
     GENESIS,
     LOG,
     SHARDS,
-    JournalEntry,
     JournalHead,
+    Reached,
+    Waiting,
     digest_of,
     heads,
-    of_shard,
+    reached,
     shard_counter,
     shard_counts,
     shards_waiting,
+    waiting,
+    write_numbers,
 )
 from consultation.permissions import SYSTEM
 from notifications.bus import Bus, NoBus
@@ -153,7 +155,6 @@ class Relay:
         """Tell the hub of what was numbered without us: by another process, or by ourselves
         before something broke."""
         before = dict(self._seen)
-        known_here = self._hub.heads()
         async with self._db.read(SYSTEM) as tx:
             epoch, counts = await shard_counts(tx.session)
             if counts == before and epoch == self._epoch:
@@ -161,6 +162,8 @@ class Relay:
         if epoch == self._epoch and any(counts.get(n, 0) < seen for n, seen in before.items()):
             log.error("log set back")
             epoch = await renew(self._db)
+        # Only now: a channel that opens after this reads its head later than the counts were read.
+        known_here = self._hub.heads()
         async with self._db.read(SYSTEM) as tx:
             streams = list(known_here)
             for start in range(0, len(streams), BATCH):
@@ -205,13 +208,7 @@ class Relay:
             if not await self._is_ours(tx, shard):
                 self._bell.set()  # the other relay may have looked before our last commit
                 return None
-            waiting = await tx.session.exec(
-                select(JournalEntry)
-                .where(col(JournalEntry.seq).is_(None), *of_shard(tx.session, shard))
-                .order_by(col(JournalEntry.id))
-                .limit(BATCH)
-            )
-            entries = list(waiting)
+            entries = await waiting(tx.session, shard, limit=BATCH)
             if not entries:
                 return None
             epoch, before = await self._chain(tx, shard, entries)
@@ -226,32 +223,23 @@ class Relay:
         lock = text("SELECT pg_try_advisory_xact_lock(:lock)")
         return bool(await connection.scalar(lock, {"lock": LOCK + 1 + shard}))
 
-    async def _chain(
-        self, tx: Transaction, shard: int, entries: list[JournalEntry]
-    ) -> tuple[str, int]:
+    async def _chain(self, tx: Transaction, shard: int, entries: list[Waiting]) -> tuple[str, int]:
         """Number and chain; the epoch, and the shard's count before."""
         counter = shard_counter(shard)
         streams = {entry.stream for entry in entries}
-        rows = await tx.session.exec(
-            select(JournalHead).where(col(JournalHead.stream).in_([LOG, counter, *streams]))
-        )
-        known = {head.stream: head for head in rows}
+        known = await reached(tx.session, [LOG, counter, *streams])
         epoch = known[LOG].epoch
-
-        def head_of(stream: str) -> JournalHead:
-            if stream not in known:
-                known[stream] = JournalHead(stream=stream, epoch=epoch, seq=0, digest=GENESIS)
-                tx.session.add(known[stream])
-            return known[stream]
-
+        for stream in (counter, *streams):
+            known.setdefault(stream, Reached(stream, epoch, 0, GENESIS))
         for entry in entries:
-            head = head_of(entry.stream)
+            head = known[entry.stream]
             entry.seq = head.seq + 1
             entry.digest = digest_of(entry, seq=entry.seq, previous=head.digest)
             head.seq, head.digest = entry.seq, entry.digest
-        count = head_of(counter)
+        count = known[counter]
         before = count.seq
         count.seq += len(entries)
+        await write_numbers(tx.session, entries, [known[stream] for stream in (counter, *streams)])
         return epoch, before
 
     # ---- telling ----------------------------------------------------------------------

@@ -6,18 +6,18 @@ right that ended ends there too.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from consultation.batching import Batch
-from consultation.community.queries import current_assignment
+from consultation.community.rules import RoleNotHeld
 from consultation.database import Database
 from consultation.permissions import NOBODY, Actor
 from notifications.hub import Hub
 from notifications.log_reader import GATHER_SECONDS, LogReader
 from notifications.messages import Cursor
-from notifications.streams import in_sight
+from notifications.streams import in_sight, in_sight_of
 
 PUBLIC_SECONDS = 30.0
 """What was public stays so, by the rules of the domain; this only bounds an exception to them."""
@@ -25,6 +25,8 @@ PRIVATE_SECONDS = 3.0
 REMEMBERED = 10_000
 STREAMS = 500
 """Streams asked for in one statement."""
+PEOPLE = 500
+"""People looked for in one statement."""
 ORDERS = 1000
 """Clients served together."""
 
@@ -38,6 +40,14 @@ class _Streams:
     ids: set[str]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """What one client asks for that not everybody may follow."""
+
+    actor: Actor
+    streams: Collection[str]
+
+
 class Sights:
     def __init__(self, db: Database, hub: Hub, reader: LogReader) -> None:
         self._db = db
@@ -46,6 +56,9 @@ class Sights:
         self._private: dict[Key, tuple[float, frozenset[str]]] = {}
         self._asked: Batch[_Streams, frozenset[str]] = Batch(
             self._look_together, key=id, most=ORDERS, gather_seconds=GATHER_SECONDS
+        )
+        self._looks: Batch[_Look, frozenset[str]] = Batch(
+            self._look_for_each, key=id, most=ORDERS, gather_seconds=GATHER_SECONDS
         )
 
     def at_hand(self, actor: Actor, cursors: Sequence[Cursor]) -> set[str] | None:
@@ -81,7 +94,7 @@ class Sights:
         allowed = (ids - unknown) | fresh
         hidden = {id for id in ids - allowed if not id.startswith("user:")}
         if hidden or actor.assignment_id is not None:
-            allowed |= await self.look(actor, hidden)
+            allowed |= await self._looks.do(_Look(actor, hidden))
         await self._reader.reach([cursor for cursor in cursors if cursor.id in allowed])
         for id in fresh:
             channel = self._hub.channel(id)
@@ -92,18 +105,21 @@ class Sights:
     def is_public(self, stream: str) -> bool:
         return self._is_public(stream, asyncio.get_running_loop().time())
 
-    async def look(self, actor: Actor, streams: Collection[str]) -> set[str]:
-        """What of this the actor may see now, asked anew and remembered. RoleNotHeld."""
-        key, now = _key(actor), asyncio.get_running_loop().time()
-        self._private.pop(key, None)
-        async with self._db.read(actor) as tx:
-            if actor.assignment_id is not None:
-                await current_assignment(tx)
-            seen = await in_sight(tx, streams)
-        self._private[key] = (now, frozenset(seen))
+    async def look(self, asked: Mapping[Actor, Collection[str]]) -> dict[Actor, set[str]]:
+        """What of these each may see now, asked anew and remembered: a few statements for some
+        hundred people. Without those whose role is not theirs or does not run now."""
+        found: dict[Actor, set[str]] = {}
+        for portion in _portions(asked):
+            now = asyncio.get_running_loop().time()
+            for actor in portion:
+                self._private.pop(_key(actor), None)
+            async with self._db.read(NOBODY) as tx:
+                seen = await in_sight_of(tx, portion)
+            self._private |= {_key(actor): (now, frozenset(seen[actor])) for actor in seen}
+            found |= seen
         while len(self._private) > REMEMBERED:
             del self._private[next(iter(self._private))]
-        return seen
+        return found
 
     async def look_public(self, streams: Sequence[str]) -> set[str]:
         """Those of these streams that everybody may see; the others are no longer taken for it."""
@@ -126,6 +142,32 @@ class Sights:
     async def _look_together(self, asked: Sequence["_Streams"]) -> list[frozenset[str]]:
         seen = await self.look_public(list({id for one in asked for id in one.ids}))
         return [frozenset(one.ids & seen) for one in asked]
+
+    async def _look_for_each(self, asked: Sequence["_Look"]) -> list[frozenset[str] | RoleNotHeld]:
+        together: dict[Actor, set[str]] = {}
+        for one in asked:
+            together.setdefault(one.actor, set()).update(one.streams)
+        seen = await self.look(together)
+        return [
+            frozenset(seen[one.actor].intersection(one.streams))
+            if one.actor in seen
+            else RoleNotHeld()
+            for one in asked
+        ]
+
+
+def _portions(asked: Mapping[Actor, Collection[str]]) -> Iterator[dict[Actor, Collection[str]]]:
+    """Not more people, and hardly more streams, than one statement may name."""
+    portion: dict[Actor, Collection[str]] = {}
+    named: set[str] = set()
+    for actor, streams in asked.items():
+        portion[actor] = streams
+        named.update(streams)
+        if len(portion) >= PEOPLE or len(named) >= STREAMS:
+            yield portion
+            portion, named = {}, set()
+    if portion:
+        yield portion
 
 
 def _key(actor: Actor) -> Key:

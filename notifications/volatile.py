@@ -64,7 +64,7 @@ class Counters:
                 self._last.pop((stream, key), None)
                 continue
             at, before = self._last.get((stream, key), (-1e9, {}))
-            if data == before:
+            if data == before and key in (channel.volatile or ()):
                 del self._waiting[stream, key]
             elif now - at >= self._pause(channel):
                 del self._waiting[stream, key]

@@ -1,6 +1,7 @@
 """Fixtures: an injected clock, a fresh database on SQLite and on PostgreSQL, the application."""
 
 import asyncio
+import gc
 import os
 import shutil
 from collections.abc import AsyncGenerator, Generator
@@ -19,19 +20,29 @@ from api.fake_wechat.server import build_fake
 from api.fake_wechat.state import APP_ID
 from api.fake_wechat.state import SECRET as FAKE_SECRET
 from api.migrations import runner
-from api.server import serving
+from api.server import collect_less, serving
 from api.settings import Settings
 from consultation.append_only import protect
 from consultation.box_keys import FileBoxKeys
 from consultation.database import Database
 from consultation.polls.keys import LocalBoardKey
 from consultation.vault import Vault
-from tests import servers
+from tests import one_dialect, servers
 from tests.fake_wechat import FakeWechat
 from tests.measuring import Measured
 from tests.world import World, build_world
 
-pytest_plugins = ["tests.reporting"]
+pytest_plugins = ["tests.reporting", "tests.sharing"]
+
+one_dialect.install()
+collect_less()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: no collection need look through it again."""
+    gc.collect()
+    gc.freeze()
+
 
 SECRET = "a secret for tests, 32 bytes or more"
 BOARD_KEY = LocalBoardKey(bytes.fromhex("22" * 32))
@@ -117,8 +128,8 @@ async def _empty(address: str) -> None:
             "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'"
         )
         if guards < len([one for one in protect("postgresql") if " TRIGGER " in one]):
-            del _emptied[address]  # a test has taken the guards away
-            return
+            for statement in protect("postgresql"):  # a test has taken guards away
+                await connection.execute(statement)
         await connection.execute(
             ";".join(
                 [f'DELETE FROM "{table}"' for table in tables]

@@ -8,6 +8,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import insert
+from sqlalchemy.orm import make_transient_to_detached
+
+from consultation.columns import Row
 from consultation.community.tables import (
     Household,
     Node,
@@ -27,6 +31,7 @@ from consultation.permissions import Actor, Role
 from consultation.topics.plan import FormPlan, GroupPlan, Plan
 from consultation.topics.states import Category, Layer, MatterList, State, Track
 from consultation.topics.tables import Topic, TopicPlan
+from consultation.vault import Vault
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -86,186 +91,190 @@ STAFF = (
 RESIDENTS = ("resident1", "resident2", "resident3", "resident4", "resident5", "resident6")
 
 
+TABLES = (Node, Organisation, Person, RoleAssignment, PropertyUnit, Ownership, Household, Residence)
+"""Each after those it refers to."""
+
+
 async def build_world(db: Database) -> World:
-    world = World()
+    """Draw it, and put its rows in. A flush per row, as commands do it, would take as long as most
+    tests: here it is one statement per table."""
+    world, rows = draw_world(db.vault)
     async with db.begin() as tx:
+        connection = await tx.session.connection()
+        for table in TABLES:
+            values = [row.model_dump() for row in rows if type(row) is table]
+            await connection.execute(insert(table), values)
+    for row in rows:
+        make_transient_to_detached(row)
+    return world
 
-        def node(name: str, kind: NodeKind, parent: str | None, label: str, **more: Any) -> Node:
-            above = world.nodes.get(parent or "")
-            id = uuid4()
-            community = (
-                id
-                if kind in (NodeKind.COMMUNITY, NodeKind.VILLAGE)
-                else above.community_id
-                if above
-                else None
-            )
-            row = Node(
-                id=id,
-                kind=kind,
-                parent_id=above.id if above else None,
-                path=f"{above.path if above else '/'}{id}/",
-                code=name,
-                name=label,
-                community_id=community,
-                facts={},
-                **more,
-            )
-            world.nodes[name] = row
-            return row
 
-        rows = [
-            node("city", NodeKind.CITY, None, "宁澜市"),
-            node("district", NodeKind.DISTRICT, "city", "青溪区"),
-            node("subdistrict", NodeKind.SUBDISTRICT, "district", "柳叶街道"),
-            node("community", NodeKind.COMMUNITY, "subdistrict", "梧桐里社区"),
-            node("other", NodeKind.COMMUNITY, "subdistrict", "别处社区"),
-            node("grid", NodeKind.GRID, "community", "G02"),
-            node("grid2", NodeKind.GRID, "community", "G03"),
-            node("estate", NodeKind.ESTATE, "community", "桐荫苑"),
-        ]
-        rows.append(
-            node("building", NodeKind.BUILDING, "estate", "3幢", grid_id=world.nodes["grid"].id)
+def draw_world(vault: Vault) -> tuple[World, list[Row]]:
+    """The world, and all rows of it, also those that it does not name."""
+    world = World()
+    rows: list[Row] = []
+
+    def node(name: str, kind: NodeKind, parent: str | None, label: str, **more: Any) -> Node:
+        above = world.nodes.get(parent or "")
+        id = uuid4()
+        community = (
+            id
+            if kind in (NodeKind.COMMUNITY, NodeKind.VILLAGE)
+            else above.community_id
+            if above
+            else None
         )
-        rows.append(
-            node("entrance", NodeKind.ENTRANCE, "building", "2单元", grid_id=world.nodes["grid"].id)
+        row = Node(
+            id=id,
+            kind=kind,
+            parent_id=above.id if above else None,
+            path=f"{above.path if above else '/'}{id}/",
+            code=name,
+            name=label,
+            community_id=community,
+            facts={},
+            **more,
         )
-        for row in rows:
-            tx.session.add(row)
-            await tx.session.flush()
-        community = world.nodes["community"]
+        world.nodes[name] = row
+        rows.append(row)
+        return row
 
-        for name, kind, at, label in (
-            ("party_org", OrgKind.COMMUNITY_PARTY_ORG, "community", "梧桐里社区党委"),
-            ("committee", OrgKind.RESIDENTS_COMMITTEE, "community", "梧桐里社区居民委员会"),
-            ("supervision", OrgKind.SUPERVISION_COMMITTEE, "community", "居务监督委员会"),
-            ("owners_committee", OrgKind.OWNERS_COMMITTEE, "estate", "桐荫苑业委会"),
-            ("property_company", OrgKind.PROPERTY_COMPANY, "estate", "惠民物业"),
-            ("subdistrict_office", OrgKind.SUBDISTRICT_OFFICE, "subdistrict", "柳叶街道办事处"),
-            ("enforcement", OrgKind.DEPARTMENT, "district", "区综合执法局"),
-            ("district_office", OrgKind.DISTRICT_GOVERNMENT, "district", "青溪区政府"),
-            ("hotline", OrgKind.HOTLINE, "city", "12345热线"),
-        ):
-            place = world.nodes[at]
-            world.orgs[name] = Organisation(
+    node("city", NodeKind.CITY, None, "宁澜市")
+    node("district", NodeKind.DISTRICT, "city", "青溪区")
+    node("subdistrict", NodeKind.SUBDISTRICT, "district", "柳叶街道")
+    node("community", NodeKind.COMMUNITY, "subdistrict", "梧桐里社区")
+    node("other", NodeKind.COMMUNITY, "subdistrict", "别处社区")
+    node("grid", NodeKind.GRID, "community", "G02")
+    node("grid2", NodeKind.GRID, "community", "G03")
+    node("estate", NodeKind.ESTATE, "community", "桐荫苑")
+    node("building", NodeKind.BUILDING, "estate", "3幢", grid_id=world.nodes["grid"].id)
+    node("entrance", NodeKind.ENTRANCE, "building", "2单元", grid_id=world.nodes["grid"].id)
+    community = world.nodes["community"]
+
+    for name, kind, at, label in (
+        ("party_org", OrgKind.COMMUNITY_PARTY_ORG, "community", "梧桐里社区党委"),
+        ("committee", OrgKind.RESIDENTS_COMMITTEE, "community", "梧桐里社区居民委员会"),
+        ("supervision", OrgKind.SUPERVISION_COMMITTEE, "community", "居务监督委员会"),
+        ("owners_committee", OrgKind.OWNERS_COMMITTEE, "estate", "桐荫苑业委会"),
+        ("property_company", OrgKind.PROPERTY_COMPANY, "estate", "惠民物业"),
+        ("subdistrict_office", OrgKind.SUBDISTRICT_OFFICE, "subdistrict", "柳叶街道办事处"),
+        ("enforcement", OrgKind.DEPARTMENT, "district", "区综合执法局"),
+        ("district_office", OrgKind.DISTRICT_GOVERNMENT, "district", "青溪区政府"),
+        ("hotline", OrgKind.HOTLINE, "city", "12345热线"),
+    ):
+        place = world.nodes[at]
+        world.orgs[name] = Organisation(
+            id=uuid4(),
+            community_id=place.community_id,
+            node_id=place.id,
+            kind=kind,
+            code=name,
+            name=label,
+        )
+        rows.append(world.orgs[name])
+
+    def person(name: str, label: str) -> Person:
+        id = uuid4()
+        phone = f"1990000{len(world.people):04d}"
+        row = Person(
+            id=id,
+            masked_name=label[0] + "*",
+            name_sealed=vault.seal(id, label),
+            phone_sealed=vault.seal(id, phone),
+            born_on=date(1970, 1, 1),
+            phone_lookup=vault.lookup("phone", phone),
+            created_at=LONG_AGO,
+        )
+        world.people[name] = row
+        rows.append(row)
+        return row
+
+    for name, label, role, org, at in STAFF:
+        who = world.people.get(name) or person(name, label)
+        place = world.nodes[at]
+        assignment = RoleAssignment(
+            id=uuid4(),
+            community_id=place.community_id,
+            person_id=who.id,
+            role=role,
+            org_id=world.orgs[org].id,
+            node_id=place.id,
+            node_path=place.path,
+            valid_from=LONG_AGO,
+            basis="test",
+        )
+        world.assignments[name, role] = assignment
+        rows.append(assignment)
+
+    # six flats, one owner each: 101 … 302, 68.35 and 74.20 m²
+    for index, name in enumerate(RESIDENTS):
+        who = person(name, f"居民{index + 1}")
+        floor, side = divmod(index, 2)
+        unit = PropertyUnit(
+            id=uuid4(),
+            community_id=community.id,
+            estate_id=world.nodes["estate"].id,
+            entrance_id=world.nodes["entrance"].id,
+            code=f"桐荫苑-3-2-{floor + 1}0{side + 1}",
+            kind=UnitKind.HOME,
+            area_dm2=7420 if side else 6835,
+        )
+        world.units.append(unit)
+        rows.append(unit)
+        rows.append(Ownership(unit_id=unit.id, person_id=who.id, community_id=community.id))
+        household = Household(
+            id=uuid4(),
+            community_id=community.id,
+            estate_id=world.nodes["estate"].id,
+            grid_id=world.nodes["grid"].id,
+            unit_id=unit.id,
+            code=f"H{index + 1}",
+            adults=2,
+            representative_id=who.id,
+        )
+        rows.append(household)
+        rows.append(
+            Residence(
                 id=uuid4(),
-                community_id=place.community_id,
-                node_id=place.id,
-                kind=kind,
-                code=name,
-                name=label,
-            )
-            tx.session.add(world.orgs[name])
-        await tx.session.flush()
-
-        def person(name: str, label: str) -> Person:
-            id = uuid4()
-            phone = f"1990000{len(world.people):04d}"
-            row = Person(
-                id=id,
-                masked_name=label[0] + "*",
-                name_sealed=tx.vault.seal(id, label),
-                phone_sealed=tx.vault.seal(id, phone),
-                born_on=date(1970, 1, 1),
-                phone_lookup=tx.vault.lookup("phone", phone),
-                created_at=LONG_AGO,
-            )
-            world.people[name] = row
-            tx.session.add(row)
-            return row
-
-        for name, label, role, org, at in STAFF:
-            who = world.people.get(name) or person(name, label)
-            await tx.session.flush()
-            place = world.nodes[at]
-            assignment = RoleAssignment(
-                id=uuid4(),
-                community_id=place.community_id,
                 person_id=who.id,
-                role=role,
-                org_id=world.orgs[org].id,
-                node_id=place.id,
-                node_path=place.path,
-                valid_from=LONG_AGO,
-                basis="test",
-            )
-            world.assignments[name, role] = assignment
-            tx.session.add(assignment)
-
-        # six flats, one owner each: 101 … 302, 68.35 and 74.20 m²
-        for index, name in enumerate(RESIDENTS):
-            who = person(name, f"居民{index + 1}")
-            await tx.session.flush()
-            floor, side = divmod(index, 2)
-            unit = PropertyUnit(
-                id=uuid4(),
                 community_id=community.id,
-                estate_id=world.nodes["estate"].id,
-                entrance_id=world.nodes["entrance"].id,
-                code=f"桐荫苑-3-2-{floor + 1}0{side + 1}",
-                kind=UnitKind.HOME,
-                area_dm2=7420 if side else 6835,
-            )
-            world.units.append(unit)
-            tx.session.add(unit)
-            await tx.session.flush()
-            tx.session.add(Ownership(unit_id=unit.id, person_id=who.id, community_id=community.id))
-            household = Household(
-                id=uuid4(),
-                community_id=community.id,
-                estate_id=world.nodes["estate"].id,
-                grid_id=world.nodes["grid"].id,
+                household_id=household.id,
                 unit_id=unit.id,
-                code=f"H{index + 1}",
-                adults=2,
-                representative_id=who.id,
-            )
-            tx.session.add(household)
-            await tx.session.flush()
-            tx.session.add(
-                Residence(
-                    id=uuid4(),
-                    person_id=who.id,
-                    community_id=community.id,
-                    household_id=household.id,
-                    unit_id=unit.id,
-                    grid_id=world.nodes["grid"].id,
-                    kind=ResidenceKind.OWNER,
-                    level=2,
-                    method="register",
-                    verified_at=LONG_AGO,
-                    created_at=LONG_AGO,
-                )
-            )
-        person("visitor", "过客")  # an account, not verified anywhere
-        tenant = person("tenant", "李想")
-        await tx.session.flush()
-        tx.session.add(
-            Residence(
-                id=uuid4(),
-                person_id=tenant.id,
-                community_id=community.id,
                 grid_id=world.nodes["grid"].id,
-                kind=ResidenceKind.TENANT,
-                level=2,
-                method="grid_worker",
-                created_at=LONG_AGO,
-            )
-        )
-        neighbour = person("neighbour", "外人")  # verified in the other community
-        await tx.session.flush()
-        tx.session.add(
-            Residence(
-                id=uuid4(),
-                person_id=neighbour.id,
-                community_id=world.nodes["other"].id,
                 kind=ResidenceKind.OWNER,
                 level=2,
                 method="register",
+                verified_at=LONG_AGO,
                 created_at=LONG_AGO,
             )
         )
-    return world
+    person("visitor", "过客")  # an account, not verified anywhere
+    tenant = person("tenant", "李想")
+    rows.append(
+        Residence(
+            id=uuid4(),
+            person_id=tenant.id,
+            community_id=community.id,
+            grid_id=world.nodes["grid"].id,
+            kind=ResidenceKind.TENANT,
+            level=2,
+            method="grid_worker",
+            created_at=LONG_AGO,
+        )
+    )
+    neighbour = person("neighbour", "外人")  # verified in the other community
+    rows.append(
+        Residence(
+            id=uuid4(),
+            person_id=neighbour.id,
+            community_id=world.nodes["other"].id,
+            kind=ResidenceKind.OWNER,
+            level=2,
+            method="register",
+            created_at=LONG_AGO,
+        )
+    )
+    return world, rows
 
 
 A_PLAN = Plan(

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from api.bench import packs
-from api.bench.packs import Honest
+from api.bench import certifying, packs
+from api.bench.honest import Honest, Terms
 from consultation.polls import board
 from consultation.polls.counting import Result, result_digest
 from consultation.polls.keys import LocalBoardKey
@@ -147,9 +147,9 @@ class Forgery:
     def recount(self) -> None:
         """The result of the ballots, and how they add up."""
         source, present = self._source(), self.result["present"]
-        result = packs.recount(source, self.terms(), present=present)
+        result = certifying.recount(source, self.terms(), present=present)
         self.tally["result"] = result.model_dump(mode="json")
-        self.report = packs.report_of(source)
+        self.report = certifying.report_of(source)
 
     def redigest(self) -> None:
         """Digest of the result, in the tally and under every signature."""
@@ -189,7 +189,7 @@ class Forgery:
         self.redigest()
         self.recertify()
 
-    def terms(self) -> packs.Terms:
+    def terms(self) -> Terms:
         m = self.manifest
         return replace(
             self.honest.terms,

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from api.bench.forging import Forgery, NotHere
+from api.bench.honest import Honest
 from api.bench.mutations import MUTATIONS, Mutation
-from api.bench.packs import KINDS, Honest, invent
+from api.bench.packs import invent
+from api.bench.poll_kinds import KINDS
 from api.bench.report import Report
 from api.evidence import VERIFIER, write_files
 from consultation.polls.pack import Edition

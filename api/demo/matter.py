@@ -378,6 +378,26 @@ class Matter:
         self.said(f"落实事项“{title}”,限期 {due}")
         return planned["id"]
 
+    async def use_parts(self, uses: dict[str, str]) -> None:
+        """Exclusive parts that the work uses, by code of the unit, and how; every owner signs."""
+        wanted = [{"code": code, "use": use} for code, use in uses.items()]
+        said = await self.clerk.put(self.url("/used-parts"), {"parts": wanted})
+        await self.clerk.post(self.url("/implementation"), {"text": "开工"}, expect=409)
+        self.said(f"施工占用 {said['total']} 处专有部分;业主未书面同意,不能开工(409 gate-not-met)")
+        for part in said["parts"]:
+            for owner in part["owners"]:
+                await self.clerk.put(
+                    self.url(f"/used-parts/{part['unit_id']}/consents/{owner['id']}"),
+                    {
+                        "agrees": True,
+                        "digest": part["digest"],
+                        "scan_sha256": hashlib.sha256(
+                            f"{part['code']}{owner['id']}".encode()
+                        ).hexdigest(),
+                    },
+                )
+        self.said("业主书面同意占用,扫描件哈希已登记")
+
     async def implement(self, text: str) -> None:
         await self.clerk.post(self.url("/implementation"), {"text": text})
         self.said("实施计划公布,开始实施")

@@ -167,6 +167,10 @@ class Servers:
                 raise RuntimeError("the server did not start")
             await asyncio.sleep(0.01)
 
+    @property
+    def alive(self) -> bool:
+        return self._pid is not None and _is_alive(self._pid)
+
     def kill(self) -> None:
         """As ``kill -9`` does: nothing in it gets to finish anything."""
         if self._pid is None:

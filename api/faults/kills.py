@@ -96,7 +96,9 @@ async def _vote_until_killed(
     reached = asyncio.ensure_future(due.wait())
     await asyncio.wait([reached, phones], return_when=asyncio.FIRST_COMPLETED)
     if not reached.done():
-        raise Violated(f"nobody could vote: {told.refused}")
+        reached.cancel()
+        state = "still runs" if servers.alive else "has ended by itself"
+        raise Violated(f"nobody could vote, and the server {state}: refused {told.refused}")
     await asyncio.sleep(draw.uniform(0, MOMENT))
     servers.kill()
     await phones

@@ -5,9 +5,11 @@ those that we do not send yet. Of ours, 44xx say that coming again as one is wil
 the exceptions that stand there; 45xx and above are our own fault.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from notifications.messages import ErrorCode
 
 
 class Close(IntEnum):
@@ -91,6 +93,24 @@ def after(code: int) -> Then:
     """The answer to a code that RFC 6455 allows."""
     return next(one.then for one in RANGES if one.first <= code <= one.last)
 
+
+CLOSES: Mapping[ErrorCode, Close] = {
+    ErrorCode.BAD_FRAME: Close.BAD_FRAME,
+    ErrorCode.HELLO_FIRST: Close.BAD_FRAME,
+    ErrorCode.HELLO_TWICE: Close.BAD_FRAME,
+    ErrorCode.NOT_LOGGED_IN: Close.TOKEN,
+    ErrorCode.TOKEN_EXPIRED: Close.TOKEN,
+    ErrorCode.SESSION_ENDED: Close.TOKEN,
+    ErrorCode.ROLE_NOT_HELD: Close.FORBIDDEN,
+    ErrorCode.FOREIGN_ORIGIN: Close.FORBIDDEN,
+    ErrorCode.HELLO_TIMEOUT: Close.TIMEOUT,
+    ErrorCode.SILENT: Close.TIMEOUT,
+    ErrorCode.REPLACED: Close.REPLACED,
+    ErrorCode.RESYNC: Close.RESYNC,
+    ErrorCode.UPGRADE_CLIENT: Close.UPGRADE,
+    ErrorCode.SLOW_DOWN: Close.SLOW_DOWN,
+}
+"""The close that follows an error."""
 
 RESTART = "retry_within=10"
 """Clients spread their return over so many seconds."""

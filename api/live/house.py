@@ -29,7 +29,7 @@ from notifications.bus import Bus
 from notifications.frames import text_frame
 from notifications.hub import Channel, Hub
 from notifications.log_reader import LogReader
-from notifications.messages import Hello, Ping
+from notifications.messages import ErrorCode, Hello, Ping
 from notifications.presence import Presence
 from notifications.replay import Bounds
 from notifications.sights import Sights
@@ -120,7 +120,7 @@ class LiveSockets:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.reader.settle()
+        await self.reader.stop()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -141,11 +141,11 @@ class LiveSockets:
         if self._closing:
             socket.hang_up(Close.RESTART, RESTART)
         elif self._origins and origin is not None and origin not in self._origins:
-            socket.hang_up(Close.FORBIDDEN, "foreign-origin")
+            socket.refuse(ErrorCode.FOREIGN_ORIGIN)
         elif _speaks_another_version(headers):
-            socket.hang_up(Close.UPGRADE, "upgrade-client")
+            socket.refuse(ErrorCode.UPGRADE_CLIENT)
         elif self._by_address[socket.address or ""] > self.settings.live_per_address:
-            socket.hang_up(Close.SLOW_DOWN, "retry_after=60")
+            socket.refuse(ErrorCode.SLOW_DOWN, retry_after=60)
         else:
             socket.due = asyncio.get_running_loop().time() + self.settings.hello_seconds
             self._greeting.append(socket)
@@ -156,15 +156,15 @@ class LiveSockets:
         claims = socket.claims
         assert claims is not None
         if self.ended.holds(claims.session_id):
-            socket.hang_up(Close.TOKEN, "session-ended")
+            socket.refuse(ErrorCode.SESSION_ENDED)
             return False
         if self._outdated(hello.client):
-            socket.hang_up(Close.UPGRADE, "upgrade-client")
+            socket.refuse(ErrorCode.UPGRADE_CLIENT)
             return False
         theirs = self._by_person.setdefault(claims.person_id, [])
         theirs.append(socket)
         if len(theirs) > self.settings.live_per_person:
-            theirs[0].hang_up(Close.REPLACED, "replaced")
+            theirs[0].refuse(ErrorCode.REPLACED)
         socket.due = asyncio.get_running_loop().time() + self._half
         self._beating.append(socket)
         return True
@@ -234,7 +234,7 @@ class LiveSockets:
         now = loop.time()
         for socket in self._due(self._greeting, now):
             if socket.phase is Phase.OPEN and socket.claims is None:
-                socket.hang_up(Close.TIMEOUT, "hello-timeout")
+                socket.refuse(ErrorCode.HELLO_TIMEOUT)
         ping: bytes | None = None
         for socket in self._due(self._beating, now):
             if socket.phase is not Phase.OPEN:

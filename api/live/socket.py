@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 from websockets.datastructures import Headers
 
-from api.live.closing import RESTART, Close
+from api.live.closing import CLOSES, RESTART, Close
 from api.live.wire import Phase, Wire
 from api.logs import log, random_hex
 from api.problems import NotLoggedIn
@@ -28,6 +28,7 @@ from notifications.messages import (
     MAX_STREAMS,
     Away,
     Error,
+    ErrorCode,
     Hello,
     Live,
     Ping,
@@ -92,12 +93,17 @@ class LiveSocket(Wire):
         self._orders: list[Order] | None = None
 
     def hang_up(self, code: Close, reason: str) -> None:
-        """End the connection from our side; from 4400 on with an error frame before it."""
+        """End the connection from our side with a code below 4400."""
         if self.phase is Phase.OPEN:
-            last = b""
-            if code >= Close.BAD_FRAME:
-                last = text_frame(Error(code=reason).model_dump_json())
-            self.close(code, reason, last=last)
+            self.close(code, reason)
+
+    def refuse(self, error: ErrorCode, *, retry_after: int | None = None) -> None:
+        """End it with an error frame, and a close that may say after how many seconds to come
+        again."""
+        if self.phase is Phase.OPEN:
+            reason = error.value if retry_after is None else f"retry_after={retry_after}"
+            last = text_frame(Error(code=error).model_dump_json())
+            self.close(CLOSES[error], reason, last=last)
 
     # ---- the connection ---------------------------------------------------------------
 
@@ -106,10 +112,10 @@ class LiveSocket(Wire):
         self.house.enter(self, headers, peer)
 
     def on_overflow(self) -> None:
-        self.hang_up(Close.RESYNC, "resync")
+        self.refuse(ErrorCode.RESYNC)
 
     def on_log_lost(self) -> None:
-        self.hang_up(Close.RESYNC, "resync")
+        self.refuse(ErrorCode.RESYNC)
 
     def on_relief(self) -> None:
         for channel in self.channels:
@@ -134,10 +140,10 @@ class LiveSocket(Wire):
     def on_frames(self, count: int) -> None:
         self._said += count
         if self._said > MAX_SAID:
-            self.hang_up(Close.SLOW_DOWN, "retry_after=30")
+            self.refuse(ErrorCode.SLOW_DOWN, retry_after=30)
 
     def on_binary(self) -> None:
-        self.hang_up(Close.BAD_FRAME, "bad-frame")
+        self.refuse(ErrorCode.BAD_FRAME)
 
     def on_text(self, text: bytes) -> None:
         try:
@@ -149,15 +155,15 @@ class LiveSocket(Wire):
         try:
             said = FROM_CLIENT.validate_json(text)
         except ValidationError:
-            self.hang_up(Close.BAD_FRAME, "bad-frame")
+            self.refuse(ErrorCode.BAD_FRAME)
             return
         match said:
             case Hello() if self.claims is None:
                 self._greet(said)
             case Hello():
-                self.hang_up(Close.BAD_FRAME, "hello-twice")
+                self.refuse(ErrorCode.HELLO_TWICE)
             case _ if self.claims is None:
-                self.hang_up(Close.BAD_FRAME, "hello-first")
+                self.refuse(ErrorCode.HELLO_FIRST)
             case Pong():
                 self.house.renew(self)
             case Ping(t=t):
@@ -172,7 +178,7 @@ class LiveSocket(Wire):
         self._said = 0
         self.silent_beats += 1
         if self.silent_beats > SILENT_BEATS:
-            self.hang_up(Close.TIMEOUT, "silent")
+            self.refuse(ErrorCode.SILENT)
         elif ping is not None:
             self.push_volatile(ping)
 
@@ -180,7 +186,7 @@ class LiveSocket(Wire):
         try:
             claims = self.house.tokens.read(hello.token)
         except NotLoggedIn as refusal:
-            self.hang_up(Close.TOKEN, refusal.code)
+            self.refuse(ErrorCode(refusal.code))
             return
         self.claims = claims
         self.actor = Actor(person_id=claims.person_id, assignment_id=hello.role)
@@ -193,7 +199,7 @@ class LiveSocket(Wire):
         if self._busy:
             self._orders = [*(self._orders or ()), order]
             if len(self._orders) >= MAX_ORDERS:
-                self.hang_up(Close.SLOW_DOWN, "retry_after=5")
+                self.refuse(ErrorCode.SLOW_DOWN, retry_after=5)
             return
         if isinstance(order, Unsubscribe):
             self._leave(order)
@@ -208,8 +214,8 @@ class LiveSocket(Wire):
     async def _fetch(self, order: Hello | Subscribe) -> None:
         try:
             allowed = await self.house.sights.admit(self.actor, order.streams)
-        except RoleNotHeld as refusal:
-            self.hang_up(Close.FORBIDDEN, refusal.code)
+        except RoleNotHeld:
+            self.refuse(ErrorCode.ROLE_NOT_HELD)
         except LogNotOpen:
             self.hang_up(Close.RESTART, RESTART)
         except Exception as error:
@@ -239,7 +245,7 @@ class LiveSocket(Wire):
                 continue
             channel = house.hub.channel(cursor.id)
             if channel is None:  # lost a moment ago
-                self.hang_up(Close.RESYNC, "resync")
+                self.refuse(ErrorCode.RESYNC)
                 return
             if channel not in self.channels and len(self.channels) >= MAX_STREAMS:
                 states.append(StreamState(id=cursor.id, reason=Reason.TOO_MANY_STREAMS))

@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from api.dependencies import CurrentActor, Db, Locale
-from api.pages.views import community_view, home_view, sheet_view, topic_view, words_in
+from api.pages.saying import words_in
+from api.pages.views import community_view, home_view, sheet_view, topic_view
 from api.pagination import CursorParam, read_time_cursor, time_cursor
 from consultation.topics.states import StateGroup
 from notifications import sheets

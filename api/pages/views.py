@@ -1,15 +1,13 @@
 """What the pages show, in words: plain dictionaries for the templates, made from what a visitor
 may read."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from api.routes.polls import PollOut, poll_out
+from api.pages.poll_views import polls_view
+from api.pages.saying import Words, day, minute, share
 from api.routes.serving import visit_out
-from api.words import say
-from consultation.calendar import SHANGHAI
 from consultation.community import place_queries
 from consultation.community.tables import Node
 from consultation.database import Transaction
@@ -19,20 +17,10 @@ from consultation.outcomes import queries as outcomes
 from consultation.outcomes import task_queries
 from consultation.oversight import queries as oversight
 from consultation.oversight.rules import DissentState
-from consultation.polls import board_queries
-from consultation.polls import queries as polls
-from consultation.polls.board_tables import Tree, TreeHead
-from consultation.polls.counting import Count
-from consultation.polls.phrases import per_cent
-from consultation.polls.presets import QuestionKind
-from consultation.polls.tables import Poll
-from consultation.polls.wording import MANIFEST_SHOWN
 from consultation.topics import reading
 from consultation.topics.states import State, StateGroup
 from consultation.topics.tables import Topic
 from notifications.sheets import Visit
-
-Words = Callable[..., str]
 
 DECIDED = frozenset(
     {
@@ -47,27 +35,6 @@ DECIDED = frozenset(
 )
 """From here on the adoption replies of the present round are signed and public."""
 WAITING = frozenset({DissentState.RECORDED, DissentState.ASSIGNED})
-
-
-def words_in(locale: str) -> Words:
-    return lambda key, **facts: say(locale, key, facts)
-
-
-def day(moment: datetime) -> str:
-    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"
-
-
-def minute(moment: datetime) -> str:
-    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
-
-
-def square_metres(dm2: int) -> str:
-    return f"{dm2 // 100:,}.{dm2 % 100:02d}"
-
-
-def share(part: int, whole: int) -> float:
-    """Percent for the width of a bar; never decides anything."""
-    return round(part * 100 / whole, 2) if whole else 0.0
 
 
 async def home_view(tx: Transaction) -> list[dict[str, Any]]:
@@ -134,7 +101,7 @@ async def topic_view(tx: Transaction, topic_id: UUID, t: Words, locale: str) -> 
         "threads": await _threads(tx, topic, t),
         "statements": await _statements(tx, topic, t),
         "meetings": await _meetings(tx, topic, t),
-        "polls": await _polls(tx, topic, t, locale),
+        "polls": await polls_view(tx, topic, t, locale),
         "outcome": await _outcome(tx, topic, t),
         "tasks": await _tasks(tx, topic, t),
         "dissent": await _dissent(tx, topic, t),
@@ -262,83 +229,6 @@ async def _meetings(tx: Transaction, topic: Topic, t: Words) -> list[dict[str, A
         }
         for meeting in await meetings.meetings_of(tx, topic.id, after=None, limit=20)
     ]
-
-
-async def _polls(tx: Transaction, topic: Topic, t: Words, locale: str) -> list[dict[str, Any]]:
-    found = await polls.polls_of_topic(tx, topic.id, after=None, limit=5)
-    heads = await board_queries.last_heads(tx, [poll.id for poll in found])
-    return [
-        _poll(await poll_out(tx, poll, locale), t) | _evidence(poll, heads.get(poll.id, {}), t)
-        for poll in found
-    ]
-
-
-def _evidence(poll: Poll, heads: Mapping[Tree, TreeHead], t: Words) -> dict[str, Any]:
-    """Check codes that people can note: of the manifest, and of each tree of the board."""
-    code = None
-    if poll.manifest_hash is not None:
-        code = t("pages.manifest", hash=poll.manifest_hash[:MANIFEST_SHOWN])
-    return {
-        "manifest": code,
-        "heads": [
-            t(
-                "pages.tree_head",
-                tree=t(f"words.tree.{tree}"),
-                size=head.size,
-                root=head.root[:MANIFEST_SHOWN],
-                at=minute(head.at),
-            )
-            for tree, head in sorted(heads.items())
-        ],
-    }
-
-
-def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
-    items = []
-    for item, text in zip(poll.result.items if poll.result else [], poll.items, strict=False):
-        options = {option.code: option.text for option in text.options}
-        rows = [
-            {"name": options.get(tally.code) or t(f"words.choice.{tally.code}"),
-             "heads": f"{tally.votes.heads:,}", "area": _area(poll, tally.votes)}
-            for tally in item.tallies
-        ]  # fmt: skip
-        cast = sum(tally.votes.heads for tally in item.tallies)
-        motion = item.kind is QuestionKind.MOTION  # only its answers add up to one bar
-        shares = {f"{one.code}_pct": share(one.votes.heads, cast) for one in item.tallies}
-        items.append(
-            {
-                "text": text.text,
-                "verdict_key": item.verdict.value,
-                "verdict": t(f"words.verdict.{item.verdict}"),
-                "rows": rows,
-                "label": " · ".join(f"{row['name']} {row['heads']}" for row in rows),
-                "bar": motion,
-            }
-            | (shares if motion else {})
-        )
-    return {
-        "round": poll.round,
-        "state": t(f"words.poll_state.{poll.state}"),
-        "question": poll.question,
-        "window": f"{minute(poll.opens_at)} — {minute(poll.closes_at)}",
-        "preset": poll.preset.name,
-        "mode_promise": poll.mode_promise,
-        "by_area": poll.eligible.area_dm2 > 0,
-        "eligible_heads": f"{poll.eligible.heads:,}",
-        "eligible_area": square_metres(poll.eligible.area_dm2),
-        "cast_heads": f"{poll.turnout.heads:,}" if poll.turnout else "—",
-        "cast_area": _area(poll, poll.turnout) if poll.turnout else "—",
-        "items": items,
-        "wording": poll.wording,
-    }
-
-
-def _area(poll: PollOut, count: Count) -> str:
-    """An area as the reader may have it: exact, as a share of the whole, or not at all."""
-    if not poll.areas_rounded or poll.result is None:
-        return square_metres(count.area_dm2)
-    hidden = count.heads > 0 and count.area_dm2 == 0
-    return "—" if hidden else f"≈{per_cent(count.area_dm2, poll.eligible.area_dm2)}%"
 
 
 async def _outcome(tx: Transaction, topic: Topic, t: Words) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
 from api.pagination import CursorParam, Limit, Page, decode_cursor, encode_cursor
 from api.phrases import write
-from api.routes.polls import PollOut, poll_out
+from api.routes.poll_shapes import PollOut, poll_out
 from api.wire import WireIn, WireOut
 from consultation.permissions import Deed
 from consultation.polls import envelope_queries, queries

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.dependencies import AnyActor, CurrentActor, Db, Locale
 from api.pagination import CursorParam, Limit, Page, decode_cursor, encode_cursor
 from api.routes.ballots import AnswerOut
-from api.routes.polls import PollOut, poll_out
+from api.routes.poll_shapes import PollOut, poll_out
 from api.wire import WireOut
 from consultation.permissions import Deed
 from consultation.polls import envelope_queries, queries, rules

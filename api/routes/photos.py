@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Response, UploadFile
 
-from api.content_checks import ask_for_photo_check, check_key
 from api.dependencies import AnyActor, App, CurrentActor, Db, Locale
+from api.media_checks import ask_for_photo_check, check_key
 from api.photos import BYTES, PhotoUnreadable
 from api.wire import WireOut
 from api.words import say

@@ -21,7 +21,7 @@ from api.routes.topic_shapes import (
     step_out,
 )
 from api.wire import WireIn, WireOut
-from consultation.topics import reading
+from consultation.topics import duties
 from consultation.topics.commands import routing, screening
 from consultation.topics.commands.screening import Classification
 from consultation.topics.states import Category, Layer, MatterList, RejectionReason, Track
@@ -100,9 +100,9 @@ async def list_duties(
     """What waits for the role named in ``Minyi-Role``, what is due first on top; nothing that
     waits for others."""
     async with db.read(actor) as tx:
-        duties = await reading.worklist(tx, after=read_time_cursor(cursor), limit=limit)
-    shown = duties[:limit]
-    last = shown[-1].card.topic if len(duties) > limit else None
+        found = await duties.worklist(tx, after=read_time_cursor(cursor), limit=limit)
+    shown = found[:limit]
+    last = shown[-1].card.topic if len(found) > limit else None
     return Page(
         items=[
             DutyOut(

@@ -12,7 +12,7 @@ from api.pagination import CursorParam, Limit, Page, read_time_cursor, time_curs
 from api.routes.topic_shapes import ReasonIn
 from api.wire import WireIn, WireOut
 from api.words import say
-from consultation.topics import reading
+from consultation.topics import duties
 from consultation.topics.commands import routing
 from consultation.topics.states import TransferState
 from consultation.topics.tables import Topic, Transfer
@@ -118,7 +118,7 @@ async def list_received_transfers(
 ) -> Page[ReceivedTransferOut]:
     """What came to the office named by ``Minyi-Role``, what is due first on top."""
     async with db.read(actor) as tx:
-        found = await reading.received_transfers(
+        found = await duties.received_transfers(
             tx, pending=pending, after=read_time_cursor(cursor), limit=limit
         )
         now = tx.now

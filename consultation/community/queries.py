@@ -29,6 +29,10 @@ def residence_role(level: int, kind: ResidenceKind) -> Role:
     return Role.STAKEHOLDER if kind in STAKEHOLDERS else Role.RESIDENT
 
 
+At = Callable[[UUID | None, str], Standing]
+"""What somebody is at any node (community id, path)."""
+
+
 async def standing_at(tx: Transaction, community_id: UUID | None, node_path: str) -> Standing:
     """What the actor is at a node, in at most one statement; also kept as ``tx.standing``.
 
@@ -40,7 +44,7 @@ async def standing_at(tx: Transaction, community_id: UUID | None, node_path: str
     return tx.standing
 
 
-async def standings(tx: Transaction) -> Callable[[UUID | None, str], Standing]:
+async def standings(tx: Transaction) -> At:
     """What the actor is at any node (community id, path), as ``standing_at`` says, for lists:
     at most one statement for all of them."""
     actor = tx.actor
@@ -54,9 +58,35 @@ async def standings(tx: Transaction) -> Callable[[UUID | None, str], Standing]:
     return _standings_of(actor, assignment, homes)
 
 
+async def standings_of(tx: Transaction, actors: Collection[Actor]) -> dict[Actor, At]:
+    """``standings`` of each of these, in at most two statements; without those whose role is not
+    theirs or does not run now."""
+    held: dict[UUID | None, RoleAssignment] = {}
+    roles = {actor.assignment_id for actor in actors if actor.assignment_id is not None}
+    if roles:
+        running = await tx.session.exec(
+            select(RoleAssignment).where(col(RoleAssignment.id).in_(roles), _runs_now(tx))
+        )
+        held = {assignment.id: assignment for assignment in running}
+    homes: dict[UUID | None, dict[UUID, Residence]] = {}
+    people = {actor.person_id for actor in actors if actor.assignment_id is None} - {None}
+    if people:
+        found = await tx.session.exec(select(Residence).where(col(Residence.person_id).in_(people)))
+        for home in found:
+            homes.setdefault(home.person_id, {})[home.community_id] = home
+    known: dict[Actor, At] = {}
+    for actor in actors:
+        assignment = held.get(actor.assignment_id)
+        if actor.assignment_id is None:
+            known[actor] = _standings_of(actor, None, homes.get(actor.person_id, {}))
+        elif assignment is not None and assignment.person_id == actor.person_id:
+            known[actor] = _standings_of(actor, assignment, {})
+    return known
+
+
 def _standings_of(
     actor: Actor, assignment: RoleAssignment | None, homes: Mapping[UUID, Residence]
-) -> Callable[[UUID | None, str], Standing]:
+) -> At:
     def at(community_id: UUID | None, path: str) -> Standing:
         if actor.system:
             return Standing(Role.SYSTEM)
@@ -91,6 +121,12 @@ def _held_now(tx: Transaction) -> ColumnElement[bool]:
     return and_(
         col(RoleAssignment.id) == tx.actor.assignment_id,
         col(RoleAssignment.person_id) == tx.actor.person_id,
+        _runs_now(tx),
+    )
+
+
+def _runs_now(tx: Transaction) -> ColumnElement[bool]:
+    return and_(
         col(RoleAssignment.valid_from) <= tx.now,
         or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from consultation.community.registers import BadCell, Reason, Register, RegisterKind, Row
+from consultation.community.register_cells import Reason
+from consultation.community.registers import BadCell, Register, RegisterKind, Row
 
 
 @dataclass(frozen=True, slots=True)

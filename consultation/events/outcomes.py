@@ -58,6 +58,15 @@ class TaskOverdue(TopicEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsedPartsDeclared(TopicDetail):
+    """It is said which exclusive parts the work uses: ``parts`` is how many."""
+
+    type = "outcome.used_parts_declared"
+    version: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpendingRecorded(TopicDetail):
     """``total_fen``: what the entries of this kind of the task now come to."""
 

@@ -120,3 +120,21 @@ class NoticeAdded(UserEvent):
     notice_id: UUID
     template: str
     topic_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartConsentAsked(UserEvent):
+    """The work uses a part that this person owns: they are asked to agree."""
+
+    type = "user.part_consent_asked"
+    topic_id: UUID
+    unit_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartConsentAnswered(UserEvent):
+    """An owner has answered: told to who asked; an answer on paper, to the owner as well."""
+
+    type = "user.part_consent_answered"
+    topic_id: UUID
+    unit_id: UUID

@@ -1,10 +1,20 @@
-"""What a change of a task brings with it, whichever command made it."""
+"""What goes for every command that plans work or changes a task."""
 
 from consultation.calendar import end_of
 from consultation.database import Transaction
 from consultation.events.outcomes import TaskChanged
 from consultation.jobs import JobKind, schedule
 from consultation.outcomes.tables import Task
+from consultation.outcomes.task_rules import NotYourTask
+from consultation.permissions import Deed, Grant, check
+from consultation.topics.tables import Topic
+
+
+def check_own(tx: Transaction, topic: Topic) -> None:
+    """Government plans what it has commissioned and nothing else. Refuses with NotYourTask."""
+    grant = check(Deed.PLAN_TASKS, tx.standing.role)
+    if grant is Grant.OWN and topic.commissioning_org_id != tx.standing.org_id:
+        raise NotYourTask()
 
 
 def task_changed(tx: Transaction, task: Task) -> None:

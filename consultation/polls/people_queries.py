@@ -10,10 +10,10 @@ from consultation.community.tables import Person, RoleAssignment
 from consultation.database import Transaction
 from consultation.permissions import Role
 from consultation.polls.assistance_tables import BallotAssistance
+from consultation.polls.drafts import Nominee
 from consultation.polls.queries import check_no_candidate
 from consultation.polls.rules import NotImpartial
 from consultation.polls.tables import Poll
-from consultation.polls.terms import Nominee
 from consultation.refusals import NotFound
 from consultation.topics.tables import InterestDeclaration, Topic
 

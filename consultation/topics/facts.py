@@ -1,4 +1,4 @@
-"""What the gates of a topic look at: plain values, loaded by ``evidence.load_facts``.
+"""What the gates of a topic look at: plain values, loaded by ``evidence.loading``.
 
 A group is ``None`` when the transition at hand has no gate that needs it.
 """
@@ -25,6 +25,7 @@ class Need(StrEnum):
     OUTCOME = "outcome"
     ADOPTION = "adoption"
     TASKS = "tasks"
+    PARTS = "parts"
     FEEDBACK = "feedback"
     SURVEY = "survey"
 
@@ -110,6 +111,12 @@ class TaskFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartFacts:
+    declared: bool  # which exclusive parts are used, or that none is
+    missing: int  # consents of their owners that work still waits for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackFacts:
     notice_published: bool
     notice_on_board: bool
@@ -162,5 +169,6 @@ class TopicFacts:
     outcome: OutcomeFacts | None = None
     adoption: AdoptionFacts | None = None
     tasks: TaskFacts | None = None
+    parts: PartFacts | None = None
     feedback: FeedbackFacts | None = None
     survey: SurveyFacts | None = None

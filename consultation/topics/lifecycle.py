@@ -14,14 +14,16 @@ from consultation.database import Transaction
 from consultation.events.topics import TopicStateChanged
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, check
-from consultation.topics import rules, transitions
+from consultation.topics import rules, steps
 from consultation.topics.documents import Paper, publish_document
-from consultation.topics.evidence import load_facts, objections_until
+from consultation.topics.evidence.deciding import objections_until
+from consultation.topics.evidence.loading import load_facts
 from consultation.topics.facts import TopicFacts
 from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.states import Act, Publication, State
+from consultation.topics.steps import DocumentRequired, TransitionNotAllowed
 from consultation.topics.tables import Topic, TopicTransition
-from consultation.topics.transitions import DocumentRequired, Transition, TransitionNotAllowed
+from consultation.topics.transitions import Transition
 
 
 async def advance(
@@ -46,13 +48,13 @@ async def advance(
     Refuses with TransitionNotAllowed, TransitionNotBuilt, NotPermitted, GateNotMet or
     DocumentRequired.
     """
-    row = transitions.transition(topic.state, act)
+    row = steps.transition(topic.state, act)
     if not (consequence and row.deed is Deed.RUN_SYSTEM):
         check(row.deed, tx.standing.role)
     evidence = await load_facts(
         tx, topic, row.needs, reason=reason, reason_code=reason_code, change_list=change_list
     )
-    transitions.check_gates(row, evidence)
+    steps.check_gates(row, evidence)
     if row.document is not None and paper is None and not documents:
         raise DocumentRequired(kind=row.document.value)
 

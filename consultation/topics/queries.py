@@ -1,15 +1,16 @@
 """The one place for SQL on topics. The ``access_*`` functions are the only roads to a row."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, or_, select
+from sqlalchemy import union_all
+from sqlmodel import col, select
 
-from consultation.community.queries import standing_at, standings
+from consultation.community.queries import At, standing_at
 from consultation.community.tables import Organisation
 from consultation.database import Transaction
-from consultation.permissions import Deed, Grant, Role, Standing, check, grant_of
+from consultation.permissions import Actor, Deed, Grant, Role, Standing, check, grant_of
 from consultation.refusals import NotFound
 from consultation.topics.bodies import SUBDISTRICT
 from consultation.topics.planning import TO_AUTHOR
@@ -23,6 +24,9 @@ from consultation.topics.tables import (
     Topic,
     Transfer,
 )
+
+_Place = tuple[Actor, Topic, Standing]
+"""Somebody, a topic, and what they are where it lies."""
 
 
 async def access_topic(
@@ -59,7 +63,8 @@ async def _let_in(tx: Transaction, topic: Topic | None, deed: Deed) -> None:
     if topic is None:
         raise NotFound(what="topic")
     standing = await standing_at(tx, topic.community_id, topic.node_path)
-    if not may_see(topic, tx, standing) and not await _concerned(tx, [(topic, standing)]):
+    place = (tx.actor, topic, standing)
+    if not may_see(*place) and not await _concerned(tx, [place]):
         raise NotFound(what="topic")
     check(deed, standing.role)
 
@@ -75,7 +80,11 @@ async def access_own_topic(
 
 
 def is_author(topic: Topic, tx: Transaction) -> bool:
-    person = tx.actor.person_id
+    return _is_by(topic, tx.actor)
+
+
+def _is_by(topic: Topic, actor: Actor) -> bool:
+    person = actor.person_id
     return person is not None and person in (topic.author_id, topic.entered_by_id)
 
 
@@ -84,25 +93,35 @@ def is_staff(standing: Standing) -> bool:
     return standing.role is Role.SYSTEM or (grant_of(Deed.READ_PROCESS, standing.role) is Grant.YES)
 
 
-async def topics_in_sight(tx: Transaction, topic_ids: Collection[UUID]) -> dict[UUID, Standing]:
-    """Those of these topics that ``access_topic`` lets the actor see, with the standing there; at
-    most three statements."""
-    if not topic_ids:
-        return {}
-    topics = await tx.session.exec(select(Topic).where(col(Topic.id).in_(topic_ids)))
-    at = await standings(tx)
-    places = [(topic, at(topic.community_id, topic.node_path)) for topic in topics]
-    hidden = [place for place in places if not may_see(place[0], tx, place[1])]
-    concerned = await _concerned(tx, hidden)
-    unseen = {topic.id for topic, _ in hidden} - concerned
-    return {topic.id: standing for topic, standing in places if topic.id not in unseen}
+async def topics_in_sight(
+    tx: Transaction, asked: Mapping[Actor, Collection[UUID]], at: Mapping[Actor, At]
+) -> dict[Actor, dict[UUID, Standing]]:
+    """Of the topics that each asks for, those that ``access_topic`` lets them see, with their
+    standing there, which ``at`` knows; at most two statements, however many ask."""
+    ids = {id for theirs in asked.values() for id in theirs}
+    seen: dict[Actor, dict[UUID, Standing]] = {actor: {} for actor in asked}
+    if not ids:
+        return seen
+    found = await tx.session.exec(select(Topic).where(col(Topic.id).in_(ids)))
+    topics = {topic.id: topic for topic in found}
+    hidden: list[_Place] = []
+    for actor, theirs in asked.items():
+        for topic in (topics[id] for id in theirs if id in topics):
+            standing = at[actor](topic.community_id, topic.node_path)
+            if may_see(actor, topic, standing):
+                seen[actor][topic.id] = standing
+            else:
+                hidden.append((actor, topic, standing))
+    for actor, topic, standing in await _concerned(tx, hidden):
+        seen[actor][topic.id] = standing
+    return seen
 
 
-def may_see(topic: Topic, tx: Transaction, standing: Standing) -> bool:
+def may_see(actor: Actor, topic: Topic, standing: Standing) -> bool:
     """Public topics: everybody. Others: the author, who entered it for them, process staff, the
     body that commissioned it; and, while it gathers co-signers, every verified resident
     (domain 3.1)."""
-    if topic.was_public or standing.role is Role.SYSTEM or is_author(topic, tx):
+    if topic.was_public or standing.role is Role.SYSTEM or _is_by(topic, actor):
         return True
     if topic.state is State.DRAFT:
         return False
@@ -113,33 +132,37 @@ def may_see(topic: Topic, tx: Transaction, standing: Standing) -> bool:
     return topic.state is State.SUBMITTED and topic.open_to_cosign and standing.level >= 2
 
 
-async def _concerned(tx: Transaction, places: Sequence[tuple[Topic, Standing]]) -> set[UUID]:
-    """The topics among these that one of the few others may see who see what is not public:
+async def _concerned(tx: Transaction, places: Sequence[_Place]) -> list[_Place]:
+    """Those of these where somebody is one of the few others who see what is not public:
     co-signers (also those carried over by a merge), and the subdistrict where an appeal lies."""
-    person = tx.actor.person_id
-    places = [place for place in places if place[0].state is not State.DRAFT]
-    if person is None or not places:
-        return set()
-    cosigned = select(CoSignature.topic_id).where(
-        col(CoSignature.topic_id).in_([topic.id for topic, _ in places]),
-        CoSignature.person_id == person,
+    places = [
+        (actor, topic, standing)
+        for actor, topic, standing in places
+        if actor.person_id is not None and topic.state is not State.DRAFT
+    ]
+    if not places:
+        return []
+    cosigned = select(CoSignature.topic_id, CoSignature.person_id).where(
+        col(CoSignature.topic_id).in_({topic.id for _, topic, _ in places}),
+        col(CoSignature.person_id).in_({actor.person_id for actor, _, _ in places}),
     )
-    spoken_for = {standing.org_id for _, standing in places if standing.org_id is not None}
+    spoken_for = [place for place in places if place[2].org_id is not None]
     appealed = (
-        select(Rejection.topic_id)
-        .join(Organisation, col(Organisation.id).in_(spoken_for))
+        select(Rejection.topic_id, Organisation.id)
+        .join(Organisation, col(Organisation.id).in_({place[2].org_id for place in spoken_for}))
         .where(
-            col(Rejection.topic_id).in_(
-                [topic.id for topic, standing in places if standing.org_id is not None]
-            ),
+            col(Rejection.topic_id).in_({topic.id for _, topic, _ in spoken_for}),
             col(Rejection.appealed_at).is_not(None),
             col(Organisation.kind).in_(SUBDISTRICT),
         )
     )
-    rows = await tx.session.exec(
-        select(Topic.id).where(or_(col(Topic.id).in_(cosigned), col(Topic.id).in_(appealed)))
-    )
-    return set(rows)
+    either: Any = union_all(cosigned, appealed)
+    concerned = {(topic_id, who) for topic_id, who in await tx.session.exec(either)}
+    return [
+        (actor, topic, standing)
+        for actor, topic, standing in places
+        if {(topic.id, actor.person_id), (topic.id, standing.org_id)} & concerned
+    ]
 
 
 async def access_transfer(tx: Transaction, transfer_id: UUID, deed: Deed) -> tuple[Transfer, Topic]:

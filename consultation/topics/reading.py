@@ -17,27 +17,18 @@ from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, exists, false, func, literal, or_, select, tuple_
 
 from consultation.columns import UtcDateTime
-from consultation.community.queries import CommunityAt, current_assignment, read_community
-from consultation.community.tables import Node, Organisation, Person, RoleAssignment
+from consultation.community.queries import CommunityAt, read_community
+from consultation.community.tables import Node, Organisation, Person
 from consultation.database import Transaction
 from consultation.deliberation.tables import Thread
 from consultation.events.streams import topic_stream
 from consultation.journal import Head, head_columns, head_of
 from consultation.permissions import Deed, Role
 from consultation.refusals import NotFound
-from consultation.topics.bodies import APPEAL_BODIES
 from consultation.topics.planning import TO_AUTHOR
 from consultation.topics.queries import access_topic, access_topic_row, is_author, is_staff
-from consultation.topics.rules import GROUPS, duty_states
-from consultation.topics.states import (
-    Category,
-    Layer,
-    Publication,
-    RequestState,
-    State,
-    StateGroup,
-    Track,
-)
+from consultation.topics.rules import GROUPS
+from consultation.topics.states import Category, Layer, Publication, State, StateGroup, Track
 from consultation.topics.tables import (
     CoSignature,
     Document,
@@ -49,7 +40,6 @@ from consultation.topics.tables import (
     TopicTransition,
     Transfer,
 )
-from consultation.topics.transfers import PENDING
 from consultation.topics.transitions import NEXT
 
 Convener, Commissioner, Receiver = (aliased(Organisation) for _ in range(3))
@@ -82,7 +72,7 @@ class Board:
     cards: list[Card]
 
 
-def _posts() -> Any:
+def count_posts() -> Any:
     """A sum of the counters that threads keep: it costs the same for ten posts and a million."""
     return (
         select(func.coalesce(func.sum(Thread.posts), 0))
@@ -155,9 +145,9 @@ async def _cards(
     tx: Transaction, conditions: list[Any], *, after: TimeKey | None, limit: int
 ) -> list[Card]:
     if after is not None:
-        conditions.append(tuple_(col(Topic.created_at), col(Topic.id)) < _key(after))
+        conditions.append(tuple_(col(Topic.created_at), col(Topic.id)) < time_key(after))
     rows = await tx.session.exec(
-        select(Topic, Node.name, _posts())
+        select(Topic, Node.name, count_posts())
         .join(Node, col(Node.id) == col(Topic.node_id))
         .where(*conditions)
         .order_by(col(Topic.created_at).desc(), col(Topic.id).desc())
@@ -166,7 +156,7 @@ async def _cards(
     return [Card(topic, place, posts) for topic, place, posts in rows]
 
 
-def _key(after: TimeKey) -> Any:
+def time_key(after: TimeKey) -> Any:
     at, id = after
     return tuple_(literal(at, UtcDateTime()), literal(id, Uuid()))
 
@@ -345,7 +335,7 @@ async def list_documents(
     topic = await access_topic(tx, topic_id, Deed.READ_PUBLIC)
     conditions = [col(Document.topic_id) == topic.id, _readable(tx, topic)]
     if after is not None:
-        conditions.append(tuple_(col(Document.created_at), col(Document.id)) < _key(after))
+        conditions.append(tuple_(col(Document.created_at), col(Document.id)) < time_key(after))
     rows = await tx.session.exec(
         select(Document)
         .where(*conditions)
@@ -402,94 +392,3 @@ async def participant_requests(
         .limit(200)
     )
     return list(rows)
-
-
-async def received_transfers(
-    tx: Transaction, *, pending: bool, after: TimeKey | None, limit: int
-) -> list[tuple[Transfer, Topic]]:
-    """What came to the office the actor speaks for, what is due first on top. Two statements."""
-    assignment = await _acting_role(tx)
-    if assignment.role is not Role.GOVERNMENT:
-        return []
-    state = col(Transfer.state)
-    conditions: list[Any] = [
-        col(Transfer.receiver_org_id) == assignment.org_id,
-        state.in_(PENDING) if pending else state.not_in(PENDING),
-    ]
-    if after is not None:
-        conditions.append(tuple_(col(Transfer.due_at), col(Transfer.id)) > _key(after))
-    rows = await tx.session.exec(
-        select(Transfer, Topic)
-        .join(Topic, col(Topic.id) == col(Transfer.topic_id))
-        .where(*conditions)
-        .order_by(col(Transfer.due_at), col(Transfer.id))
-        .limit(limit + 1)
-    )
-    return list(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Duty:
-    """A topic that waits for the actor's role. ``rejection_proposed``: by whom else may confirm;
-    ``open_requests``: residents who ask to be added."""
-
-    card: Card
-    rejection_proposed: bool
-    open_requests: int
-
-
-async def worklist(tx: Transaction, *, after: TimeKey | None, limit: int) -> list[Duty]:
-    """What waits for the role the actor acts under, below its node, what is due first on top:
-    nothing that waits for others. Two statements."""
-    assignment = await _acting_role(tx)
-    conditions: list[Any] = [
-        col(Topic.due_at).is_not(None),
-        col(Topic.state).in_(duty_states(assignment.role)),
-        col(Topic.node_path).startswith(assignment.node_path, autoescape=True),
-    ]
-    if assignment.role is Role.GOVERNMENT:
-        office = select(Organisation.kind).where(Organisation.id == assignment.org_id)
-        conditions.append(
-            or_(
-                col(Topic.commissioning_org_id) == assignment.org_id,
-                and_(
-                    col(Topic.state) == State.REJECTED, office.scalar_subquery().in_(APPEAL_BODIES)
-                ),
-            )
-        )
-    elif assignment.role is not Role.SUPERVISOR:
-        conditions.append(
-            or_(col(Topic.state) != State.ADOPTION_PENDING, col(Topic.track) != Track.COMMISSIONED)
-        )
-    if after is not None:
-        conditions.append(tuple_(col(Topic.due_at), col(Topic.id)) > _key(after))
-    proposed = exists().where(
-        col(Rejection.topic_id) == col(Topic.id),
-        col(Rejection.confirmed_at).is_(None),
-        col(Rejection.proposed_at) >= col(Topic.state_since),
-    )
-    asked = (
-        select(func.count())
-        .select_from(ParticipantRequest)
-        .where(
-            ParticipantRequest.topic_id == Topic.id,
-            ParticipantRequest.round == Topic.round,
-            ParticipantRequest.state == RequestState.ASKED,
-        )
-        .correlate(Topic)
-        .scalar_subquery()
-    )
-    rows = await tx.session.exec(
-        select(Topic, Node.name, _posts(), proposed, asked)  # type: ignore[call-overload]
-        .join(Node, col(Node.id) == col(Topic.node_id))
-        .where(*conditions)
-        .order_by(col(Topic.due_at), col(Topic.id))
-        .limit(limit + 1)
-    )
-    return [Duty(Card(topic, place, n), bool(p), a) for topic, place, n, p, a in rows]
-
-
-async def _acting_role(tx: Transaction) -> RoleAssignment:
-    if tx.actor.assignment_id is None:
-        raise NotFound(what="worklist")
-    return await current_assignment(tx)

@@ -10,7 +10,8 @@ from consultation.permissions import Deed, Role, grant_of
 from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 from consultation.topics.plan import Period, Procedure
 from consultation.topics.states import Act, Layer, State, StateGroup, Track
-from consultation.topics.transitions import BEFORE_VOTING, TransitionNotAllowed
+from consultation.topics.steps import TransitionNotAllowed
+from consultation.topics.transitions import BEFORE_VOTING
 
 _S = State
 

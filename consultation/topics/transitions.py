@@ -10,31 +10,12 @@ it is refused.
 
 from dataclasses import dataclass
 
-from consultation.permissions import Deed, Role, grant_of
-from consultation.refusals import Invalid, NotNow
-from consultation.topics.facts import Need, TopicFacts
+from consultation.permissions import Deed
+from consultation.topics.facts import Need
 from consultation.topics.gates import adopting, deciding, preparing, raising
 from consultation.topics.gates.gate import Gate
 from consultation.topics.gates.needs import NEEDS
 from consultation.topics.states import Act, DocumentKind, Publication, State
-
-
-class TransitionNotAllowed(NotNow):
-    """The state the topic is in knows no such step."""
-
-    code = "transition-not-allowed"
-
-
-class TransitionNotBuilt(NotNow):
-    """The step has its place in the table and is not carried out by this release."""
-
-    code = "transition-not-built"
-
-
-class DocumentRequired(Invalid):
-    """The step is taken with a document of this kind, or not at all."""
-
-    code = "document-required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,6 +384,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         _S.IMPLEMENTING,
         _D.PLAN_TASKS,
         adopting.tasks_planned,
+        adopting.parts_agreed,
         document=_K.IMPLEMENTATION_PLAN,
     ),
     _t(
@@ -452,31 +434,3 @@ TRANSITIONS: tuple[Transition, ...] = (
 )
 
 NEXT = {(source, row.act): row for row in TRANSITIONS for source in row.sources}
-
-
-def transition(state: State, act: Act) -> Transition:
-    row = NEXT.get((state, act))
-    if row is None:
-        raise TransitionNotAllowed(state=state.value, act=act.value)
-    if not row.built:
-        raise TransitionNotBuilt(state=state.value, act=act.value, rule=row.rule)
-    return row
-
-
-def check_gates(row: Transition, facts: TopicFacts) -> None:
-    for gate in row.gates:
-        gate(facts)
-
-
-def permitted_acts(state: State, role: Role, *, by_author: bool) -> list[Act]:
-    """What a client may offer: the steps that the state knows and the role may take. Whether the
-    gates hold is seen when the step is asked for."""
-    return [
-        act
-        for (source, act), row in NEXT.items()
-        if source is state
-        and row.built
-        and row.deed is not Deed.RUN_SYSTEM
-        and grant_of(row.deed, role) is not None
-        and (by_author or raising.by_author not in row.gates)
-    ]

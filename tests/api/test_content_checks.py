@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from api.content_checks import ask_for_media_check, note_media_trace, note_media_verdict
 from api.fake_wechat.content import LONGEST
+from api.media_checks import ask_for_media_check, note_media_trace, note_media_verdict
 from consultation.deliberation.rules import StatementState
 from consultation.deliberation.tables import ContentReview, Post, Statement, Thread
 from consultation.journal import JournalEntry

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from api.content_checks import check_key
+from api.media_checks import check_key
 from api.photos import BYTES, SIDE, PhotoFiles, PhotoUnreadable, develop
 from consultation.deliberation.photo_tables import Photo
 from consultation.permissions import Role

@@ -18,6 +18,7 @@ from api.cli import cli
 from api.registers import describe, explain, take_register
 from api.words import catalogue
 from consultation.community.commands.registers import ImportReport
+from consultation.community.register_cells import Reason
 from consultation.community.register_words import (
     NODE_WORDS,
     ORG_WORDS,
@@ -26,7 +27,7 @@ from consultation.community.register_words import (
     UNIT_WORDS,
     plain_word,
 )
-from consultation.community.registers import COLUMNS, Reason, RegisterKind, RegisterRefused
+from consultation.community.registers import COLUMNS, RegisterKind, RegisterRefused
 from consultation.community.rules import GRANTABLE, CommunityUnknown
 from consultation.community.tables import (
     Household,

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from api.bench import verifying
 from api.bench.mutations import MUTATIONS, Mutation
-from api.bench.packs import KINDS, RECOUNT, Kind, invent
+from api.bench.packs import invent
+from api.bench.poll_kinds import KINDS, RECOUNT, Kind
 from api.cli import cli
 from api.evidence import VERIFIER, write_files
 from consultation.polls import recounts

@@ -201,6 +201,11 @@ async def test_a_push_is_kept_sealed_and_its_text_goes_once_it_was_acted_upon(ho
     assert push.body_sealed is None
 
 
+async def test_to_look_for_errands_waits_for_nobody_who_writes(house: House) -> None:
+    async with house.services.db.begin(), asyncio.timeout(5):
+        assert await house.services.errands.run_due() == 0
+
+
 async def test_a_resent_push_is_acted_upon_once_however_many_come_at_once(house: House) -> None:
     await house.account("resident1")
     await house.fake.tap("o1", **{"T-poll": "accept"})

@@ -115,6 +115,7 @@ async def seed(db: Database, world: World) -> Seed:
         "turn": "1",
         "sheet": "1",
         "unit_id": str(world.units[0].id),
+        "owner_id": str(world.id("resident1")),
         "household_id": str(uuid4()),
         "stream_id": f"topic:{topic.id}",
         "node_id": str(world.nodes["grid"].id),

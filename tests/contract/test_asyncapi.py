@@ -88,6 +88,17 @@ def test_every_message_of_the_socket_is_described() -> None:
     assert shapes == {*FROM_CLIENT, *FROM_SERVER}
 
 
+def test_every_error_is_listed_with_the_close_that_follows_it(document: dict[str, Any]) -> None:
+    listed = document["channels"]["live"]["x-error-codes"]
+    code = document["components"]["schemas"]["Error"]["properties"]["code"]
+
+    assert code == {"$ref": "#/components/schemas/ErrorCode"}
+    assert set(listed) == set(document["components"]["schemas"]["ErrorCode"]["enum"])
+    assert set(listed.values()) == {int(close) for close in Close if close >= Close.BAD_FRAME}
+    assert listed["slow-down"] == Close.SLOW_DOWN
+    assert not validator("error").is_valid({"type": "error", "code": "retry_after=60"})
+
+
 def test_every_event_is_described_in_both_languages_with_an_example(
     document: dict[str, Any],
 ) -> None:

@@ -1,5 +1,6 @@
 """The README is a promise too."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,23 @@ def test_no_setting_has_two_rows() -> None:
     ]
     named = [line.split("`")[1] for line in rows if line.startswith("| `MINYI_")]
     assert len(named) == len(set(named)) >= len(Settings.model_fields)
+
+
+def test_the_long_runs_are_one_command() -> None:
+    """Whatever a test runs only briefly unless it is told to."""
+    told = re.compile(r'"(MINYI_\w+_(?:RUNS|EVENTS|WHOLE))"')
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    texts = {path: path.read_text("utf-8") for path in tests}
+    [(_, recipe)] = re.findall(
+        r"^long:(.*)\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    )
+
+    long = {path: names for path, text in texts.items() if (names := set(told.findall(text)))}
+    assert long
+    for path, names in long.items():
+        assert str(path.relative_to(ROOT)) in recipe
+        assert all(f"{name}=" in recipe for name in names)
+    assert "make long" in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_it_is_said_that_the_fake_was_never_compared_with_the_live_service() -> None:

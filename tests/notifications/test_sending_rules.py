@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from consultation.calendar import SHANGHAI, local_day
 from consultation.community.tables import Residence
-from consultation.database import Database, Transaction
+from consultation.database import Database, Transaction, statements
 from consultation.events.deliberation import PostAdded
 from consultation.events.topics import TopicStateChanged
 from consultation.permissions import SYSTEM, Actor
@@ -114,6 +114,26 @@ async def test_nothing_goes_out_at_night_nor_beyond_the_budget_of_a_week(
     assert {key: spent.get(key, 0) for key in kept} == kept
     house.clock.advance(days=14)  # the next example begins in a fresh week
     await house.later(hours=12)
+
+
+async def test_to_find_nothing_due_costs_one_statement(
+    house: House, db: Database, world: World
+) -> None:
+    async def cost() -> tuple[int, int]:
+        counter = [0]
+        token = statements.set(counter)
+        async with db.begin(SYSTEM) as tx:
+            found, _ = await house.sender.claim(tx, Channel.WECHAT)
+        statements.reset(token)
+        return found, counter[0]
+
+    assert await cost() == (0, 1)
+    await owe(db, world.id("resident1"), "told")
+    assert await cost() == (0, 1)  # the inbox comes first
+    house.clock.advance(hours=12)
+    found, statements_for_one = await cost()
+    assert (found, statements_for_one > 1) == (1, True)
+    assert await cost() == (0, 1)  # it is in somebody's hands
 
 
 async def test_what_is_urgent_goes_before_what_has_waited_longer(

@@ -1,5 +1,6 @@
 """Phones in the world as it is: they sleep, lose the network, read slowly, are sent to another
-process, meet restarts and a log that was rebuilt; and between the processes messages get lost.
+process, meet restarts and a log that was rebuilt; between the processes messages get lost, and the
+database answers late, or not at all.
 
 After every run each phone has what a fresh fetch gives. On the way, within a connection, nothing
 may be missing and nothing come twice. ``MINYI_LIVE_RUNS=500`` runs it so many times and prints how
@@ -50,6 +51,7 @@ from consultation.events.people import UserNotified
 from consultation.events.streams import community_stream, user_stream
 from consultation.journal import GENESIS, JournalEntry, JournalHead, heads, shard_counter
 from consultation.permissions import SYSTEM
+from notifications import log_reader
 from notifications.bus import Hear
 from notifications.relay import Relay, renew
 from tests.conftest import SECRET
@@ -88,6 +90,26 @@ class LossyBus:
 
     async def stop(self) -> None:
         LossyBus.all.remove(self)
+
+
+class SlowLog:
+    """How the log answers whoever reads it for the hub: after so many seconds, and so often not at
+    all. What it answers is what it was when it was asked."""
+
+    seconds = 0.0
+    fails = 0.0
+
+    @staticmethod
+    def of(read: Any) -> Any:
+        async def answer(*args: Any, **options: Any) -> Any:
+            if LossyBus.rng.random() < SlowLog.fails:
+                raise OSError("no answer")
+            found = await read(*args, **options)
+            if SlowLog.seconds:
+                await asyncio.sleep(SlowLog.seconds)
+            return found
+
+        return answer
 
 
 @dataclass
@@ -300,6 +322,7 @@ class LiveMachine(RuleBasedStateMachine):
     @initialize(phones=st.integers(1, 3), seed=st.integers(0, 2**32))
     def begin(self, phones: int, seed: int) -> None:
         LossyBus.loses, LossyBus.rng = 0.0, random.Random(seed)
+        SlowLog.seconds = SlowLog.fails = 0.0
         self.community = uuid4()
         self.people = [uuid4() for _ in range(phones)]
         self.count = 0
@@ -379,6 +402,10 @@ class LiveMachine(RuleBasedStateMachine):
     def the_bus_gets_worse_or_better(self, loses: float) -> None:
         LossyBus.loses = loses
 
+    @rule(seconds=st.sampled_from([0.0, 0.05, 0.2]), fails=st.sampled_from([0.0, 0.0, 0.5]))
+    def the_log_answers_late_or_not(self, seconds: float, fails: float) -> None:
+        SlowLog.seconds, SlowLog.fails = seconds, fails
+
     @rule(server=st.integers(0, 9), flood=st.booleans())
     def readers_fall_behind(self, server: int, flood: bool) -> None:
         """Their transports say that they take no more; then they do again, or too much waits."""
@@ -422,7 +449,7 @@ class LiveMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "phones"):
             return
-        LossyBus.loses = 0.0
+        LossyBus.loses = SlowLog.seconds = SlowLog.fails = 0.0
         self.house.run(self._settle())
         for phone in self.phones:
             self.house.run(phone.leave())
@@ -458,8 +485,14 @@ class LiveMachine(RuleBasedStateMachine):
 
 
 def test_phones_show_what_a_fresh_fetch_gives_whatever_happens(
-    tmp_path: Path, sqlite_template: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    sqlite_template: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name in ("heads", "entries_after"):
+        monkeypatch.setattr(log_reader, name, SlowLog.of(getattr(log_reader, name)))
+    monkeypatch.setattr(log_reader, "AGAIN_SECONDS", 0.05)
     house = House(tmp_path, sqlite_template)
     LiveMachine.house = house
     try:

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from sqlmodel import func, select
 
 from api.phrases import write
-from api.routes.polls import poll_out
+from api.routes.poll_shapes import poll_out
 from consultation.community.tables import Node, NodeKind
 from consultation.database import Database
 from consultation.permissions import Actor, Deed, Role

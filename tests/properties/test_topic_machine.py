@@ -32,8 +32,9 @@ from consultation.topics.facts import TopicFacts
 from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.lifecycle import advance
 from consultation.topics.states import Act, State
+from consultation.topics.steps import TransitionNotAllowed
 from consultation.topics.tables import Document, Topic, TopicTransition
-from consultation.topics.transitions import NEXT, TransitionNotAllowed
+from consultation.topics.transitions import NEXT
 from consultation.vault import Vault
 from tests.conftest import BOARD_KEY, SECRET, START, ManualClock
 from tests.consultation.topics.building import BALLOT_PLAN, SECRETARY, facts

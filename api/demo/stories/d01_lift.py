@@ -268,6 +268,9 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
             category="coordination",
             funding_source="出资业主",
         )
+    await matter.use_parts(
+        {f"{ENTRANCE}-201": "二层北侧次卧外墙开设候梯厅门洞,宽1.2米,由出资户负责恢复装修。"}
+    )
     await matter.implement(
         "由业主委托施工单位建设,社区居民委员会协助办理手续,网格员马立新联络,每月5日前公布进度。"
     )

@@ -8,6 +8,7 @@ from sqlmodel import col
 
 from consultation.community.commands.register_people import People, find_people
 from consultation.community.commands.register_residents import settle_residences, settle_sizes
+from consultation.community.register_cells import Reason
 from consultation.community.register_checks import mentions, named_voter
 from consultation.community.register_queries import (
     HouseholdRow,
@@ -19,7 +20,7 @@ from consultation.community.register_queries import (
     places_in,
     units_by_code,
 )
-from consultation.community.registers import Outcome, Reason, Register, Row
+from consultation.community.registers import Outcome, Register, Row
 from consultation.community.rules import GRIDS
 from consultation.community.tables import (
     Household,

@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from consultation.community.commands.register_people import find_people
 from consultation.community.identity import VerificationMethod
+from consultation.community.register_cells import Reason
 from consultation.community.register_checks import mentions
 from consultation.community.register_queries import (
     HouseholdRow,
@@ -22,7 +23,7 @@ from consultation.community.register_queries import (
     sizes,
     units_by_code,
 )
-from consultation.community.registers import Outcome, Reason, Register, SizeWarning
+from consultation.community.registers import Outcome, Register, SizeWarning
 from consultation.community.rules import GRIDS, LARGEST, OWNING, residence_kind
 from consultation.community.tables import Node, Residence, ResidenceKind, UnitKind
 from consultation.database import Transaction

@@ -9,9 +9,10 @@ from sqlalchemy import insert, update
 
 from consultation.calendar import end_of
 from consultation.community.commands.register_people import find_people
+from consultation.community.register_cells import Reason
 from consultation.community.register_checks import mentions
 from consultation.community.register_queries import organisations_by_code, places_by_code, roles_of
-from consultation.community.registers import Outcome, Reason, Register, Row
+from consultation.community.registers import Outcome, Register, Row
 from consultation.community.role_queries import office_of
 from consultation.community.rules import (
     GRANTABLE,

@@ -4,13 +4,14 @@ from typing import Any
 
 from sqlmodel import insert, select, update
 
+from consultation.community.register_cells import Reason
 from consultation.community.register_queries import (
     Place,
     names_below,
     organisations_by_code,
     places_by_code,
 )
-from consultation.community.registers import Outcome, Reason, Register, Row
+from consultation.community.registers import Outcome, Register, Row
 from consultation.community.rules import COMMUNITIES, GRIDS, PARENTS
 from consultation.community.tables import Node, NodeKind, Organisation
 from consultation.database import Transaction

@@ -11,7 +11,7 @@ from consultation.outcomes.tables import AdoptionReply, AdoptionSignature, Reply
 from consultation.oversight.evaluation import set_explanation_deadlines
 from consultation.permissions import Deed, check
 from consultation.topics.documents import publish_document
-from consultation.topics.evidence import objections_until
+from consultation.topics.evidence.deciding import objections_until
 from consultation.topics.lifecycle import advance, set_deadline
 from consultation.topics.plan import procedure
 from consultation.topics.queries import access_topic

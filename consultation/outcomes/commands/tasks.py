@@ -11,9 +11,9 @@ from consultation.events.outcomes import TaskOverdue
 from consultation.outcomes import queries, task_queries, task_rules
 from consultation.outcomes.tables import Milestone, Task
 from consultation.outcomes.task_rules import MilestonePlan, TaskPlan, TaskState
-from consultation.outcomes.tasks import task_changed, watch_due_date
+from consultation.outcomes.tasks import check_own, task_changed, watch_due_date
 from consultation.oversight.evaluation import close_if_ready
-from consultation.permissions import Deed, Grant, check
+from consultation.permissions import Deed
 from consultation.topics.documents import Paper
 from consultation.topics.lifecycle import advance
 from consultation.topics.queries import access_topic
@@ -27,7 +27,7 @@ async def plan_task(
     """One task, for an adopted item or beside the items. With ``rectification`` it answers a
     survey, while the topic is being evaluated."""
     topic = await access_topic(tx, topic_id, Deed.PLAN_TASKS, lock=True)
-    _check_own(tx, topic)
+    check_own(tx, topic)
     task_rules.check_may_plan(topic.state, rectification=rectification)
     item_id = await _check_plan(tx, topic, plan)
 
@@ -61,7 +61,7 @@ async def plan_task(
 async def replan_task(tx: Transaction, task_id: UUID, *, plan: TaskPlan) -> Task:
     """Put a task right that nobody has begun."""
     task, topic = await task_queries.access_task(tx, task_id, Deed.PLAN_TASKS, lock=True)
-    _check_own(tx, topic)
+    check_own(tx, topic)
     task_rules.check_may_replan(task.state)
     item_id = await _check_plan(tx, topic, plan)
 
@@ -84,7 +84,7 @@ async def start_implementation(tx: Transaction, topic_id: UUID, *, text: str) ->
     """T21: every adopted item has a task with a responsible organisation, a date and money; the
     plan is published."""
     topic = await access_topic(tx, topic_id, Deed.PLAN_TASKS, lock=True)
-    _check_own(tx, topic)
+    check_own(tx, topic)
     await advance(tx, topic, Act.IMPLEMENT, paper=Paper(f"实施计划:{topic.title}", text))
     return topic
 
@@ -102,13 +102,6 @@ async def note_overdue(tx: Transaction, task_id: UUID) -> None:
             community_id=topic.community_id, topic_id=topic.id, task_id=task.id, due_on=task.due_on
         )
     )
-
-
-def _check_own(tx: Transaction, topic: Topic) -> None:
-    """Government plans what it has commissioned and nothing else."""
-    grant = check(Deed.PLAN_TASKS, tx.standing.role)
-    if grant is Grant.OWN and topic.commissioning_org_id != tx.standing.org_id:
-        raise task_rules.NotYourTask()
 
 
 async def _check_plan(tx: Transaction, topic: Topic, plan: TaskPlan) -> UUID | None:

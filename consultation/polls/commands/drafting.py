@@ -19,6 +19,7 @@ from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.commands.showing import schedule_look
 from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.deeming_queries import check_clause
+from consultation.polls.drafts import PollDraft
 from consultation.polls.extension_tables import PollExtension
 from consultation.polls.objection_queries import write_roll
 from consultation.polls.people_queries import people_named
@@ -29,7 +30,6 @@ from consultation.polls.registers import build_roll, place_name, registered_adul
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import PollState
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout
-from consultation.polls.terms import PollDraft
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.documents import publish_document
 from consultation.topics.queries import access_topic

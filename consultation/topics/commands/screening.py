@@ -6,10 +6,10 @@ from uuid import UUID
 from consultation.database import Transaction
 from consultation.events.topics import AppealMade
 from consultation.permissions import Deed
-from consultation.topics import lookups, rules, transitions
+from consultation.topics import lookups, rules, steps
 from consultation.topics.commands.telling import tell
 from consultation.topics.documents import Paper, make_public, publish_document
-from consultation.topics.evidence import load_facts
+from consultation.topics.evidence.loading import load_facts
 from consultation.topics.lifecycle import advance, set_deadline
 from consultation.topics.plan import procedure
 from consultation.topics.queries import access_own_topic, access_topic
@@ -97,7 +97,7 @@ async def propose_rejection(
 ) -> Rejection:
     """T4, first person. A later proposal takes the place of one that nobody confirmed."""
     topic = await access_topic(tx, topic_id, Deed.PROPOSE_REJECTION, lock=True)
-    transitions.transition(topic.state, Act.REJECT)
+    steps.transition(topic.state, Act.REJECT)
     rejection = Rejection(
         id=tx.new_id(),
         community_id=topic.community_id,
@@ -177,12 +177,12 @@ async def decide_appeal(
     """T4a, second part: the subdistrict or the supervision committee decides, once. Upheld, the
     topic is screened anew; dismissed, the rejection stands."""
     topic = await access_topic(tx, topic_id, Deed.DECIDE_APPEAL, lock=True)
-    row = transitions.transition(topic.state, Act.UPHOLD_APPEAL)
+    row = steps.transition(topic.state, Act.UPHOLD_APPEAL)
     paper = Paper(title, opinion)
     if upheld:
         await advance(tx, topic, Act.UPHOLD_APPEAL, reason=opinion, paper=paper)
     else:
-        transitions.check_gates(row, await load_facts(tx, topic, row.needs))
+        steps.check_gates(row, await load_facts(tx, topic, row.needs))
         await publish_document(
             tx,
             topic,

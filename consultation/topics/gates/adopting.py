@@ -64,6 +64,14 @@ def tasks_planned(facts: TopicFacts) -> None:
     )
 
 
+def parts_agreed(facts: TopicFacts) -> None:
+    """Where the vote asks for it, it is said which exclusive parts are used, and their owners agree
+    (T21, domain 4.3; Civil Code art. 272)."""
+    parts = facts.parts
+    if parts is not None:
+        require("parts_agreed", declared=parts.declared, consents=parts.missing == 0)
+
+
 def tasks_finished(facts: TopicFacts) -> None:
     """Tasks are done or ended with a reason, accepted by convener and residents, accounts shown."""
     tasks = facts.tasks

@@ -34,6 +34,7 @@ NEEDS: Mapping[Gate, frozenset[Need]] = {
     adopting.none_adopted: frozenset({Need.ADOPTION}),
     adopting.partly_adopted: frozenset({Need.ADOPTION}),
     adopting.tasks_planned: frozenset({Need.TASKS}),
+    adopting.parts_agreed: frozenset({Need.PARTS}),
     adopting.tasks_finished: frozenset({Need.TASKS}),
     adopting.feedback_given: frozenset({Need.FEEDBACK}),
     adopting.dissent_settled: frozenset({Need.FEEDBACK}),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from consultation.community.register_cells import Reason
 from consultation.community.register_checks import (
     Mention,
     Recorded,
@@ -17,7 +18,6 @@ from consultation.community.register_checks import (
 from consultation.community.registers import (
     COLUMNS,
     BadCell,
-    Reason,
     Register,
     RegisterKind,
     Sheet,

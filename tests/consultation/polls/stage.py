@@ -37,6 +37,7 @@ from consultation.permissions import Actor, Role
 from consultation.polls.commands import casting, closing, countersigning, drafting, unsealing
 from consultation.polls.countersign_tables import CountersignRequest
 from consultation.polls.countersigning import CountersignSubject, EntryKey
+from consultation.polls.drafts import Nominee, PollDraft
 from consultation.polls.envelope_box import SealedReceipt
 from consultation.polls.hand_tables import HandCount
 from consultation.polls.presets import BallotMode, QuestionKind
@@ -44,7 +45,7 @@ from consultation.polls.queries import frozen_roll
 from consultation.polls.results import HandTotals
 from consultation.polls.rules import PollItem
 from consultation.polls.tables import Poll
-from consultation.polls.terms import Nominee, PollDraft, warnings
+from consultation.polls.terms import warnings
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
 from tests.conftest import ManualClock

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from api.phrases import write
-from api.routes.polls import PollOut, poll_out
+from api.routes.poll_shapes import PollOut, poll_out
 from consultation.permissions import Deed
 from consultation.polls import hands
 from consultation.polls.commands import drafting

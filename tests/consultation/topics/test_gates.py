@@ -7,6 +7,7 @@ import pytest
 
 from consultation.calendar import add_days
 from consultation.community.tables import OrgKind
+from consultation.topics.facts import PartFacts
 from consultation.topics.gates import adopting, deciding, preparing, raising
 from consultation.topics.gates.gate import Gate, GateNotMet
 from consultation.topics.states import Layer, MatterList, Track
@@ -124,6 +125,8 @@ PASSES: list[tuple[Gate, dict[str, Any]]] = [
     (adopting.partly_adopted, {"adoption": {"decisions": ("partially_adopted",)}}),
     (adopting.none_adopted, {"adoption": {"decisions": ("not_adopted", "not_adopted")}}),
     (adopting.tasks_planned, {}),
+    (adopting.parts_agreed, {}),
+    (adopting.parts_agreed, {"parts": PartFacts(declared=True, missing=0)}),
     (adopting.tasks_finished, {}),
     (adopting.feedback_given, {}),
     (adopting.dissent_settled, {}),
@@ -309,6 +312,8 @@ REFUSES: list[tuple[Gate, dict[str, Any], list[str]]] = [
     (adopting.tasks_planned, {"tasks": {"tasks": 0}}, ["tasks"]),
     (adopting.tasks_planned, {"tasks": {"adopted_items_without_task": 1}}, ["tasks"]),
     (adopting.tasks_planned, {"tasks": {"incomplete": 1}}, ["complete"]),
+    (adopting.parts_agreed, {"parts": PartFacts(declared=False, missing=0)}, ["declared"]),
+    (adopting.parts_agreed, {"parts": PartFacts(declared=True, missing=1)}, ["consents"]),
     (adopting.tasks_finished, {"tasks": {"open": 1}}, ["tasks"]),
     (adopting.tasks_finished, {"tasks": {"unaccounted": 1}}, ["accounts"]),
     (adopting.tasks_finished, {"tasks": {"not_accepted": 1}}, ["acceptance"]),

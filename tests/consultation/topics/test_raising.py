@@ -24,8 +24,8 @@ from consultation.topics.proposal import (
     ScopeNotInCommunity,
 )
 from consultation.topics.states import DocumentKind, State, Track
+from consultation.topics.steps import TransitionNotAllowed
 from consultation.topics.subjects import ForbiddenSubject
-from consultation.topics.transitions import TransitionNotAllowed
 from tests.conftest import ManualClock
 from tests.consultation.topics import story
 from tests.consultation.topics.story import CLERK, LIFT, OFFICIAL, SECRETARY

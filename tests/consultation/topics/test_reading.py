@@ -11,7 +11,7 @@ from consultation.community.rules import RoleNotHeld
 from consultation.database import Database, Transaction, statements
 from consultation.permissions import NOBODY, Actor, Role
 from consultation.refusals import NotFound
-from consultation.topics import reading
+from consultation.topics import duties, reading
 from consultation.topics.commands import cosigning, preparing, routing, screening
 from consultation.topics.reading import Filter, Relation
 from consultation.topics.states import Category, Layer, RejectionReason, State, StateGroup, Track
@@ -170,8 +170,8 @@ async def test_each_role_finds_what_waits_for_it_and_nothing_else(
 ) -> None:
     async def waiting(name: str, role: Role) -> list[UUID]:
         async with at_most(2), db.read(world.as_(name, role)) as tx:
-            duties = await reading.worklist(tx, after=None, limit=20)
-        return [duty.card.topic.id for duty in duties]
+            found = await duties.worklist(tx, after=None, limit=20)
+        return [duty.card.topic.id for duty in found]
 
     appealed = await story.rejected(db, world)
     async with db.begin(world.as_("resident1")) as tx:
@@ -198,15 +198,15 @@ async def test_each_role_finds_what_waits_for_it_and_nothing_else(
     assert await waiting(*OFFICIAL) == [commissioned.id, appealed]
     assert await waiting(*ENFORCER) == []
     async with db.read(world.as_(*SECRETARY)) as tx:
-        (first, _) = await reading.worklist(tx, after=None, limit=20)
+        (first, _) = await duties.worklist(tx, after=None, limit=20)
     assert first.rejection_proposed
     with pytest.raises(NotFound):
         async with db.read(world.as_("resident1")) as tx:
-            await reading.worklist(tx, after=None, limit=20)
+            await duties.worklist(tx, after=None, limit=20)
     stolen = world.assignments[SECRETARY].id
     with pytest.raises(RoleNotHeld):
         async with db.read(Actor(world.id("resident1"), stolen)) as tx:
-            await reading.worklist(tx, after=None, limit=20)
+            await duties.worklist(tx, after=None, limit=20)
 
 
 async def test_an_office_reads_its_transfers_by_the_day_they_are_due(
@@ -223,20 +223,20 @@ async def test_an_office_reads_its_transfers_by_the_day_they_are_due(
         clock.advance(days=1)
 
     async with db.read(world.as_(*ENFORCER)) as tx:
-        first = await reading.received_transfers(tx, pending=True, after=None, limit=2)
+        first = await duties.received_transfers(tx, pending=True, after=None, limit=2)
         last = first[1][0]
         assert last.due_at is not None
-        rest = await reading.received_transfers(
+        rest = await duties.received_transfers(
             tx, pending=True, after=(last.due_at, last.id), limit=2
         )
     assert [topic.id for _, topic in [*first[:2], *rest]] == sent
     async with db.begin(world.as_(*ENFORCER)) as tx:
         await routing.answer_transfer(tx, last.id, answer="已处理")
     async with at_most(2), db.read(world.as_(*ENFORCER)) as tx:
-        done = await reading.received_transfers(tx, pending=False, after=None, limit=9)
+        done = await duties.received_transfers(tx, pending=False, after=None, limit=9)
     assert [transfer.id for transfer, _ in done] == [last.id]
     async with db.read(world.as_(*SUPERVISOR)) as tx:
-        assert await reading.received_transfers(tx, pending=True, after=None, limit=9) == []
+        assert await duties.received_transfers(tx, pending=True, after=None, limit=9) == []
 
 
 async def test_writing_costs_a_bounded_number_of_statements(db: Database, world: World) -> None:

@@ -7,7 +7,7 @@ import pytest
 from consultation.database import Database
 from consultation.permissions import Deed, Role
 from consultation.refusals import NotPermitted
-from consultation.topics import reading, rules, transfers
+from consultation.topics import duties, reading, rules, transfers
 from consultation.topics.commands import cosigning, routing, screening
 from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.queries import access_topic
@@ -259,11 +259,11 @@ async def test_the_public_reads_a_summary_of_what_was_only_transferred(
     assert await in_full(*ENFORCER)
     assert not await in_full(*OFFICIAL)
     async with db.read(world.as_(*ENFORCER)) as tx:
-        inbox = await reading.received_transfers(tx, pending=True, after=None, limit=10)
+        inbox = await duties.received_transfers(tx, pending=True, after=None, limit=10)
     assert [topic.id for _, topic in inbox] == [topic_id]
     clock.advance(days=1)
     async with db.read(world.as_(*OFFICIAL)) as tx:
-        assert await reading.received_transfers(tx, pending=True, after=None, limit=10) == []
+        assert await duties.received_transfers(tx, pending=True, after=None, limit=10) == []
 
 
 async def test_a_rejection_after_a_transfer_needs_screening_first(

@@ -22,7 +22,7 @@ from consultation.topics.states import (
     State,
     Track,
 )
-from consultation.topics.transitions import TransitionNotAllowed
+from consultation.topics.steps import TransitionNotAllowed
 from tests.conftest import ManualClock
 from tests.consultation.topics import story
 from tests.consultation.topics.story import (

@@ -14,15 +14,14 @@ from consultation.topics.plan import procedure
 from consultation.topics.queries import access_topic
 from consultation.topics.rules import GROUPS, TERMINAL, deadline_key, is_public
 from consultation.topics.states import Act, DocumentKind, Publication, State, StateGroup, Track
-from consultation.topics.transitions import (
-    NEXT,
-    TRANSITIONS,
+from consultation.topics.steps import (
     DocumentRequired,
     TransitionNotAllowed,
     TransitionNotBuilt,
     permitted_acts,
     transition,
 )
+from consultation.topics.transitions import NEXT, TRANSITIONS
 from tests.world import World, a_topic
 
 R = Role
