@@ -364,6 +364,20 @@ def check_roll_confirmed(on_roll: int, adults: int | None, *, confirmed: int | N
         raise RollNeedsConfirmation(on_roll=on_roll, adults=adults)
 
 
+def last_close(
+    preset: RulePreset,
+    *,
+    state: PollState,
+    extensions: int,
+    opens_at: datetime,
+    closes_at: datetime,
+) -> datetime:
+    """The latest hour to which the close of a poll that has opened can still be moved."""
+    if state is not PollState.OPEN or extensions >= preset.extensions:
+        return closes_at
+    return max(closes_at, opens_at + timedelta(days=preset.window_days_max))
+
+
 def check_extension(
     preset: RulePreset,
     *,
