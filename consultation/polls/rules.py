@@ -344,11 +344,19 @@ ON_PAPER = frozenset({BallotChannel.PAPER, BallotChannel.HOME_VISIT})
 """Channels in which a voter's ballot is a numbered form."""
 
 
-def precedence(preset: RulePreset, stands: BallotChannel, comes: BallotChannel) -> Precedence:
+def precedence(
+    preset: RulePreset,
+    stands: BallotChannel,
+    comes: BallotChannel,
+    *,
+    stands_valid: bool = True,
+    comes_valid: bool = True,
+) -> Precedence:
     """The rule on several casts of one voter (domain 4.4).
 
     A voter's own vote revokes the proxy's, and a proxy's never replaces the voter's own. Between
-    phone and paper the preset says which prevails. Within one channel a re-vote needs
+    phone and paper a valid ballot prevails over one that cannot be read, whichever came first, and
+    of two that are valid the preset says which. Within one channel a re-vote needs
     ``last_valid_before_close``, and the last one counts. Anything else is refused.
     """
     if stands is BallotChannel.PROXY and comes is not BallotChannel.PROXY:
@@ -357,7 +365,8 @@ def precedence(preset: RulePreset, stands: BallotChannel, comes: BallotChannel) 
         return Precedence.SET_ASIDE
     if (stands in ON_PAPER) != (comes in ON_PAPER):
         paper = preset.duplicates is Duplicates.PAPER_PREVAILS
-        return Precedence.REPLACES if (comes in ON_PAPER) == paper else Precedence.SET_ASIDE
+        prevails = (comes in ON_PAPER) == paper if stands_valid == comes_valid else comes_valid
+        return Precedence.REPLACES if prevails else Precedence.SET_ASIDE
     if preset.revote is Revote.LAST_VALID_BEFORE_CLOSE and comes not in ON_PAPER:
         return Precedence.REPLACES
     return Precedence.REFUSED
@@ -389,4 +398,10 @@ def another_cast(
         equal = one.choices == choices and one.channel is channel
         if equal and (one is stands or one.set_aside):
             return one
-    return precedence(preset, stands.channel, channel)
+    return precedence(
+        preset,
+        stands.channel,
+        channel,
+        stands_valid=stands.choices is not None,
+        comes_valid=choices is not None,
+    )

@@ -156,6 +156,16 @@ def test_which_of_a_voters_casts_stands(
     assert precedence(rule, stands, comes) is outcome
 
 
+@pytest.mark.parametrize("first", [*Duplicates])
+def test_between_phone_and_paper_the_one_that_can_be_read_stands(first: Duplicates) -> None:
+    rule = preset("civil278_special").model_copy(update={"duplicates": first})
+    for paper in (P_, V_):
+        unreadable = precedence(rule, E_, paper, comes_valid=False)
+        assert unreadable is Precedence.SET_ASIDE
+        assert precedence(rule, paper, E_, stands_valid=False) is Precedence.REPLACES
+        assert precedence(rule, X_, paper, comes_valid=False) is Precedence.REPLACES
+
+
 @pytest.mark.parametrize(
     ("name", "items", "budget", "problem"),
     [
