@@ -156,6 +156,12 @@ class ChoicesSealed(NotNow):
     code = "choices-sealed"
 
 
+class PollVoid(NotNow):
+    """The poll never opened or was annulled: its ballots are shown to nobody and count nothing."""
+
+    code = "poll-void"
+
+
 class NotImpartial(NotPermitted):
     """The topic's author and whoever declared an interest neither enter ballots nor sign."""
 

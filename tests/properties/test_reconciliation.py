@@ -80,11 +80,7 @@ def ledger(
         outcome = None
         if known is not None:
             outcome = precedence(
-                preset,
-                known.channel,
-                channel,
-                stands_valid=known.valid,
-                comes_valid=valid,
+                preset, known.channel, channel, stands_valid=known.valid, comes_valid=valid
             )
         if outcome is Precedence.REFUSED:
             if on_form:

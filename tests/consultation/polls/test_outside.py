@@ -131,7 +131,9 @@ async def test_exact_areas_of_a_certificate_are_for_those_entitled(
 
     stranger = await shown({})
     assert stranger["areas_rounded"]
-    assert [one["votes"]["area_dm2"] for one in stranger["result"]["items"][0]["tallies"]] == [0] * 3
+    assert [one["votes"]["area_dm2"] for one in stranger["result"]["items"][0]["tallies"]] == [
+        0
+    ] * 3
     async with stage.db.read() as tx:
         document = await tx.session.get_one(Document, UUID(stranger["document_id"]))
     for text in (str(stranger["wording"]), document.body):
