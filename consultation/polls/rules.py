@@ -96,6 +96,12 @@ class AlreadyVoted(AlreadyDone):
     code = "already-voted"
 
 
+class BallotKeyReused(AlreadyDone):
+    """The Idempotency-Key came with another ballot of this voter."""
+
+    code = "ballot-key-reused"
+
+
 class WrongChannel(Invalid):
     """This preset takes no ballots in that way."""
 
@@ -395,19 +401,41 @@ AnyStored = TypeVar("AnyStored", bound=Stored)
 
 
 def another_cast(
-    preset: RulePreset, known: Sequence[AnyStored], choices: Choices | None, channel: BallotChannel
+    preset: RulePreset,
+    known: Sequence[AnyStored],
+    choices: Choices | None,
+    channel: BallotChannel,
+    again: AnyStored | None = None,
 ) -> AnyStored | Precedence:
     """What becomes of a cast of a voter whose casts ``known`` are in, in their order: the equal one
-    among them whose receipt it gets, or its precedence over the one that stands."""
+    among them whose receipt it gets, or its precedence over the one that stands.
+
+    ``again`` is the one among them that came with the same key of the client. So a request that is
+    delivered once more, when another ballot stands already, undoes nothing. Without a key it cannot
+    be told from a change of mind. Refuses with BallotKeyReused.
+    """
     stands = [one for one in known if not one.set_aside][-1]
-    for one in known:
+    for one in known if again is None else [again, *known]:
         equal = one.choices == choices and one.channel is channel
-        if equal and (one is stands or one.set_aside):
+        if equal and (one is again or one is stands or one.set_aside):
             return one
-    return precedence(
+    outcome = precedence(
         preset,
         stands.channel,
         channel,
         stands_valid=stands.choices is not None,
         comes_valid=choices is not None,
     )
+    if again is not None and outcome is not Precedence.REFUSED:
+        raise BallotKeyReused()
+    return outcome
+
+
+def equal_after_close(
+    known: Sequence[AnyStored], choices: Choices, again: AnyStored | None = None
+) -> AnyStored | None:
+    """Of what is in, the ballot whose answer may have been lost; ``again`` as above."""
+    if again is not None and again.choices == choices:
+        return again
+    equal = [one for one in known if one.choices == choices and not one.set_aside]
+    return equal[-1] if equal else None
