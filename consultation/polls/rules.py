@@ -85,7 +85,9 @@ class NotAtMeeting(NotPermitted):
 
 
 class BallotInvalid(Invalid):
-    """Every item must be answered exactly once with one of its choices."""
+    """Every item must be answered exactly once with one of its choices. ``item`` is one that is
+    not, ``choices`` what may be said about it and ``most`` how many at once; ``items`` are all
+    there are, of a number that is none of them."""
 
     code = "ballot-invalid"
 
@@ -321,8 +323,10 @@ def check_ballot(
     given: Choices = {}
     for number, answer in answers:
         item = asked.get(number)
-        if item is None or str(number) in given or not _fits(item, answer):
-            raise BallotInvalid(item=number)
+        if item is None:
+            raise BallotInvalid(item=number, items=sorted(asked))
+        if str(number) in given or not _fits(item, answer):
+            raise BallotInvalid(item=number, choices=item.choices, most=item.most)
         given[str(number)] = sorted(answer)
     missing = [str(number) for number in sorted(asked) if str(number) not in given]
     if missing:
