@@ -43,7 +43,9 @@ BallotSecret = Annotated[
     Header(
         alias="Idempotency-Key",
         description="Confidential polls: a secret of the voter's client, 22 to 80 characters with "
-        "128 random bits or more, new for each ballot, same on retry. It is never stored.",
+        "128 random bits or more, new for each ballot, same on retry. It is never stored. Named "
+        "polls with a re-vote: with it an earlier ballot that is delivered once more gets its "
+        "first receipt and undoes no later one; without it, it counts as a change of mind.",
     ),
 ]
 

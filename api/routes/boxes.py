@@ -50,6 +50,8 @@ async def list_opened_ballots(
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)
         if poll.mode is not BallotMode.CONFIDENTIAL:
             raise NotFound(what="opened-ballots")
+        if poll.state is PollState.VOIDED:
+            raise rules.PollVoid()
         if poll.state is not PollState.PUBLISHED:
             raise rules.ChoicesSealed()
         found = await envelope_queries.opened_page(tx, poll.id, after=after, limit=limit + 1)

@@ -9,8 +9,10 @@ from pydantic import Field
 from api.dependencies import AnyActor, CurrentActor, Db, Locale
 from api.phrases import speak, write
 from api.routes.paper import Sha256
+from api.routes.poll_shapes import sees_areas
 from api.wire import WireIn, WireOut
-from consultation.polls import result_wording, terms
+from consultation.permissions import Deed, grant_of
+from consultation.polls import disclosure, result_wording, terms
 from consultation.polls.commands import outside
 from consultation.polls.outside import OutsideCount
 from consultation.polls.outside_tables import OutsideConfirmation, OutsideResult
@@ -37,11 +39,13 @@ class OutsideConfirmationIn(WireIn):
 
 class OutsideResultOut(WireOut):
     """``result`` follows from the sums by the rule, and binds; it is not this server's count.
+    ``areas_rounded``: as in a poll, the reader gets shares of areas and not their exact sums.
     ``confirmed_at`` is null while it waits for a second person."""
 
     system: str
     certificate_sha256: str
     result: Result
+    areas_rounded: bool
     wording: list[str]
     confirmed_at: datetime | None
     document_id: UUID | None
@@ -84,18 +88,29 @@ async def get_outside_result(
     """The certified result of the legal system of record."""
     async with db.read(actor) as tx:
         poll, entered, confirmation = await outside.read_outside_result(tx, poll_id)
-        return _out(poll, entered, confirmation, locale)
+        enters = grant_of(Deed.IMPORT_RESULT, tx.standing.role) is not None
+        exact = enters or await sees_areas(tx, poll)
+        return _out(poll, entered, confirmation, locale, exact=exact)
 
 
 def _out(
-    poll: Poll, entered: OutsideResult, confirmation: OutsideConfirmation | None, locale: str
+    poll: Poll,
+    entered: OutsideResult,
+    confirmation: OutsideConfirmation | None,
+    locale: str,
+    *,
+    exact: bool = True,
 ) -> OutsideResultOut:
+    """``exact``: the reader has the certificate before them, or is entitled to sums of areas."""
     preset = terms.find_preset(poll.preset.key)
-    said = result_wording.result(preset, poll.items, entered.result)
+    rounded = disclosure.hides_areas(preset) and not exact
+    result = disclosure.without_areas(entered.result) if rounded else entered.result
+    said = result_wording.result(preset, poll.items, result, areas_rounded=rounded)
     return OutsideResultOut(
         system=entered.system,
         certificate_sha256=entered.certificate_sha256,
-        result=entered.result,
+        result=result,
+        areas_rounded=rounded,
         wording=[speak(locale, phrase) for phrase in said],
         confirmed_at=None if confirmation is None else confirmation.at,
         document_id=None if confirmation is None else confirmation.document_id,

@@ -155,7 +155,7 @@ class PollOut(WireOut):
 async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     """The poll for the standing that ``access_poll`` found. Costs at most three statements."""
     over = poll.state in (PollState.CLOSED, PollState.PUBLISHED)
-    rounded = disclosure.hides_areas(poll.preset) and not await _sees_areas(tx, poll)
+    rounded = disclosure.hides_areas(poll.preset) and not await sees_areas(tx, poll)
     signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
     shown = poll.result if poll.state is PollState.PUBLISHED or (over and signs) else None
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)
@@ -238,7 +238,7 @@ async def poll_out(tx: Transaction, poll: Poll, locale: str) -> PollOut:
     )
 
 
-async def _sees_areas(tx: Transaction, poll: Poll) -> bool:
+async def sees_areas(tx: Transaction, poll: Poll) -> bool:
     """Tellers, supervisor and the voters of a poll may see its exact sums of areas."""
     if grant_of(Deed.SEE_NAMED_CHOICES, tx.standing.role) is Grant.YES:
         return True

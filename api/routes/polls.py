@@ -1,10 +1,10 @@
 """Polls 表决: drafted, announced, opened, extended and read."""
 
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from api import scenes
 from api.as_of import as_of
@@ -21,7 +21,7 @@ from api.routes.poll_shapes import (
     preset_name,
     preset_out,
 )
-from api.wire import WireIn, WireOut
+from api.wire import Line, WireIn, WireOut, one_line
 from consultation.calendar import local_day
 from consultation.events.streams import poll_stream
 from consultation.permissions import Deed
@@ -37,13 +37,20 @@ from notifications.wechat.tables import SceneKind
 router = APIRouter(prefix="/v1", tags=["polls"])
 
 
+def _on_one_line(option: Option) -> Option:
+    one_line(option.text)
+    return option
+
+
 class PollItemIn(WireIn):
     """``options`` for every kind but a motion, ``most`` marks on a ballot, ``seats`` of an
     election; ``cost_fen`` exactly when the preset allocates money."""
 
-    text: str = Field(min_length=1, max_length=400)
+    text: Line = Field(min_length=1, max_length=400)
     kind: QuestionKind = QuestionKind.MOTION
-    options: list[Option] = Field(default_factory=list, max_length=50)
+    options: list[Annotated[Option, AfterValidator(_on_one_line)]] = Field(
+        default_factory=list, max_length=50
+    )
     most: int = Field(default=1, ge=1, le=50)
     seats: int | None = Field(default=None, ge=1, le=50)
     cost_fen: int | None = Field(default=None, ge=0, le=10**13)
@@ -76,7 +83,7 @@ class PollIn(WireIn):
 
     preset: str = Field(max_length=80)
     scope_node_id: UUID
-    question: str = Field(min_length=1, max_length=400)
+    question: Line = Field(min_length=1, max_length=400)
     items: list[PollItemIn] = Field(min_length=1, max_length=50)
     budget_fen: int | None = Field(default=None, ge=0, le=10**13)
     opens_at: AwareDatetime

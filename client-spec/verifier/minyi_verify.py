@@ -189,13 +189,17 @@ def check_choices(items: list[Json], choices: Json, where: str) -> None:
         need(len(codes) == 1 or not ALONE & set(codes), f"{where}: none and abstain stand alone")
 
 
-def what_stands(preset: Json, stands: str, comes: str) -> str:
+def what_stands(
+    preset: Json, stands: str, comes: str, *, stands_valid: bool, comes_valid: bool
+) -> str:
     """What becomes of a voter's later cast: refused, replaces or aside."""
     if stands == "proxy" and comes != "proxy":
         return "replaces"
     if comes == "proxy" and stands != "proxy":
         return "aside"
     if (stands in ON_PAPER) != (comes in ON_PAPER):
+        if stands_valid != comes_valid:
+            return "replaces" if comes_valid else "aside"
         paper_prevails = preset["duplicates"] == "paper_prevails"
         return "replaces" if (comes in ON_PAPER) == paper_prevails else "aside"
     if preset["revote"] == "last_valid_before_close" and comes not in ON_PAPER:
@@ -771,7 +775,13 @@ class Pack:
             stands = self.standing.get(place)
             fate = "replaces"
             if stands is not None:
-                fate = what_stands(preset, stands["channel"], row["channel"])
+                fate = what_stands(
+                    preset,
+                    stands["channel"],
+                    row["channel"],
+                    stands_valid=stands["choices"] is not None,
+                    comes_valid=row["choices"] is not None,
+                )
             need(fate != "refused", f"{where}: a second ballot")
             need(row["set_aside"] == (fate == "aside"), f"{where}: set aside against the rule")
             if fate == "replaces":

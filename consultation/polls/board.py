@@ -2,8 +2,10 @@
 
 While a poll is open the recorded leaves wait for a batch: every four hours, if there are at least
 twenty, and at the first round of each day however few they are. A batch is sorted by hash; its
-head tells the hour and no more. So neither order nor time on the board tells who cast what. A
-receipt promises the day by which its leaf is on the board.
+head tells the hour and no more. So neither order nor time on the board tells who cast what. Where
+turnout is not shown as it is, the board does not show it either: ``disclosure.for_board`` says how
+many leaves may go on it, and the rest wait for the close. A receipt promises the day by which its
+leaf is on the board.
 
 Whatever is signed is canonical JSON with a ``kind`` of its own, so that one signature can never be
 taken for another.

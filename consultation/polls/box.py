@@ -24,19 +24,28 @@ from consultation.polls.tables import TURNOUT_SHARDS, Ballot, Poll, PollTurnout,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """A checked ballot on its way in. ``choices`` is None of an invalid one."""
+    """A checked ballot on its way in. ``choices`` is None of an invalid one; ``key`` is what its
+    client sent along, to be known again by."""
 
     place: RollEntry
     choices: Choices | None
     channel: BallotChannel
     consent_note: str | None = None
+    key: str | None = None
+
+
+def sent_before(poll: Poll, cast: Cast, known: Sequence[Ballot]) -> Ballot | None:
+    """The ballot of this voter that came with the same key."""
+    secret = None if poll.roll_secret is None else leaves.salt_secret(poll.roll_secret)
+    return leaves.sent_before(known, secret, cast.place.number, cast.key)
 
 
 async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Ballot]:
     """Put in casts of different voters, all or none; the poll is held and open. An equal cast that
     is in already keeps its receipt.
 
-    Refuses with AlreadyVoted, naming the places of voters whose other ballot stands.
+    Refuses with AlreadyVoted, naming the places of voters whose other ballot stands, or
+    BallotKeyReused.
     """
     if poll.mode is not BallotMode.NAMED:
         raise rules.WrongChannel(mode=poll.mode.value)  # ``envelope_box`` takes those
@@ -50,7 +59,8 @@ async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Bal
         refused: list[str] = []
         for cast in again:
             known = earlier[cast.place.id]
-            outcome = another_cast(poll.preset, known, cast.choices, cast.channel)
+            same = sent_before(poll, cast, known)
+            outcome = another_cast(poll.preset, known, cast.choices, cast.channel, same)
             if isinstance(outcome, Ballot):
                 ballots[cast.place.id] = outcome
                 continue
@@ -77,6 +87,9 @@ def _row(
     tx: Transaction, poll: Poll, cast: Cast, *, cast_no: int, set_aside: bool = False
 ) -> Ballot:
     salt = token_bytes(leaves.SALT_BYTES)
+    if cast.key and poll.roll_secret is not None:
+        secret = leaves.salt_secret(poll.roll_secret)
+        salt = leaves.keyed_salt(secret, cast.place.number, cast.key, salt)
     leaf = leaves.ballot_leaf(
         poll_id=poll.id,
         place=cast.place.number,

@@ -39,6 +39,24 @@ def step(shown: Count, counted: Count) -> Count:
     return counted if counted.heads - shown.heads >= STEP_HEADS else shown
 
 
+def held_back(preset: RulePreset, mode: BallotMode) -> bool:
+    """Whether the board of the open poll, which everybody reads, must not tell the turnout."""
+    return not preset.live_turnout or in_steps(preset, mode)
+
+
+def for_board(
+    preset: RulePreset, mode: BallotMode, waiting: int, *, closes_at: datetime, now: datetime
+) -> int:
+    """How many of the recorded leaves that wait may go on the board of an open poll: its size says
+    no more than the turnout that is shown. Where that moves in steps it grows by tens, and not in
+    the last hour; where none is shown, nothing goes on before the close."""
+    if not held_back(preset, mode):
+        return waiting
+    if not preset.live_turnout or now > closes_at - FROZEN:
+        return 0
+    return waiting - waiting % STEP_HEADS
+
+
 # ---- sums of areas (rule 5) ---------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from consultation.database import Transaction
-from consultation.polls import board
+from consultation.polls import board, disclosure, terms
 from consultation.polls.envelope_tables import Envelope
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import place_and_ballot
@@ -27,7 +27,17 @@ class SignedReceipt:
 
 
 def sign_receipt(tx: Transaction, poll: Poll, leaf: str, cast_at: datetime) -> SignedReceipt:
-    """The same leaf and time always get the same receipt."""
+    """The same leaf and time always get the same receipt. Where leaves may wait for the close, the
+    promise counts from the last hour at which that can be; once it is certain, from the close."""
+    if disclosure.held_back(poll.preset, poll.mode):
+        last_close = terms.last_close(
+            poll.preset,
+            state=poll.state,
+            extensions=poll.extensions,
+            opens_at=poll.opens_at,
+            closes_at=poll.closes_at,
+        )
+        cast_at = max(cast_at, last_close)
     by = board.include_by(cast_at)
     manifest = poll.manifest_hash or ""
     text = board.receipt_text(poll_id=poll.id, manifest=manifest, leaf=leaf, by=by)

@@ -85,7 +85,9 @@ class NotAtMeeting(NotPermitted):
 
 
 class BallotInvalid(Invalid):
-    """Every item must be answered exactly once with one of its choices."""
+    """Every item must be answered exactly once with one of its choices. ``item`` is one that is
+    not, ``choices`` what may be said about it and ``most`` how many at once; ``items`` are all
+    there are, of a number that is none of them."""
 
     code = "ballot-invalid"
 
@@ -94,6 +96,12 @@ class AlreadyVoted(AlreadyDone):
     """Another ballot of this voter is in the poll."""
 
     code = "already-voted"
+
+
+class BallotKeyReused(AlreadyDone):
+    """The Idempotency-Key came with another ballot of this voter."""
+
+    code = "ballot-key-reused"
 
 
 class WrongChannel(Invalid):
@@ -154,6 +162,12 @@ class ChoicesSealed(NotNow):
     """Nobody sees a choice before the close."""
 
     code = "choices-sealed"
+
+
+class PollVoid(NotNow):
+    """The poll never opened or was annulled: its ballots are shown to nobody and count nothing."""
+
+    code = "poll-void"
 
 
 class NotImpartial(NotPermitted):
@@ -309,8 +323,10 @@ def check_ballot(
     given: Choices = {}
     for number, answer in answers:
         item = asked.get(number)
-        if item is None or str(number) in given or not _fits(item, answer):
-            raise BallotInvalid(item=number)
+        if item is None:
+            raise BallotInvalid(item=number, items=sorted(asked))
+        if str(number) in given or not _fits(item, answer):
+            raise BallotInvalid(item=number, choices=item.choices, most=item.most)
         given[str(number)] = sorted(answer)
     missing = [str(number) for number in sorted(asked) if str(number) not in given]
     if missing:
@@ -344,11 +360,19 @@ ON_PAPER = frozenset({BallotChannel.PAPER, BallotChannel.HOME_VISIT})
 """Channels in which a voter's ballot is a numbered form."""
 
 
-def precedence(preset: RulePreset, stands: BallotChannel, comes: BallotChannel) -> Precedence:
+def precedence(
+    preset: RulePreset,
+    stands: BallotChannel,
+    comes: BallotChannel,
+    *,
+    stands_valid: bool = True,
+    comes_valid: bool = True,
+) -> Precedence:
     """The rule on several casts of one voter (domain 4.4).
 
     A voter's own vote revokes the proxy's, and a proxy's never replaces the voter's own. Between
-    phone and paper the preset says which prevails. Within one channel a re-vote needs
+    phone and paper a valid ballot prevails over one that cannot be read, whichever came first, and
+    of two that are valid the preset says which. Within one channel a re-vote needs
     ``last_valid_before_close``, and the last one counts. Anything else is refused.
     """
     if stands is BallotChannel.PROXY and comes is not BallotChannel.PROXY:
@@ -357,7 +381,8 @@ def precedence(preset: RulePreset, stands: BallotChannel, comes: BallotChannel) 
         return Precedence.SET_ASIDE
     if (stands in ON_PAPER) != (comes in ON_PAPER):
         paper = preset.duplicates is Duplicates.PAPER_PREVAILS
-        return Precedence.REPLACES if (comes in ON_PAPER) == paper else Precedence.SET_ASIDE
+        prevails = (comes in ON_PAPER) == paper if stands_valid == comes_valid else comes_valid
+        return Precedence.REPLACES if prevails else Precedence.SET_ASIDE
     if preset.revote is Revote.LAST_VALID_BEFORE_CLOSE and comes not in ON_PAPER:
         return Precedence.REPLACES
     return Precedence.REFUSED
@@ -380,13 +405,41 @@ AnyStored = TypeVar("AnyStored", bound=Stored)
 
 
 def another_cast(
-    preset: RulePreset, known: Sequence[AnyStored], choices: Choices | None, channel: BallotChannel
+    preset: RulePreset,
+    known: Sequence[AnyStored],
+    choices: Choices | None,
+    channel: BallotChannel,
+    again: AnyStored | None = None,
 ) -> AnyStored | Precedence:
     """What becomes of a cast of a voter whose casts ``known`` are in, in their order: the equal one
-    among them whose receipt it gets, or its precedence over the one that stands."""
+    among them whose receipt it gets, or its precedence over the one that stands.
+
+    ``again`` is the one among them that came with the same key of the client. So a request that is
+    delivered once more, when another ballot stands already, undoes nothing. Without a key it cannot
+    be told from a change of mind. Refuses with BallotKeyReused.
+    """
     stands = [one for one in known if not one.set_aside][-1]
-    for one in known:
+    for one in known if again is None else [again, *known]:
         equal = one.choices == choices and one.channel is channel
-        if equal and (one is stands or one.set_aside):
+        if equal and (one is again or one is stands or one.set_aside):
             return one
-    return precedence(preset, stands.channel, channel)
+    outcome = precedence(
+        preset,
+        stands.channel,
+        channel,
+        stands_valid=stands.choices is not None,
+        comes_valid=choices is not None,
+    )
+    if again is not None and outcome is not Precedence.REFUSED:
+        raise BallotKeyReused()
+    return outcome
+
+
+def equal_after_close(
+    known: Sequence[AnyStored], choices: Choices, again: AnyStored | None = None
+) -> AnyStored | None:
+    """Of what is in, the ballot whose answer may have been lost; ``again`` as above."""
+    if again is not None and again.choices == choices:
+        return again
+    equal = [one for one in known if one.choices == choices and not one.set_aside]
+    return equal[-1] if equal else None

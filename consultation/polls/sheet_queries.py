@@ -51,8 +51,13 @@ async def take_sheets(tx: Transaction, poll_id: UUID) -> list[bytes]:
         .order_by(col(SealedSheet.sealed))
     )
     sealed = list(rows)
-    await tx.session.exec(delete(SealedSheet).where(col(SealedSheet.poll_id) == poll_id))
+    await delete_sheets(tx, poll_id)
     return sealed
+
+
+async def delete_sheets(tx: Transaction, poll_id: UUID) -> None:
+    """Delete what was sealed of sheets, unread."""
+    await tx.session.exec(delete(SealedSheet).where(col(SealedSheet.poll_id) == poll_id))
 
 
 @dataclass(frozen=True, slots=True)

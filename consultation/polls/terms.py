@@ -1,7 +1,9 @@
 """THE TERMS OF A POLL: what may be put to the vote, by which preset, where and when. No I/O."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 
 from consultation.calendar import add_days, local_day
 from consultation.community.tables import NodeKind
@@ -28,6 +30,9 @@ class PollExists(AlreadyDone):
 
 
 class UnknownPreset(Invalid):
+    """No preset has this key, which names its edition (``household_poll@2026-01-01``); ``near`` are
+    keys that look like it."""
+
     code = "unknown-preset"
 
 
@@ -38,9 +43,16 @@ class PresetNotEffective(NotNow):
 
 
 class PresetNotPlanned(Invalid):
-    """The frozen plan of the topic names another preset, or none."""
+    """The frozen plan of the topic names another preset."""
 
     code = "preset-not-planned"
+
+
+class NoPollPlanned(NotNow):
+    """The frozen plan of this round names no preset: it decides by consensus. A vote needs a plan
+    that names its rule, which the next round can have."""
+
+    code = "no-poll-planned"
 
 
 class PollLayerMismatch(Invalid):
@@ -183,8 +195,20 @@ OF_WHOLE_COMMUNITY = frozenset(
 def find_preset(key: str) -> RulePreset:
     preset = presets().get(key)
     if preset is None:
-        raise PresetNotPolled(preset=key) if key in procedures() else UnknownPreset(preset=key)
+        raise PresetNotPolled(preset=key) if key in procedures() else _unknown(key)
     return preset
+
+
+NEAR = 5
+
+
+def _unknown(key: str) -> UnknownPreset:
+    """Names the editions of the rule that is meant, or else keys that are written alike."""
+    known = [*presets(), *procedures()]
+    name = key.partition("@")[0]
+    editions = [one for one in known if one.partition("@")[0] == name]
+    near = editions or get_close_matches(key, known, n=NEAR, cutoff=0)
+    return UnknownPreset(preset=key, near=near)
 
 
 def system_of_record(preset: RulePreset, draft: PollDraft) -> bool:
@@ -204,6 +228,8 @@ def check_preset(
     """The preset belongs to the topic's legal layer, and is the one that the frozen plan names."""
     if preset.layer is not layer:
         raise PollLayerMismatch(preset=preset.key, layer=None if layer is None else layer.value)
+    if plan_frozen and planned is None:
+        raise NoPollPlanned()
     if plan_frozen and preset.key != planned:
         raise PresetNotPlanned(preset=preset.key, planned=planned)
 
@@ -250,7 +276,7 @@ def check_items(preset: RulePreset, items: Sequence[PollItem], budget_fen: int |
         problem = "options"
     elif preset.contested and any(len(item.options) <= (item.seats or 0) for item in items):
         problem = "not_contested"
-    elif len({item.text for item in items}) < len(items):
+    elif len({as_seen(item.text) for item in items}) < len(items):
         problem = "same_item_twice"
     elif allocates and (budget_fen is None or any(item.cost_fen is None for item in items)):
         problem = "costs_missing"
@@ -285,15 +311,30 @@ def _standing(items: Sequence[PollItem]) -> set[tuple[int, str]]:
     }
 
 
+def as_seen(text: str) -> str:
+    """A text without what readers do not tell apart: width and case of letters, kinds and number
+    of spaces, characters that are not shown. Two that are equal then look the same."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    shown = (one for one in folded if not _not_shown(one))
+    return " ".join("".join(shown).split())
+
+
+def _not_shown(character: str) -> bool:
+    if character.isspace():
+        return False
+    variant = "\ufe00" <= character <= "\ufe0f"
+    return variant or unicodedata.category(character) in ("Cc", "Cf")
+
+
 def _options_fit(item: PollItem) -> bool:
-    """A motion has no options; any other kind has two or more that differ (an election one or
-    more), with no more marks than options, and seats exactly where there is an election."""
+    """A motion has no options; any other kind has two or more that look different (an election one
+    or more), with no more marks than options, and seats exactly where there is an election."""
     codes = [option.code for option in item.options]
     if item.kind is QuestionKind.MOTION:
         return not codes and item.most == 1 and item.seats is None
     if len(set(codes)) < len(codes) or not {"none", "abstain"}.isdisjoint(codes):
         return False
-    if len({option.text for option in item.options}) < len(codes):
+    if len({as_seen(option.text) for option in item.options}) < len(codes):
         return False
     if (item.seats is None) == (item.kind is QuestionKind.ELECTION):
         return False
@@ -362,6 +403,20 @@ def check_roll_confirmed(on_roll: int, adults: int | None, *, confirmed: int | N
     """``confirmed``: the number on the roll that who announces saw."""
     if adults is not None and on_roll != adults and confirmed != on_roll:
         raise RollNeedsConfirmation(on_roll=on_roll, adults=adults)
+
+
+def last_close(
+    preset: RulePreset,
+    *,
+    state: PollState,
+    extensions: int,
+    opens_at: datetime,
+    closes_at: datetime,
+) -> datetime:
+    """The latest hour to which the close of a poll that has opened can still be moved."""
+    if state is not PollState.OPEN or extensions >= preset.extensions:
+        return closes_at
+    return max(closes_at, opens_at + timedelta(days=preset.window_days_max))
 
 
 def check_extension(

@@ -76,7 +76,12 @@ def ledger(
         if channel is BallotChannel.PROXY:
             mandates.setdefault(place, MandateFact(place, withdrawn=False))
         known = stands.get(place)
-        outcome = None if known is None else precedence(preset, known.channel, channel)
+        valid = readable or not on_form
+        outcome = None
+        if known is not None:
+            outcome = precedence(
+                preset, known.channel, channel, stands_valid=known.valid, comes_valid=valid
+            )
         if outcome is Precedence.REFUSED:
             if on_form:
                 fates[form] = FormFate.LATE
@@ -85,7 +90,7 @@ def ledger(
             place,
             1 + sum(one.place == place for one in casts),
             channel,
-            valid=readable or not on_form,
+            valid=valid,
             set_aside=outcome is Precedence.SET_ASIDE,
         )
         casts.append(cast)

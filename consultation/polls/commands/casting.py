@@ -9,7 +9,7 @@ from consultation.events.people import BallotRecordedForVoter
 from consultation.permissions import Deed
 from consultation.polls import envelope_box, rules
 from consultation.polls.assistance_tables import BallotAssistance
-from consultation.polls.box import Cast, put_in
+from consultation.polls.box import Cast, put_in, sent_before
 from consultation.polls.commands import countersigning
 from consultation.polls.commands.presence import presence_of
 from consultation.polls.countersigning import CountersignSubject, EntryKey
@@ -52,10 +52,11 @@ async def cast_ballot(
 ) -> Ballot | SealedReceipt:
     """The actor's own ballot. An equal one again gets the first one's receipt, also after the
     close; a different one is refused. ``once`` is the secret of a confidential ballot; there a
-    retry is known by it as long as the box is closed.
+    retry is known by it as long as the box is closed. With a named ballot it may come too: then an
+    earlier one that is delivered once more undoes no later one.
 
     Refuses with NotPermitted, NotOnRoll, WrongChannel, PollNotOpen, PollClosed, BallotInvalid,
-    BallotSecretNeeded, NotAtMeeting or AlreadyVoted.
+    BallotSecretNeeded, NotAtMeeting, AlreadyVoted or BallotKeyReused.
     """
     poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.POLL_SHARED)
     place = await place_of(tx, poll, tx.person_id)
@@ -66,17 +67,17 @@ async def cast_ballot(
     if poll.mode is BallotMode.CONFIDENTIAL:
         sealed = SealedCast(place=place, choices=choices, once=check_once(once))
         return await _cast_sealed(tx, poll, sealed)
+    cast = Cast(place=place, choices=choices, channel=BallotChannel.ELECTRONIC, key=once)
     try:
         rules.check_open(poll.state, poll.closes_at, tx.now)
     except rules.PollClosed:
         earlier = (await casts_of(tx, poll.id, [place.id])).get(place.id, [])
-        equal = [one for one in earlier if one.choices == choices and not one.set_aside]
-        if equal:
-            return equal[-1]
+        equal = rules.equal_after_close(earlier, choices, sent_before(poll, cast, earlier))
+        if equal is not None:
+            return equal
         raise
     await check_present(tx, poll, [place])
 
-    cast = Cast(place=place, choices=choices, channel=BallotChannel.ELECTRONIC)
     return (await put_in(tx, poll, [cast]))[0]
 
 
@@ -99,7 +100,7 @@ async def record_ballot(
     its receipt is the voter's.
 
     Refuses with NotImpartial, SecondStaffNeeded, WrongChannel, NotOnRoll, PollNotOpen, PollClosed,
-    BallotInvalid or AlreadyVoted.
+    BallotInvalid, AlreadyVoted or BallotKeyReused.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
     allowed = STAFF_CHANNELS & set(poll.preset.channels)
@@ -123,7 +124,9 @@ async def record_ballot(
         turn = await _turn_of(tx, poll, sealed)
         answer: Ballot | SealedReceipt = await _put_in_sealed(tx, poll, sealed)
     else:
-        cast = Cast(place=place, choices=choices, channel=channel, consent_note=consent_note)
+        cast = Cast(
+            place=place, choices=choices, channel=channel, consent_note=consent_note, key=once
+        )
         answer = ballot = (await put_in(tx, poll, [cast]))[0]
         turn = ballot.cast_no
     if await tx.session.get(BallotAssistance, (poll.id, place.id, turn)) is None:

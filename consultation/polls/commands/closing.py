@@ -206,7 +206,7 @@ async def read_ballots(
     the owners on the roll of an owners' decision after the publication, who may inspect its records
     (最高人民法院建筑物区分所有权解释 art. 13). That they looked is journalled.
 
-    Refuses with NotNamed, ChoicesSealed or NotPermitted.
+    Refuses with NotNamed, PollVoid, ChoicesSealed or NotPermitted.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.SEE_NAMED_CHOICES)
     if poll.mode is not BallotMode.NAMED:
@@ -214,6 +214,8 @@ async def read_ballots(
     staff = check(Deed.SEE_NAMED_CHOICES, tx.standing.role) is Grant.YES
     if not staff and not await may_inspect(tx, poll):
         raise NotPermitted(deed=Deed.SEE_NAMED_CHOICES.value, role=tx.standing.role.value)
+    if poll.state is PollState.VOIDED:
+        raise rules.PollVoid()
     if poll.state is not PollState.PUBLISHED and not (staff and poll.state is PollState.CLOSED):
         raise rules.ChoicesSealed()
 
@@ -224,13 +226,19 @@ async def read_ballots(
 async def read_reconciliation(tx: Transaction, poll_id: UUID) -> Reconciliation | FormsIssued:
     """How the registers of a poll add up: for tellers and supervisor from the close on, for
     everybody once the result is published. Before the close tellers and supervisor see what went
-    out, and no number of what came in. Refuses with NotPermitted."""
+    out, and no number of what came in. Of a poll that was annulled they see all that is left: where
+    a box was destroyed unopened, what went out. Refuses with NotPermitted or PollVoid."""
     poll, _ = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
     signs = any(grant_of(d, tx.standing.role) for d in (Deed.SIGN_COUNT, Deed.WITNESS_COUNT))
+    if poll.state is PollState.VOIDED and not signs:
+        raise rules.PollVoid()
     if poll.state is not PollState.PUBLISHED and not signs:
         raise NotPermitted(deed=Deed.SIGN_COUNT.value, role=tx.standing.role.value)
     report = await reconciliation_of(tx, poll)
     over = poll.state in (PollState.CLOSED, PollState.PUBLISHED)
+    if poll.state is PollState.VOIDED:
+        unopened = poll.mode is BallotMode.CONFIDENTIAL and poll.box_opened_at is None
+        over = poll.closed_at is not None and not unopened
     return report if over else forms_issued(report)
 
 

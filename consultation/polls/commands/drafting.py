@@ -59,7 +59,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     terms.check_items(preset, draft.items, draft.budget_fen)
     terms.check_nominees(draft.items, draft.candidates)
     people = await people_named(tx, draft.candidates) if draft.candidates else {}
-    check_subject(draft.question, *(item.text for item in draft.items))
+    options = (option.text for item in draft.items for option in item.options)
+    check_subject(draft.question, *(item.text for item in draft.items), *options)
     closes_at = terms.closing(preset, draft.opens_at, draft.closes_at)
     terms.check_window(preset, draft.opens_at, closes_at)
     if draft.meeting_id is not None:
@@ -199,9 +200,10 @@ async def extend_poll(
     """Move the close once, before the original end, because turnout is not reached. Asking again
     for the same close changes nothing.
 
-    Refuses with PollNotOpen, PollClosed, CannotExtend or PollWindowInvalid.
+    Refuses with PollNotOpen, PollClosed, CannotExtend, PollWindowInvalid or ForbiddenSubject.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.CONVENE, hold=Hold.TOPIC_AND_POLL)
+    check_subject(reason)  # it stands in the notice
     if poll.extensions and poll.closes_at == closes_at:
         return poll
     eligible = Count(heads=poll.eligible_heads, area_dm2=poll.eligible_area_dm2)

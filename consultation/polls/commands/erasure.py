@@ -17,6 +17,7 @@ from consultation.polls.envelope_queries import delete_envelopes
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import Hold, access_poll
 from consultation.polls.rules import PollState
+from consultation.polls.sheet_queries import delete_sheets
 from consultation.polls.tables import Poll
 
 TABLES = ("envelope", "sealed_sheet", "participation", "opened_ballot")
@@ -39,6 +40,7 @@ async def destroy(db: Database, poll_id: UUID) -> None:
             return
         if poll.state is PollState.VOIDED:
             await delete_envelopes(tx, poll_id)
+            await delete_sheets(tx, poll_id)
     await db.box_keys.destroy(poll_id)
     await rewrite(db, TABLES)
 

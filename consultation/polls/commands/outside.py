@@ -5,7 +5,7 @@ from uuid import UUID
 from consultation.database import Transaction
 from consultation.events.polls import PollOutsideResultConfirmed
 from consultation.permissions import Deed, grant_of
-from consultation.polls import outside, result_wording, terms
+from consultation.polls import disclosure, outside, result_wording, terms
 from consultation.polls.commands.drafting import Writer
 from consultation.polls.commands.following import follow
 from consultation.polls.outside import OutsideCount
@@ -82,9 +82,12 @@ async def confirm_outside_result(
         raise terms.SecondPersonNeeded()
     await check_impartial(tx, poll, topic)
 
+    preset = terms.find_preset(poll.preset.key)
+    rounded = disclosure.hides_areas(preset)
+    public = disclosure.without_areas(entered.result) if rounded else entered.result
     said = [
         Phrase("polls.outside.source", {"system": entered.system, "hash": certificate_sha256[:16]}),
-        *result_wording.result(terms.find_preset(poll.preset.key), poll.items, entered.result),
+        *result_wording.result(preset, poll.items, public, areas_rounded=rounded),
     ]
     document = await publish_document(
         tx,

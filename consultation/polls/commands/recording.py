@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from consultation.database import Transaction
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed
-from consultation.polls import board, manifest, merkle
+from consultation.polls import board, disclosure, manifest, merkle
 from consultation.polls.board_queries import (
     last_head,
     leaf_hashes,
@@ -63,8 +63,11 @@ async def put_on_board(tx: Transaction, poll_id: UUID) -> None:
     if poll.state is PollState.OPEN:
         waiting = await recorded_waiting(tx, poll)
         last = await last_head(tx, poll.id, Tree.RECORDED)
-        if board.batch_is_due(len(waiting), None if last is None else last.at, tx.now):
-            await _append(tx, poll, Tree.RECORDED, sorted(waiting), last)
+        size = disclosure.for_board(
+            poll.preset, poll.mode, len(waiting), closes_at=poll.closes_at, now=tx.now
+        )
+        if board.batch_is_due(size, None if last is None else last.at, tx.now):
+            await _append(tx, poll, Tree.RECORDED, sorted(waiting)[:size], last)
 
 
 async def schedule_round(tx: Transaction, poll: Poll) -> None:

@@ -12,7 +12,7 @@ from consultation.community.tables import ResidenceKind
 from consultation.permissions import Role
 from consultation.polls import rules
 from consultation.polls.envelopes import check_once
-from consultation.polls.leaves import canonical
+from consultation.polls.leaves import canonical, sent_before
 from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
 from consultation.polls.rules import Choices, PollItem, PollState, Precedence
 from consultation.refusals import NotFound, Refusal
@@ -25,7 +25,8 @@ REMEMBERED = 64
 
 @dataclass(frozen=True, slots=True)
 class OwnCast:
-    """A ballot as it was handed in; ``once`` is the secret of a confidential one."""
+    """A ballot as it was handed in; ``once`` is the secret of a confidential one, or the key by
+    which a named one is known again."""
 
     poll_id: UUID
     person_id: UUID
@@ -51,6 +52,7 @@ class PollText:
     preset: RulePreset
     mode: BallotMode
     box_public_key: str | None
+    salt_secret: bytes | None = None
     _read: dict[Answers, tuple[Choices, str]] = field(default_factory=dict, compare=False)
 
     def read(self, answers: Answers) -> tuple[Choices, str]:
@@ -155,6 +157,7 @@ class Known:
     set_aside: bool
     leaf_hash: bytes
     cast_at: datetime
+    salt: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +168,23 @@ class Another:
     set_aside: bool
 
 
-def equal_after_close(known: Sequence[Known], choices: Choices) -> Known | None:
-    """Of what is in, the ballot whose answer may have been lost."""
-    equal = [one for one in known if one.choices == choices and not one.set_aside]
-    return equal[-1] if equal else None
+def equal_after_close(
+    cast: OwnCast, text: PollText, seen: Seen, known: Sequence[Known], choices: Choices
+) -> Known | None:
+    """The ballot whose answer may have been lost."""
+    same = sent_before(known, text.salt_secret, seen.number, cast.once)
+    return rules.equal_after_close(known, choices, same)
 
 
 def again(
-    preset: RulePreset, known: Sequence[Known], choices: Choices, number: int
+    cast: OwnCast, text: PollText, seen: Seen, known: Sequence[Known], choices: Choices
 ) -> Known | Another:
     """Another cast of a voter who has ``known``: an equal one, or how to record it. Refuses with
-    AlreadyVoted."""
-    outcome = rules.another_cast(preset, known, choices, CHANNEL)
+    AlreadyVoted or BallotKeyReused."""
+    same = sent_before(known, text.salt_secret, seen.number, cast.once)
+    outcome = rules.another_cast(text.preset, known, choices, CHANNEL, same)
     if outcome is Precedence.REFUSED:
-        raise rules.AlreadyVoted(numbers=[str(number)])
+        raise rules.AlreadyVoted(numbers=[str(seen.number)])
     if isinstance(outcome, Precedence):
         return Another(known[-1].cast_no + 1, outcome is Precedence.SET_ASIDE)
     return outcome

@@ -85,6 +85,9 @@ class Named:
         self, case: Case, cast_no: int, now: datetime, salt: bytes
     ) -> tuple[tuple[Any, ...], Receipt]:
         poll_id, seen, written = case.cast.poll_id, case.seen, case.admitted.written
+        key, secret = case.cast.once, case.text.salt_secret
+        if key and secret is not None:
+            salt = leaves.keyed_salt(secret, seen.number, key, salt)
         # ``leaves.ballot_leaf``, written out: half of what a row costs otherwise
         leaf = leaves.leaf_hash(
             f'{{"cast":{cast_no},"channel":"{_ELECTRONIC}","choices":{written},'

@@ -21,6 +21,7 @@ from consultation.database import Clock, count_statement
 from consultation.polls.express.judging import Known, OwnCast, PollText, Seen, preset_of
 from consultation.polls.express.ledgers import Ledger
 from consultation.polls.express.steps import Answer, Key, Texts, put_in_together
+from consultation.polls.leaves import salt_secret
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.rules import PollItem, PollState
 from consultation.polls.tables import TURNOUT_SHARDS
@@ -44,7 +45,10 @@ ITEMS = TypeAdapter(list[PollItem])
 _STATES = {state.value: state for state in PollState}  # a third of the price of PollState(...)
 _KINDS = {kind.value: kind for kind in ResidenceKind}
 
-TEXTS = "SELECT id, state, items, preset, mode, box_public_key FROM poll WHERE id = ANY($1::uuid[])"
+TEXTS = """
+SELECT id, state, items, preset, mode, box_public_key, roll_secret FROM poll
+WHERE id = ANY($1::uuid[])
+"""
 
 LOOK = """
 SELECT clock_timestamp(), p.state, p.closes_at, t.was_public, p.community_id, r.level, r.kind,
@@ -62,7 +66,7 @@ ORDER BY c.ord
 
 KNOWN = """
 SELECT b.poll_id, b.roll_entry_id, b.cast_no, b.choices, b.channel, b.set_aside, b.leaf_hash,
-       b.cast_at
+       b.cast_at, b.salt
 FROM unnest($1::uuid[], $2::uuid[]) AS k (poll_id, roll_entry_id)
 JOIN ballot b ON b.poll_id = k.poll_id AND b.roll_entry_id = k.roll_entry_id
 ORDER BY b.cast_no
@@ -165,9 +169,17 @@ class PostgresBox:
         return {
             id: (
                 PollState(state),
-                PollText(ITEMS.validate_json(items), preset_of(preset), BallotMode(mode), key),
+                PollText(
+                    ITEMS.validate_json(items),
+                    preset_of(preset),
+                    BallotMode(mode),
+                    key,
+                    None if secret is None else salt_secret(secret),
+                ),
             )
-            for id, state, items, preset, mode, key in await self._fetch(TEXTS, list(poll_ids))
+            for id, state, items, preset, mode, key, secret in await self._fetch(
+                TEXTS, list(poll_ids)
+            )
         }
 
     async def look(self, casts: Sequence[OwnCast]) -> tuple[datetime, list[Seen | None]]:
@@ -220,7 +232,7 @@ class PostgresBox:
     async def known(self, keys: Sequence[Key]) -> Mapping[Key, list[Known]]:
         found: dict[Key, list[Known]] = {}
         rows = await self._fetch(KNOWN, [key[0] for key in keys], [key[1] for key in keys])
-        for poll_id, entry, cast_no, choices, channel, set_aside, leaf, at in rows:
+        for poll_id, entry, cast_no, choices, channel, set_aside, leaf, at, salt in rows:
             known = Known(
                 cast_no,
                 None if choices is None else json.loads(choices),
@@ -228,6 +240,7 @@ class PostgresBox:
                 set_aside,
                 leaf,
                 at,
+                salt,
             )
             found.setdefault((poll_id, entry), []).append(known)
         return found

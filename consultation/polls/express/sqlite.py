@@ -23,6 +23,7 @@ from consultation.database import PRAGMAS, Clock
 from consultation.polls.express.judging import Known, OwnCast, PollText, Seen, preset_of
 from consultation.polls.express.ledgers import Ledger
 from consultation.polls.express.steps import Answer, Key, Texts, put_in_together
+from consultation.polls.leaves import salt_secret
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.rules import PollItem, PollState
 
@@ -30,7 +31,7 @@ Result = TypeVar("Result")
 ITEMS = TypeAdapter(list[PollItem])
 _KINDS = {kind.value: kind for kind in ResidenceKind}
 
-TEXT = "SELECT state, items, preset, mode, box_public_key FROM poll WHERE id = ?"
+TEXT = "SELECT state, items, preset, mode, box_public_key, roll_secret FROM poll WHERE id = ?"
 
 POLL = """
 SELECT p.state, p.closes_at, t.was_public, p.community_id, p.meeting_id, p.roll_version,
@@ -58,7 +59,7 @@ UPDATE poll_turnout SET heads = heads + ?, area_dm2 = area_dm2 + ?
 WHERE poll_id = ? AND shard = ?
 """
 KNOWN = """
-SELECT cast_no, choices, channel, set_aside, leaf_hash, cast_at FROM ballot
+SELECT cast_no, choices, channel, set_aside, leaf_hash, cast_at, salt FROM ballot
 WHERE poll_id = ? AND roll_entry_id = ? ORDER BY cast_no
 """
 
@@ -168,9 +169,13 @@ class SqliteBox:
     async def texts(self, poll_ids: Collection[UUID]) -> Mapping[UUID, tuple[PollState, PollText]]:
         found: dict[UUID, tuple[PollState, PollText]] = {}
         for id in poll_ids:
-            for state, items, preset, mode, key in self._rows(TEXT, id.hex):
+            for state, items, preset, mode, key, secret in self._rows(TEXT, id.hex):
                 text = PollText(
-                    ITEMS.validate_json(items), preset_of(preset), BallotMode(mode), key
+                    ITEMS.validate_json(items),
+                    preset_of(preset),
+                    BallotMode(mode),
+                    key,
+                    None if secret is None else salt_secret(secret),
                 )
                 found[id] = (PollState(state), text)
         return found
@@ -259,8 +264,9 @@ class SqliteBox:
                     bool(set_aside),
                     leaf,
                     _read_time(at),
+                    salt,
                 )
-                for cast_no, choices, channel, set_aside, leaf, at in self._rows(
+                for cast_no, choices, channel, set_aside, leaf, at, salt in self._rows(
                     KNOWN, poll_id.hex, entry
                 )
             ]

@@ -176,7 +176,10 @@ async def _again(store: Store, taken: list[Case], late: list[Case], now: datetim
             answers[case.index] = ALONE
             continue
         assert case.admitted.late is not None
-        equal = judging.equal_after_close(known.get(case.key, ()), case.admitted.choices)
+        mine = known.get(case.key, ())
+        equal = judging.equal_after_close(
+            case.cast, case.text, case.seen, mine, case.admitted.choices
+        )
         answers[case.index] = case.admitted.late if equal is None else _receipt(case, equal)
     more: list[tuple[Case, Another]] = []
     for case in taken:
@@ -185,9 +188,9 @@ async def _again(store: Store, taken: list[Case], late: list[Case], now: datetim
             continue
         try:
             outcome = judging.again(
-                case.text.preset, known[case.key], case.admitted.choices, case.seen.number
+                case.cast, case.text, case.seen, known[case.key], case.admitted.choices
             )
-        except rules.AlreadyVoted as refusal:
+        except (rules.AlreadyVoted, rules.BallotKeyReused) as refusal:
             answers[case.index] = refusal
             continue
         if isinstance(outcome, Known):

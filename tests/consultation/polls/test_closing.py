@@ -25,6 +25,7 @@ from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.lifecycle import advance
 from consultation.topics.queries import access_topic
 from consultation.topics.states import Act, DocumentKind, State
+from consultation.topics.subjects import FORBIDDEN_WORDS, ForbiddenSubject
 from consultation.topics.tables import Document, InterestDeclaration, Topic
 from tests.consultation.polls.counting_cases import preset
 from tests.consultation.polls.stage import Stage
@@ -98,14 +99,12 @@ async def test_a_poll_opened_too_late_for_its_window_is_refused_and_becomes_void
     assert again.state is PollState.OPEN
 
 
-async def extend(stage: Stage, poll: Poll, *, days: int, actor: Actor | None = None) -> Poll:
+async def extend(
+    stage: Stage, poll: Poll, *, days: int, actor: Actor | None = None, reason: str = "部分业主外出"
+) -> Poll:
     async with stage.db.begin(actor or stage.secretary) as tx:
         return await drafting.extend_poll(
-            tx,
-            poll.id,
-            closes_at=poll.closes_at + timedelta(days=days),
-            reason="部分业主外出",
-            write=write,
+            tx, poll.id, closes_at=poll.closes_at + timedelta(days=days), reason=reason, write=write
         )
 
 
@@ -113,6 +112,8 @@ async def test_a_poll_is_extended_once_with_a_new_notice_and_closes_later(stage:
     poll, owners = await stage.lift_poll()
     with pytest.raises(NotPermitted):
         await extend(stage, poll, days=3, actor=stage.clerk)
+    with pytest.raises(ForbiddenSubject):  # the reason stands in the notice
+        await extend(stage, poll, days=3, reason=f"有{FORBIDDEN_WORDS[0]}人员未到")
     extended = await extend(stage, poll, days=3)
     assert extended.closes_at == poll.closes_at + timedelta(days=3)
     await extend(stage, poll, days=3)  # the same again changes nothing

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consultation.permissions import Actor, Role
-from consultation.polls import disclosure, phrases
-from consultation.polls.commands import closing, packing, paper, sheets
+from api.phrases import write
+from consultation.permissions import SYSTEM, Actor, Role
+from consultation.polls import board, board_queries, disclosure, phrases, receipts
+from consultation.polls.board_tables import Tree
+from consultation.polls.commands import closing, drafting, packing, paper, recording, sheets
 from consultation.polls.counting import Count, Result, Vote, count
 from consultation.polls.pack import Edition
 from consultation.polls.preset_files import presets
@@ -240,6 +242,90 @@ async def test_the_turnout_of_a_confidential_poll_goes_by_steps_of_an_hour(
     stage.clock.now = poll.closes_at - timedelta(minutes=30)
     await stage.work()
     assert await shown() == (23 if confidential else 30)
+
+
+@pytest.mark.parametrize(
+    ("mode", "rule", "sizes"),
+    [
+        # five voters a day: the board shows tens, in the last hour and the rest after the close
+        (BallotMode.CONFIDENTIAL, {}, [0, 10, 10, 20, 20]),
+        (BallotMode.NAMED, {"exact_turnout": False}, [0, 10, 10, 20, 20]),
+        (BallotMode.NAMED, {}, [5, 10, 15, 20, 25]),
+        (BallotMode.NAMED, {"live_turnout": False}, [0, 0, 0, 0, 0]),
+        (BallotMode.CONFIDENTIAL, {"live_turnout": False}, [0, 0, 0, 0, 0]),
+    ],
+)
+async def test_the_board_of_an_open_poll_says_no_more_than_its_turnout(
+    stage: Stage,
+    client: httpx.AsyncClient,
+    mode: BallotMode,
+    rule: dict[str, bool],
+    sizes: list[int],
+) -> None:
+    poll, people = await stage.household_poll(46, mode=mode, rule=rule)
+    held_back = disclosure.held_back(poll.preset, poll.mode)
+    promised: list[tuple[str, str]] = []
+
+    async def board_now() -> tuple[int, set[str]]:
+        shown = (await client.get(f"/v1/polls/{poll.id}/board")).json()
+        return shown["head"]["size"], set(shown["leaves"])
+
+    async def vote(people: list[UUID]) -> None:
+        for person in people:
+            cast = stage.cast_sealed if mode is BallotMode.CONFIDENTIAL else stage.cast
+            await cast(poll.id, person, "for")
+            async with stage.db.read(Actor(person_id=person)) as tx:
+                signed = await receipts.own_receipt(tx, await stage.load(poll.id))
+            promised.append((signed.receipt, signed.include_by))
+
+    seen: list[int] = []
+    for day in range(5):
+        await vote(people[day * 5 : day * 5 + 5])
+        stage.clock.now = board.day_begins(stage.clock.now) + timedelta(days=1, minutes=1)
+        await stage.work()
+        size, leaves = await board_now()
+        assert len(leaves) == size
+        seen.append(size)
+    assert seen == sizes
+
+    await vote(people[25:46])
+    stage.clock.now = poll.closes_at - timedelta(minutes=30)
+    async with stage.db.begin(SYSTEM) as tx:  # a round in the last hour
+        await recording.put_on_board(tx, poll.id)
+    assert (await board_now())[0] == (sizes[-1] if held_back else 46)
+
+    await stage.closed(poll.id)
+    await stage.work()
+    size, leaves = await board_now()
+    assert size == 46
+    assert {leaf for leaf, _ in promised} == leaves
+    if held_back:
+        assert all(stage.clock.now <= datetime.fromisoformat(by) for _, by in promised)
+
+
+async def test_a_receipt_is_kept_also_where_the_close_is_moved(stage: Stage) -> None:
+    poll, people = await stage.household_poll(40)
+    await stage.cast_sealed(poll.id, people[0], "for")
+
+    async def promise() -> datetime:
+        async with stage.db.read(Actor(person_id=people[0])) as tx:
+            signed = await receipts.own_receipt(tx, await stage.load(poll.id))
+        return datetime.fromisoformat(signed.include_by)
+
+    before = await promise()
+    latest = poll.opens_at + timedelta(days=poll.preset.window_days_max)
+    assert before == board.include_by(latest)
+    async with stage.db.begin(stage.secretary) as tx:
+        await drafting.extend_poll(
+            tx, poll.id, closes_at=latest, reason="参与户数不够。", write=write
+        )
+    assert await promise() == before
+    await stage.closed(poll.id)
+    await stage.work()
+    async with stage.db.read() as tx:
+        head = await board_queries.last_head(tx, poll.id, Tree.RECORDED)
+    assert head is not None
+    assert (head.size, head.at <= before) == (1, True)
 
 
 # ---- the registers before the close -------------------------------------------------------------

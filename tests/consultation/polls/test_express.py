@@ -241,6 +241,41 @@ async def test_a_re_vote_counts_last_where_the_preset_lets_it(
     assert closed.result.participating.heads == 1
 
 
+@pytest.mark.parametrize("road", ["together", "alone"])
+async def test_a_request_that_comes_late_does_not_undo_a_later_vote(
+    stage: Stage, express: Express, road: str
+) -> None:
+    poll, owners = await stage.lift_poll()
+    await change_preset(stage, poll, revote=Revote.LAST_VALID_BEFORE_CLOSE)
+
+    async def cast(answers: Any, key: str | None) -> str:
+        if road == "together":
+            return (await express.cast(OwnCast(poll.id, owners[0], answers, key))).receipt
+        async with stage.db.begin(Actor(person_id=owners[0])) as tx:
+            return (await casting.cast_ballot(tx, poll.id, answers, once=key)).receipt
+
+    first = await cast(FOR, "first-key-of-the-phone")
+    second = await cast(AGAINST, "second-key-of-the-phone")
+    assert await cast(FOR, "first-key-of-the-phone") == first  # delivered once more, too late
+    assert await cast(AGAINST, "second-key-of-the-phone") == second
+    assert [row.choices for row in await ballots(stage, poll.id)] == [
+        {"1": ["for"]},
+        {"1": ["against"]},
+    ]
+    with pytest.raises(rules.BallotKeyReused):
+        await cast(((1, ("abstain",)),), "first-key-of-the-phone")
+    other = OwnCast(poll.id, owners[1], FOR, "first-key-of-the-phone")
+    await express.cast(other)  # keys are the voter's own
+    salts = {row.salt for row in await ballots(stage, poll.id)}
+    assert len(salts) == 3
+    third = await cast(FOR, "third-key-of-the-phone")  # a change of mind
+    assert third not in (first, second)
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert closed.result.items[0].votes_for.heads == 2
+    assert await cast(FOR, "first-key-of-the-phone") == first
+
+
 @pytest.mark.parametrize(("microseconds", "taken"), [(-1, True), (0, False), (1, False)])
 async def test_the_closing_instant_is_already_too_late(
     stage: Stage, express: Express, microseconds: int, taken: bool
@@ -434,13 +469,13 @@ async def test_both_roads_are_one_rule(
     people = [*owners, world.id("resident1"), world.id("visitor"), world.id("neighbour"), uuid4()]
     receipts: tuple[dict[str, str], dict[str, str]] = ({}, {})
 
-    async def alone(person: UUID, answers: Any) -> Receipt:
+    async def alone(person: UUID, answers: Any, key: str | None) -> Receipt:
         async with stage.db.begin(Actor(person_id=person)) as tx:
-            ballot = await casting.cast_ballot(tx, polls[0].id, answers)
+            ballot = await casting.cast_ballot(tx, polls[0].id, answers, once=key)
             return Receipt(ballot.poll_id, ballot.receipt, ballot.cast_at)
 
-    async def together(person: UUID, answers: Any) -> Receipt:
-        cast = await express.cast(OwnCast(polls[1].id, person, answers))
+    async def together(person: UUID, answers: Any, key: str | None) -> Receipt:
+        cast = await express.cast(OwnCast(polls[1].id, person, answers, key))
         return replace(cast, poll_id=polls[0].id)
 
     async def tried(which: int, work: Any) -> tuple[Any, ...]:
@@ -469,8 +504,9 @@ async def test_both_roads_are_one_rule(
             ]
         else:
             answers = ((draw.choice([1, 1, 1, 1, 2]), (choice,)),)
-            one = await tried(0, alone(person, answers))
-            other = await tried(1, together(person, answers))
+            key = draw.choice([None, None, "k1", "k2", "k3"])
+            one = await tried(0, alone(person, answers, key))
+            other = await tried(1, together(person, answers, key))
         assert one == other, (at, person, choice)
 
     ledgers = []

@@ -2,7 +2,9 @@
 one that the topic follows."""
 
 from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
 from sqlmodel import col, select
 
@@ -110,6 +112,42 @@ async def test_a_second_person_reads_the_certificate_and_the_rule_gives_the_verd
     indicative = await stage.load(poll.id)
     assert indicative.result is not None
     assert indicative.result.verdict is Verdict.NO_QUORUM  # nobody voted here
+
+
+async def test_exact_areas_of_a_certificate_are_for_those_entitled(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
+    """One voter against, whose area the sums would give away (decision 0029)."""
+    world, poll = stage.world, await closed_poll(stage)
+    votes = {"for": count(587, 6021540 - 7421), "against": count(1, 7421)}
+    sums = d3(items=[OutsideItem(number=1, votes=votes)])
+    await enter(stage, poll, sums)
+    await confirm(stage, poll, sums)
+
+    async def shown(headers: dict[str, str]) -> dict[str, Any]:
+        answer = await client.get(f"/v1/polls/{poll.id}/outside-result", headers=headers)
+        assert answer.status_code == 200
+        return answer.json()
+
+    stranger = await shown({})
+    assert stranger["areas_rounded"]
+    assert [one["votes"]["area_dm2"] for one in stranger["result"]["items"][0]["tallies"]] == [
+        0
+    ] * 3
+    async with stage.db.read() as tx:
+        document = await tx.session.get_one(Document, UUID(stranger["document_id"]))
+    for text in (str(stranger["wording"]), document.body):
+        assert "1人" in text
+        for area in ("74.21", "60141", "60,141", "60215", "60,215"):
+            assert area not in text
+    for headers in (
+        world.headers("supervisor", Role.SUPERVISOR),
+        world.headers(*CLERK),
+        world.headers("resident1"),
+    ):
+        exact = await shown(headers)
+        assert not exact["areas_rounded"]
+        assert exact["result"]["items"][0]["tallies"][0]["votes"]["area_dm2"] == 6021540 - 7421
 
 
 def one_more() -> OutsideItem:

@@ -22,7 +22,7 @@ from consultation.polls.pack import Edition, PackNotReady
 from consultation.polls.pack_queries import head_line
 from consultation.polls.paper import FormFate
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotChannel, BallotMode
+from consultation.polls.presets import BallotChannel, BallotMode, Duplicates
 from consultation.polls.queries import frozen_roll
 from consultation.polls.rules import NotOnRoll, PollItem
 from consultation.polls.tables import CountSignature, Poll, SignerRole
@@ -107,6 +107,29 @@ async def test_a_pack_tells_that_the_poll_was_extended_and_when(
         "at": board.instant(poll.closes_at - timedelta(hours=2)),
     }
     assert certificate["closed_at"] == board.instant(later)
+
+
+@pytest.mark.parametrize("first", ["phone", "paper"])
+async def test_a_sheet_that_nobody_can_read_takes_no_ballot_away(
+    stage: Stage, tmp_path: Path, first: str
+) -> None:
+    rule = {"channels": [*BallotChannel], "duplicates": Duplicates.PAPER_PREVAILS}
+    poll, people = await stage.household_poll(6, mode=BallotMode.NAMED, rule=rule)
+    await print_forms(stage, poll.id, 1, 1)
+    await issue(stage, poll.id, 1, 1)
+    if first == "phone":
+        await stage.cast(poll.id, people[0], "for")
+    for who in (ONE, TWO):
+        await enter(stage, poll.id, 1, who, None)
+    if first == "paper":
+        await stage.cast(poll.id, people[0], "for")
+    poll = await stage.published(poll.id)
+
+    assert poll.result is not None
+    assert (poll.result.valid.heads, poll.result.invalid.heads) == (1, 0)
+    assert poll.result.items[0].votes_for.heads == 1
+    files = await pack(stage, poll.id)
+    assert failing(tmp_path, files, notice=await notice(stage, poll.id)) == {}
 
 
 async def test_a_pack_of_a_close_result_names_who_counted_again(

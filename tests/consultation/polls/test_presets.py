@@ -8,6 +8,8 @@ import jsonschema_rs
 import pytest
 from pydantic import ValidationError
 
+from api.problems import problem_of
+from api.words import LOCALES
 from consultation.polls import terms
 from consultation.polls.preset_files import file_schema, presets, procedures
 from consultation.polls.presets import (
@@ -303,3 +305,15 @@ def test_a_procedure_is_not_the_rule_of_a_poll() -> None:
         terms.find_preset("village_4y2g@2026-01-01")
     with pytest.raises(terms.UnknownPreset):
         terms.find_preset("village_4y2g@1999-01-01")
+
+
+@pytest.mark.parametrize("key", ["household_poll", "household_poll@1999-01-01", "houshold_pol", ""])
+def test_who_names_no_edition_of_a_rule_is_told_which_there_are(key: str) -> None:
+    with pytest.raises(terms.UnknownPreset) as refused:
+        terms.find_preset(key)
+    near = refused.value.facts["near"]
+    assert 1 <= len(near) <= terms.NEAR
+    if key:
+        assert near[0] == "household_poll@2026-01-01"
+    for locale in LOCALES:
+        assert near[0] in problem_of(refused.value, locale).detail

@@ -105,8 +105,9 @@ def test_an_answer_fits_the_kind_of_its_item(
     if valid:
         assert rules.check_ballot([item], [(1, answer)]) == {"1": sorted(answer)}
     else:
-        with pytest.raises(rules.BallotInvalid):
+        with pytest.raises(rules.BallotInvalid) as refused:
             rules.check_ballot([item], [(1, answer)])
+        assert refused.value.facts == {"item": 1, "choices": item.choices, "most": item.most}
 
 
 E_, P_, A_, V_, X_ = (
@@ -154,6 +155,16 @@ def test_which_of_a_voters_casts_stands(
     )
 
     assert precedence(rule, stands, comes) is outcome
+
+
+@pytest.mark.parametrize("first", [*Duplicates])
+def test_between_phone_and_paper_the_one_that_can_be_read_stands(first: Duplicates) -> None:
+    rule = preset("civil278_special").model_copy(update={"duplicates": first})
+    for paper in (P_, V_):
+        unreadable = precedence(rule, E_, paper, comes_valid=False)
+        assert unreadable is Precedence.SET_ASIDE
+        assert precedence(rule, paper, E_, stands_valid=False) is Precedence.REPLACES
+        assert precedence(rule, X_, paper, comes_valid=False) is Precedence.REPLACES
 
 
 @pytest.mark.parametrize(
@@ -277,7 +288,7 @@ def test_a_preset_names_only_places_at_which_its_electorate_votes() -> None:
         (Layer.OWNERS, None, False, None),
         (Layer.OWNERS, "civil278_general@2021-01-01", False, None),
         (Layer.OWNERS, "civil278_general@2021-01-01", True, terms.PresetNotPlanned),
-        (Layer.OWNERS, None, True, terms.PresetNotPlanned),
+        (Layer.OWNERS, None, True, terms.NoPollPlanned),
         (Layer.CONSULTATION, SPECIAL.key, True, terms.PollLayerMismatch),
         (Layer.ASSEMBLY, SPECIAL.key, True, terms.PollLayerMismatch),
         (None, SPECIAL.key, True, terms.PollLayerMismatch),
@@ -291,6 +302,36 @@ def test_the_preset_is_that_of_the_layer_and_of_the_frozen_plan(
     else:
         with pytest.raises(refusal):
             terms.check_preset(SPECIAL, layer=layer, planned=planned, plan_frozen=frozen)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("方案A", "方案A", True),
+        ("方案A", "方案a", True),
+        ("张 三", "张\u3000三", True),
+        ("张三", "张\u200d三", True),
+        ("张三", "张\u202e三", True),
+        ("张三", "张\ufe00三", True),
+        ("①号", "1号", True),
+        ("张三", "张叁", False),
+        ("方案1", "方案2", False),
+    ],
+)
+def test_options_must_look_different(one: str, other: str, alike: bool) -> None:
+    options = [Option(code="a", text=one), Option(code="b", text=other)]
+    item = PollItem(number=1, text="甲", kind=QuestionKind.SINGLE_CHOICE, options=options)
+    items = [PollItem(number=1, text=one), PollItem(number=2, text=other)]
+    for preset_of, asked, problem in (
+        ("household_poll", [item], "options"),
+        ("civil278_special", items, "same_item_twice"),
+    ):
+        if not alike:
+            terms.check_items(preset(preset_of), asked, None)
+            continue
+        with pytest.raises(terms.PollItemsInvalid) as refused:
+            terms.check_items(preset(preset_of), asked, None)
+        assert refused.value.facts == {"problem": problem}
 
 
 EXTENDABLE: dict[str, Any] = {

@@ -116,8 +116,11 @@ def test_the_notice_names_every_way_to_vote(channel: BallotChannel, locale: str)
     [
         ({}, "截止前可以改票,以最后一次有效票为准。"),
         ({"revote": "none"}, "投票后不得更改。"),
-        ({}, "线上与纸质重复投票的,以线上为准。"),
-        ({"duplicates": "paper_prevails"}, "线上与纸质重复投票的,以纸质为准。"),
+        ({}, "线上与纸质重复投票的,以线上为准;其中一张无效的,以有效的为准。"),
+        (
+            {"duplicates": "paper_prevails"},
+            "线上与纸质重复投票的,以纸质为准;其中一张无效的,以有效的为准。",
+        ),
         ({}, "可以书面委托他人代为投票,每名受托人最多接受3人委托,不得转委托;本人投票的,委托失效。"),
         ({"invalid": "participating"}, "废票计入收回的选票。"),
         ({}, "废票不计为参与。"),
