@@ -16,6 +16,7 @@ from consultation.polls.envelopes import check_once
 from consultation.polls.mandate_queries import (
     MandateRow,
     gave_mandate,
+    highest_mandate_no,
     last_mandate,
     mandates_held,
     mandates_of,
@@ -66,7 +67,7 @@ async def register_mandate(
         raise mandates.InstructionNeeded()
     content = None if choices is None else _content(tx, poll, number, choices)
     known = await last_mandate(tx, poll, number)
-    if known is not None and known[1] is None:
+    if known is not None and known[1] is None and known[0].principal_id == place.person_id:
         mine = known[0]
         if (mine.holder_id, mine.document_sha256, mine.instruction, mine.valid_until) != (
             holder.id,
@@ -96,7 +97,7 @@ async def register_mandate(
     mandate = Mandate(
         poll_id=poll.id,
         number=number,
-        mandate_no=1 if known is None else known[0].mandate_no + 1,
+        mandate_no=await highest_mandate_no(tx, poll, number) + 1,
         community_id=poll.community_id,
         principal_id=_principal(place),
         holder_id=holder.id,
@@ -185,6 +186,8 @@ async def withdraw_mandate(
     found = await last_mandate(tx, poll, number)
     place = await _place(tx, poll, number, own=not staff)
     if found is None or not (staff or place.person_id == tx.person_id):
+        raise NotFound(what="mandate")
+    if found[0].principal_id != place.person_id:  # an objection gave the place to another
         raise NotFound(what="mandate")
     if found[1] is not None:
         return

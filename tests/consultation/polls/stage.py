@@ -504,6 +504,17 @@ class Stage:
     async def work(self) -> None:
         await Worker(self.db, poll_seconds=1).run_due()
 
+    async def sell(self, poll: Poll, seller: UUID, buyer: UUID) -> None:
+        """In the register, all that makes up the seller's place on the roll of a poll."""
+        place = next(p for p in (await self.roll(poll.id)).values() if p.person_id == seller)
+        async with self.db.begin() as tx:
+            for unit in place.units:
+                owned = await tx.session.get_one(Ownership, (unit.unit_id, seller))
+                await tx.session.delete(owned)
+                tx.session.add(
+                    Ownership(unit_id=unit.unit_id, person_id=buyer, community_id=poll.community_id)
+                )
+
     async def rewrite_rule(self, poll_id: UUID, **change: Any) -> None:
         """Another rule under a poll that is open already: only the owner of the database can do
         that, by taking its guard away."""
