@@ -27,7 +27,7 @@ from consultation.polls.mandates import MandateRelation, MandateState
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.people_queries import find_person, holds_a_role
 from consultation.polls.presets import BallotChannel, BallotMode, QuestionKind
-from consultation.polls.queries import Hold, access_poll, check_impartial, places_numbered
+from consultation.polls.queries import Hold, access_poll, check_impartial, place_of, places_numbered
 from consultation.polls.registers import of_age
 from consultation.polls.rules import Choices, PollState
 from consultation.polls.tables import Ballot, Poll, RollEntry
@@ -89,6 +89,7 @@ async def register_mandate(
             tx, poll.community_id, holder.id, {Role.PROPERTY_COMPANY}
         ),
         of_age=holder.born_on is None or of_age(holder.born_on, today),
+        on_roll=await place_of(tx, poll, holder.id) is not None,
         gave_away=await gave_mandate(tx, poll, holder.id),
         principal_holds=await mandates_held(tx, poll, _principal(place)) > 0,
         held=await mandates_held(tx, poll, holder.id),
@@ -121,7 +122,8 @@ async def cast_as_proxy(
     an envelope of the principal's, by nobody but the holder, whose client has its secret ``once``.
 
     Refuses with NotFound, SecondStaffNeeded, NotImpartial, WrongChannel, PollNotOpen, PollClosed,
-    BallotInvalid, BallotSecretNeeded, NotOnRoll, MandateOver, InstructionBinds or AlreadyVoted.
+    BallotInvalid, BallotSecretNeeded, NotOnRoll, MandateOver, HolderNotAllowed, InstructionBinds or
+    AlreadyVoted.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.POLL_SHARED)
     staff = grant_of(Deed.ENTER_PAPER, tx.standing.role) is not None
@@ -148,6 +150,8 @@ async def cast_as_proxy(
     over = state in (MandateState.REVOKED, MandateState.EXPIRED)
     if over or mandate.principal_id != place.person_id:  # an objection gave the place to another
         raise mandates.MandateOver()
+    if poll.preset.proxies.holder_on_roll and not await place_of(tx, poll, mandate.holder_id):
+        raise mandates.HolderNotAllowed(problem="no_vote_here")
     mandates.check_instruction(
         poll.preset, mandate.instruction, _content(tx, poll, number, choices)
     )

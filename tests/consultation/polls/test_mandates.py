@@ -29,6 +29,7 @@ from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, NotPermitted
 from tests.consultation.polls.stage import Stage
 from tests.consultation.polls.test_objections import confirm, correction, file, propose
+from tests.consultation.polls.test_runoffs import election, village
 from tests.world import LONG_AGO, World
 
 CLERK, GRID = ("clerk", Role.CLERK), ("grid_worker", Role.GRID_WORKER)
@@ -337,13 +338,51 @@ def test_where_relatives_alone_may_others_may_not() -> None:
         "is_candidate": False,
         "property_staff": False,
         "of_age": True,
+        "on_roll": False,
         "gave_away": False,
         "principal_holds": False,
         "held": 0,
     }
-    rules_of.check_holder(lift, relation=MandateRelation.CHILD, **fine)
+    close = {*MandateRelation} - {MandateRelation.OTHER}
+    assert {one.value for one in close} == {  # 民法典 1045
+        "spouse",
+        "parent",
+        "child",
+        "sibling",
+        "grandparent",
+        "grandchild",
+    }
+    for relation in close:
+        rules_of.check_holder(lift, relation=relation, **fine)
     with pytest.raises(HolderNotAllowed):
         rules_of.check_holder(lift, relation=MandateRelation.OTHER, **fine)
+
+
+async def test_in_a_village_the_holder_has_a_vote_there(stage: Stage) -> None:
+    """村民委员会组织法 art. 15: 本村有选举权的近亲属."""
+    place, people = await village(stage, 9)
+    topic = await stage.topic("village_election", place)
+    poll = await stage.announced("village_election", topic, place, items=[election("ab", 1)])
+    (outsider,) = await stage.people(1, place.id)  # verified there, and lives elsewhere
+    places = sorted((await stage.roll(poll.id)).values(), key=lambda one: one.number)
+    form: dict[str, Any] = {"instruction": None, "relation": MandateRelation.GRANDCHILD}
+    with pytest.raises(HolderNotAllowed) as refused:
+        await register(stage, poll, 1, outsider, **form)
+    assert refused.value.facts == {"problem": "no_vote_here"}
+    holder = next(one for one in people if one not in {places[0].person_id, places[1].person_id})
+    number = next(one.number for one in places if one.person_id == holder)
+    for principal in (1, 2):
+        await register(stage, poll, principal, holder, **form)
+
+    objection = await file(stage, poll.id, people[0], number, RollObjectionKind.DOES_NOT_BELONG)
+    gone = correction(CorrectionKind.REMOVE_PLACE, number=number)
+    stage.clock.now += timedelta(hours=1)
+    await propose(stage, objection, correction=gone)
+    await confirm(stage, objection)
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    with pytest.raises(HolderNotAllowed):  # who lost the vote votes for nobody
+        await seal(stage, poll, 1, Actor(person_id=holder), "a", token_urlsafe(24))
 
 
 # ---- in a confidential poll ----------------------------------------------------------------------
