@@ -256,6 +256,9 @@ class RulePreset(Edition):
     recount: Recount | None = None
     places: list[NodeKind] = Field(default_factory=list)
     """The kinds of place at which it is voted on; none named: wherever its electorate votes."""
+    others_with_interest: bool = False
+    """Owners outside the place are put on the roll who prove that it concerns them (最高人民法院
+    建筑物区分所有权解释 art. 11)."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

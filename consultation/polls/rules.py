@@ -254,6 +254,7 @@ _LATER_FIELDS = {
     "recount": None,
     "places": [],
     "runoff_of": None,
+    "others_with_interest": False,
 }
 
 

@@ -16,6 +16,7 @@ _SAME = (
     "invalid",
     "verification",
     "runoff_of",
+    "others_with_interest",
 )
 """What makes a rule this rule. How sure the product is of it is not for a place to raise."""
 _NOT_LESS = (

@@ -109,10 +109,17 @@ class Stage:
         return ids
 
     async def homes(
-        self, estate: Node, entrance: Node, areas: Sequence[int], owners: Sequence[UUID | None]
+        self,
+        estate: Node,
+        entrance: Node,
+        areas: Sequence[int],
+        owners: Sequence[UUID | None],
+        *,
+        kind: UnitKind = UnitKind.HOME,
     ) -> list[UUID]:
         """One home per area, in the order of their codes, each with its owner (None: unknown)."""
         ids = [uuid4() for _ in areas]
+        spot = "P" if kind is UnitKind.PARKING else ""
         async with self.db.begin() as tx:
             connection = await tx.session.connection()
             await connection.execute(
@@ -123,8 +130,8 @@ class Stage:
                         "community_id": estate.community_id,
                         "estate_id": estate.id,
                         "entrance_id": entrance.id,
-                        "code": f"{entrance.code}-{index:04d}",
-                        "kind": UnitKind.HOME,
+                        "code": f"{entrance.code}-{spot}{index:04d}",
+                        "kind": kind,
                         "area_dm2": area,
                         "developer_unsold": False,
                     }

@@ -1,4 +1,5 @@
-"""A run-off is for the seats that an election left open, among those who stand again; it is no way to hold the first election with less notice and a lower bound."""
+"""A run-off is for the seats that an election left open, among those who stand again; it is no way
+to hold the first election with less notice and a lower bound (村民委员会组织法 art. 15)."""
 
 from typing import Any
 from uuid import UUID
