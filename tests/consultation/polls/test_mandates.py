@@ -28,7 +28,7 @@ from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, NotPermitted
 from tests.consultation.polls.stage import Stage
-from tests.consultation.polls.test_objections import confirm, correction, file, propose
+from tests.consultation.polls.test_objections import confirm, correction, file, goes_to, propose
 from tests.consultation.polls.test_runoffs import election, village
 from tests.world import LONG_AGO, World
 
@@ -244,11 +244,7 @@ async def place_went_to_another(stage: Stage) -> tuple[Poll, UUID, UUID, UUID]:
     poll = await stage.announced("lift_scope_owners", topic, entrance)
     holder, buyer = await stage.people(2, poll.community_id)
     await register(stage, poll, 1, holder)
-    await stage.sell(poll, owners[0], buyer)
-    objection = await file(stage, poll.id, buyer, 1, RollObjectionKind.WRONG_VOTER, "是我")
-    fix = correction(CorrectionKind.SET_VOTER, number=1, person_id=buyer)
-    await propose(stage, objection, correction=fix)
-    await confirm(stage, objection)
+    await goes_to(stage, poll, owners[0], 1, buyer)
     return await stage.load(poll.id), owners[0], buyer, holder
 
 

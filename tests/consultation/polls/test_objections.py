@@ -254,6 +254,15 @@ async def test_who_is_put_on_the_roll_is_verified_and_of_age_on_the_last_day(
     assert grown in {place.person_id for place in (await stage.roll(poll.id)).values()}
 
 
+async def goes_to(stage: Stage, poll: Poll, seller: UUID, number: int, buyer: UUID) -> None:
+    """The place ``number`` goes from its seller to its buyer by an objection that is upheld."""
+    await stage.sell(poll, seller, buyer)
+    objection = await file(stage, poll.id, buyer, number, RollObjectionKind.WRONG_VOTER, "是我")
+    fix = correction(CorrectionKind.SET_VOTER, number=number, person_id=buyer)
+    await propose(stage, objection, correction=fix)
+    await confirm(stage, objection)
+
+
 async def test_a_tenant_is_not_made_the_voter_of_an_owners_place(stage: Stage) -> None:
     poll, owners, units = await announced(stage)
     tenant, spouse = await stage.people(2, poll.community_id)
