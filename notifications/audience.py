@@ -216,6 +216,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "poll.ballots_read": NOBODY,  # on record for whoever looks
     "poll.voters_served": NOBODY,  # a count
     "poll.unserved_read": NOBODY,  # on record for whoever looks
+    "poll.addresses_read": NOBODY,  # on record for whoever looks
     "poll.result_published": (_voters("poll_result"), _told(Who.FOLLOWERS, "poll_result")),
     "poll.voided": (_voters("poll_voided"),),
     # ---- after the vote

@@ -68,6 +68,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "poll.roll_ruling_overdue": frozenset({"list_roll_objections"}),
     "poll.voters_served": POLL | {"list_unserved"},
     "poll.unserved_read": frozenset(),
+    "poll.addresses_read": frozenset(),
     "outcome.changed": frozenset({"get_outcome", "get_adoption"}),
     "outcome.consensus_called": frozenset({"get_outcome"}),
     "adoption.signed": frozenset({"get_adoption"}),

@@ -209,7 +209,8 @@ async def my_eligibility(poll_id: UUID, actor: CurrentActor, db: Db) -> Eligibil
 async def list_roll(
     poll_id: UUID, actor: AnyActor, db: Db, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[PlaceOut]:
-    """The frozen roll, masked, in the order of its numbers."""
+    """The frozen roll, masked, in the order of its numbers. Whoever needs the number of a home has
+    ``list_roll_addresses``."""
     after = 0 if cursor is None else int(decode_cursor(cursor, 1)[0])
     async with db.read(actor) as tx:
         poll, _ = await queries.access_poll(tx, poll_id, Deed.READ_PUBLIC)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi import Path as PathParam
 from pydantic import Field
 
@@ -60,6 +60,15 @@ class UnservedOut(WireOut):
     grid_id: UUID | None
     address: str | None
     known: bool
+
+
+class RollAddressOut(WireOut):
+    """A place on the roll; ``label`` is masked. ``codes`` are those of its units or household, or
+    of the home of a voter who stands there without either."""
+
+    number: int
+    label: str
+    codes: list[str]
 
 
 class VisitOut(WireOut):
@@ -171,6 +180,28 @@ async def list_unserved(
             )
             for one in shown
         ],
+        next_cursor=encode_cursor(shown[-1].number) if found[limit:] else None,
+    )
+
+
+@router.get("/polls/{poll_id}/roll-addresses")
+async def list_roll_addresses(
+    poll_id: UUID,
+    actor: CurrentActor,
+    db: Db,
+    unit: Annotated[str, Query(max_length=80, description="How the code begins.")] = "",
+    limit: Limit = 50,
+    cursor: CursorParam = None,
+) -> Page[RollAddressOut]:
+    """The number on the roll of a home, for whoever hands out forms, registers mandates, helps to
+    vote or serves notice: in the order of the numbers, all or those of the codes that begin so. A
+    grid worker sees the own grid. That they look is on record."""
+    after = 0 if cursor is None else int(decode_cursor(cursor, 1)[0])
+    async with db.begin(actor) as tx:
+        found = await serving.read_addresses(tx, poll_id, unit=unit, after=after, limit=limit + 1)
+    shown = found[:limit]
+    return Page(
+        items=[RollAddressOut.model_validate(one) for one in shown],
         next_cursor=encode_cursor(shown[-1].number) if found[limit:] else None,
     )
 

@@ -98,6 +98,14 @@ class PollUnservedRead(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollAddressesRead(PollEvent):
+    """Somebody on duty looked for a home on the roll."""
+
+    type = "poll.addresses_read"
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollResultPublished(PollEvent):
     type = "poll.result_published"
     verdict: str

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import and_, col, or_, select
+from sqlalchemy import ColumnElement
+from sqlmodel import and_, col, func, or_, select
 
 from consultation.community.tables import Person
 from consultation.database import Transaction
@@ -29,44 +30,63 @@ def with_withdrawal(*columns: Any) -> Any:
     )
 
 
+def of_its_voter(poll: Poll) -> Any:
+    """For a join with the roll: the principal still has the place. A mandate of whoever lost it to
+    an objection is over, and nobody else's."""
+    return and_(
+        *on_roll(poll),
+        col(RollEntry.number) == col(Mandate.number),
+        col(RollEntry.person_id) == col(Mandate.principal_id),
+    )
+
+
 async def last_mandate(
     tx: Transaction, poll: Poll, number: int
 ) -> tuple[Mandate, MandateWithdrawal | None] | None:
-    """The newest mandate of a place, and its withdrawal."""
+    """The newest mandate of a place, and its withdrawal: of the voter who has it, before one of
+    whoever had it."""
     rows = await tx.session.exec(
         with_withdrawal(Mandate, MandateWithdrawal)
+        .outerjoin(RollEntry, of_its_voter(poll))
         .where(Mandate.poll_id == poll.id, Mandate.number == number)
-        .order_by(col(Mandate.mandate_no).desc())
+        .order_by(col(RollEntry.id).is_(None), col(Mandate.mandate_no).desc())
         .limit(1)
     )
     return rows.first()
 
 
-async def mandates_held(tx: Transaction, poll: Poll, holder_id: UUID) -> int:
-    """How many mandates a person holds that were not taken back."""
+async def highest_mandate_no(tx: Transaction, poll: Poll, number: int) -> int:
     rows = await tx.session.exec(
-        with_withdrawal(Mandate.number).where(
-            Mandate.poll_id == poll.id,
-            Mandate.holder_id == holder_id,
-            col(MandateWithdrawal.at).is_(None),
+        select(func.max(Mandate.mandate_no)).where(
+            Mandate.poll_id == poll.id, Mandate.number == number
         )
     )
-    return len(rows.all())
+    return rows.one() or 0
+
+
+async def mandates_held(tx: Transaction, poll: Poll, holder_id: UUID) -> int:
+    """How many mandates a person holds and may still use, or has used."""
+    return await _alive(tx, poll, col(Mandate.holder_id) == holder_id)
 
 
 async def gave_mandate(tx: Transaction, poll: Poll, person_id: UUID) -> bool:
-    """Whether a voter gave a mandate in this poll that was not taken back."""
+    """Whether a voter gave a mandate in this poll that may still be used, or was."""
+    return await _alive(tx, poll, col(Mandate.principal_id) == person_id) > 0
+
+
+async def _alive(tx: Transaction, poll: Poll, whose: ColumnElement[bool]) -> int:
     rows = await tx.session.exec(
-        with_withdrawal(Mandate.number)
-        .join(RollEntry, and_(*on_roll(poll), col(RollEntry.number) == col(Mandate.number)))
-        .where(
-            Mandate.poll_id == poll.id,
-            RollEntry.person_id == person_id,
-            col(MandateWithdrawal.at).is_(None),
-        )
-        .limit(1)
+        with_withdrawal(Mandate.valid_until, RollEntry.id)
+        .join(RollEntry, of_its_voter(poll))
+        .where(Mandate.poll_id == poll.id, whose, col(MandateWithdrawal.at).is_(None))
     )
-    return rows.first() is not None
+    found = rows.all()
+    stands = await _channels(tx, poll, {place for _, place in found}) if found else {}
+    states = [
+        state_of(withdrawn=False, stands=stands.get(place), valid_until=until, now=tx.now)
+        for until, place in found
+    ]
+    return sum(state in (MandateState.REGISTERED, MandateState.USED) for state in states)
 
 
 async def standing_channel(tx: Transaction, poll: Poll, place: RollEntry) -> BallotChannel | None:
@@ -132,12 +152,13 @@ async def mandates_of(
     after: tuple[int, int],
     limit: int,
 ) -> list[tuple[int, MandateRow]]:
-    """(mandate number, row) of the mandates after (place, number): all of them, or those that
-    ``reader`` gave or holds. Without ``states`` only these say what became of them. Two statements.
+    """(mandate number, row) of the mandates after (place, number) whose principal has the place:
+    all of them, or those that ``reader`` gave or holds. Without ``states`` only these say what
+    became of them. Two statements.
     """
     statement = (
         with_withdrawal(Mandate, MandateWithdrawal.at, RollEntry, Person.masked_name)
-        .join(RollEntry, and_(*on_roll(poll), col(RollEntry.number) == col(Mandate.number)))
+        .join(RollEntry, of_its_voter(poll))
         .join(Person, col(Person.id) == col(Mandate.holder_id))
         .where(
             Mandate.poll_id == poll.id,

@@ -8,12 +8,14 @@ from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
 
 
 class MandateRelation(StrEnum):
-    """What the holder is to the principal."""
+    """What the holder is to the principal: a close relative (民法典 1045), or another."""
 
     SPOUSE = "spouse"
     PARENT = "parent"
     CHILD = "child"
     SIBLING = "sibling"
+    GRANDPARENT = "grandparent"
+    GRANDCHILD = "grandchild"
     OTHER = "other"
 
 
@@ -119,13 +121,15 @@ def check_holder(
     is_candidate: bool,
     property_staff: bool,
     of_age: bool,
+    on_roll: bool,
     gave_away: bool,
     principal_holds: bool,
     held: int,
 ) -> None:
-    """``gave_away``: the holder gave their own vote to somebody; ``principal_holds``: the principal
-    holds mandates of others. Both would hand a vote on from one to the next. ``held``: mandates
-    that the holder holds in this poll and may still use or has used."""
+    """``on_roll``: the holder has a vote here. ``gave_away``: the holder gave their own vote to
+    somebody; ``principal_holds``: the principal holds mandates of others. Both would hand a vote
+    on from one to the next. ``held``: mandates that the holder holds in this poll and may still use
+    or has used."""
     problem = None
     if is_principal:
         problem = "is_principal"
@@ -137,6 +141,8 @@ def check_holder(
         problem = "minor"
     elif preset.proxies.relatives_only and relation is MandateRelation.OTHER:
         problem = "not_a_relative"
+    elif preset.proxies.holder_on_roll and not on_roll:
+        problem = "no_vote_here"
     elif gave_away or principal_holds:
         problem = "sub_delegation"
     if problem is not None:

@@ -8,10 +8,18 @@ from sqlalchemy import insert
 from sqlalchemy.orm import aliased
 from sqlmodel import col, func, select
 
-from consultation.community.tables import Node, NodeKind, Person, PropertyUnit, Residence
+from consultation.community.tables import (
+    Node,
+    NodeKind,
+    Ownership,
+    Person,
+    PropertyUnit,
+    Residence,
+    UnitKind,
+)
 from consultation.database import Transaction
 from consultation.polls.objection_tables import RollObjection, RollRuling
-from consultation.polls.registers import grids_of
+from consultation.polls.registers import grids_of, within
 from consultation.polls.rolls import Place
 from consultation.polls.rules import RolledUnit
 from consultation.polls.tables import Poll, RollEntry
@@ -100,12 +108,19 @@ async def verified_person(tx: Transaction, community_id: UUID, person_id: UUID) 
     return rows.first()
 
 
+async def owned_units(tx: Transaction, person_id: UUID) -> set[UUID]:
+    rows = await tx.session.exec(select(Ownership.unit_id).where(Ownership.person_id == person_id))
+    return set(rows)
+
+
 async def units_of_register(
-    tx: Transaction, community_id: UUID, unit_ids: Collection[UUID]
+    tx: Transaction, poll: Poll, unit_ids: Collection[UUID]
 ) -> dict[UUID, tuple[RolledUnit, str]]:
-    """Units by id, each with the name of its building."""
+    """Those of these units that the poll decides about, or beyond its place where the rule lets
+    others in; by id, each with the name of its building."""
+    scope = await tx.session.get_one(Node, poll.scope_node_id)
     place, building = aliased(Node), aliased(Node)
-    rows = await tx.session.exec(
+    statement = (
         select(
             PropertyUnit.id,
             PropertyUnit.code,
@@ -116,9 +131,14 @@ async def units_of_register(
         )  # type: ignore[call-overload]
         .join(place, col(place.id) == col(PropertyUnit.entrance_id))
         .outerjoin(building, col(building.id) == col(place.parent_id))
-        .where(PropertyUnit.community_id == community_id, col(PropertyUnit.id).in_(unit_ids))
+        .where(PropertyUnit.community_id == poll.community_id, col(PropertyUnit.id).in_(unit_ids))
         .order_by(col(PropertyUnit.code))
     )
+    if not poll.preset.others_with_interest:
+        statement = statement.where(within(scope, place))
+    if not poll.preset.area_includes_parking:
+        statement = statement.where(PropertyUnit.kind != UnitKind.PARKING)
+    rows = await tx.session.exec(statement)
     return {
         id: (
             RolledUnit(unit_id=id, code=code, area_dm2=area),

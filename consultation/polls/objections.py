@@ -6,7 +6,7 @@ version of the whole roll; the numbers of places that stay keep their voters, an
 never given to another place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -159,10 +159,12 @@ def correct(
     masked_name: str,
     where: str,
     units: Mapping[UUID, RolledUnit],
+    owned: Collection[UUID],
     next_number: int,
 ) -> list[Place]:
     """The corrected roll. ``masked_name`` is of the person of the correction and ``where`` the
-    place in words; ``units`` are the register's, by id; ``next_number`` was never used.
+    place in words; ``units`` are those of the register that may be on this roll, by id; ``owned``
+    are the ids of what the person owns or shares; ``next_number`` was never used.
 
     Refuses with RollCorrectionInvalid.
     """
@@ -172,6 +174,8 @@ def correct(
     unknown = set(correction.unit_ids) - units.keys()
     if unknown:
         raise RollCorrectionInvalid(problem="unit_unknown")
+    if electorate in OWNERS and correction.person_id is not None:
+        _check_owner(places, correction, owned)
     match correction.kind:
         case CorrectionKind.SET_VOTER:
             changed = _set_voter(places, correction, masked_name)
@@ -190,6 +194,18 @@ def correct(
     if not any(place.person_id for place in corrected):
         raise RollCorrectionInvalid(problem="nobody_left")
     return corrected
+
+
+def _check_owner(
+    places: Mapping[int, Place], correction: RollCorrection, owned: Collection[UUID]
+) -> None:
+    """Owners vote: of the units that come to them, or of one of those of the place whose co-owners
+    named them."""
+    fits = {*correction.unit_ids} <= {*owned}
+    if correction.number is not None:
+        fits = any(unit.unit_id in owned for unit in places[correction.number].units)
+    if not fits:
+        raise RollCorrectionInvalid(problem="not_the_owner")
 
 
 def _set_voter(

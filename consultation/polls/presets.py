@@ -106,6 +106,7 @@ class Proxies(Frozen):
     max_principals: int = Field(default=0, ge=0)
     relatives_only: bool = False
     instructions_binding: bool = True
+    holder_on_roll: bool = False  # the holder has a vote in the same poll
 
 
 class Base(StrEnum):
@@ -246,6 +247,8 @@ class RulePreset(Edition):
     roll_objection_days: int = Field(default=0, ge=0)  # 0: the roll is not open to objections
     roll_ruling_days: int = Field(default=3, ge=0)
     contested: bool = False  # an election with more candidates than seats
+    runoff_of: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$")
+    """The id of the rule of the election whose open seats this one fills, in a later round."""
     sample_min: int = Field(default=0, ge=0)  # below it a survey's numbers are marked as few
     conditions: list[Condition] = Field(default_factory=list)
     served_min: str | None = Field(default=None, pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$")
@@ -253,6 +256,9 @@ class RulePreset(Edition):
     recount: Recount | None = None
     places: list[NodeKind] = Field(default_factory=list)
     """The kinds of place at which it is voted on; none named: wherever its electorate votes."""
+    others_with_interest: bool = False
+    """Owners outside the place are put on the roll who prove that it concerns them (最高人民法院
+    建筑物区分所有权解释 art. 11)."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -275,6 +281,8 @@ class RulePreset(Edition):
             numerator, denominator = map(int, self.served_min.split("/"))
             if numerator > denominator:
                 raise ValueError("more than everybody can never be served")
+        if self.runoff_of is not None and self.questions != [QuestionKind.ELECTION]:
+            raise ValueError("only an election has a run-off")
         if self.extensions and not self.turnout:
             raise ValueError("an extension is for turnout only")
         if not self.window_days_min <= self.window_days_default <= self.window_days_max:

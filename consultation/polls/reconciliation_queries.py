@@ -11,7 +11,7 @@ from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.countersign_queries import entries
 from consultation.polls.envelope_queries import kept_of
 from consultation.polls.hand_queries import hands_counted
-from consultation.polls.mandate_queries import with_withdrawal
+from consultation.polls.mandate_queries import of_its_voter, with_withdrawal
 from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
 from consultation.polls.paper import FormFate
 from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
@@ -176,6 +176,8 @@ async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:
 
 async def _mandates(tx: Transaction, poll: Poll) -> list[MandateFact]:
     rows = await tx.session.exec(
-        with_withdrawal(Mandate.number, MandateWithdrawal.at).where(Mandate.poll_id == poll.id)
+        with_withdrawal(Mandate.number, MandateWithdrawal.at)
+        .join(RollEntry, of_its_voter(poll))
+        .where(Mandate.poll_id == poll.id)
     )
     return [MandateFact(number, at is not None) for number, at in rows]

@@ -257,10 +257,19 @@ def preset_text(preset: RulePreset) -> dict[str, Any]:
     for name, nothing in _LATER_FIELDS.items():
         if content[name] == nothing:
             del content[name]
+    if not content["proxies"]["holder_on_roll"]:
+        del content["proxies"]["holder_on_roll"]
     return content
 
 
-_LATER_FIELDS = {"served_min": None, "exact_turnout": True, "recount": None, "places": []}
+_LATER_FIELDS = {
+    "served_min": None,
+    "exact_turnout": True,
+    "recount": None,
+    "places": [],
+    "runoff_of": None,
+    "others_with_interest": False,
+}
 
 
 def digest(content: Any) -> str:

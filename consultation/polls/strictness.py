@@ -15,6 +15,8 @@ _SAME = (
     "silent",
     "invalid",
     "verification",
+    "runoff_of",
+    "others_with_interest",
 )
 """What makes a rule this rule. How sure the product is of it is not for a place to raise."""
 _NOT_LESS = (
@@ -107,6 +109,9 @@ _OTHERS: dict[str, Callable[[RulePreset, RulePreset], bool]] = {
     ),
     "proxies.instructions_binding": lambda base, local: (
         base.proxies.instructions_binding and not local.proxies.instructions_binding
+    ),
+    "proxies.holder_on_roll": lambda base, local: (
+        base.proxies.holder_on_roll and not local.proxies.holder_on_roll
     ),
     "contested": lambda base, local: base.contested and not local.contested,
     "served_min": _serves_fewer,

@@ -12,7 +12,7 @@ from api.phrases import write as phrases
 from consultation.community.tables import Person, Residence
 from consultation.database import Database
 from consultation.events.people import UserNotified
-from consultation.events.polls import PollUnservedRead
+from consultation.events.polls import PollAddressesRead, PollUnservedRead
 from consultation.journal import JournalEntry
 from consultation.permissions import SYSTEM, Role
 from consultation.polls.commands import drafting
@@ -138,6 +138,57 @@ async def test_that_somebody_looked_at_the_unserved_is_on_record(
         )
         found = {(row.actor_id, row.actor_role, row.data["role"]) for row in rows}
     assert found == {(world.id("grid_worker"), "grid_worker", "grid_worker")}
+
+
+async def test_whoever_hands_out_forms_finds_the_number_of_a_home(
+    client: httpx.AsyncClient, world: World, poll: Poll, db: Database
+) -> None:
+    address = f"/v1/polls/{poll.id}/roll-addresses"
+
+    async def find(headers: dict[str, str], **params: str) -> list[tuple[int, list[str]]]:
+        got = await client.get(address, headers=headers, params=params)
+        assert (got.status_code, got.headers["cache-control"]) == (200, "no-store"), got.text
+        return [(one["number"], one["codes"]) for one in got.json()["items"]]
+
+    for name, role in (("clerk", Role.CLERK), ("teller1", Role.TELLER)):
+        headers = world.headers(name, role)
+        assert await find(headers, unit="桐荫苑-3-2-20") == [
+            (3, ["桐荫苑-3-2-201"]),
+            (4, ["桐荫苑-3-2-202"]),
+        ]
+        assert len(await find(headers)) == 6
+        assert await find(headers, unit="-3-2") == await find(headers, unit="%") == []
+    assert await find(worker(world), unit="桐荫苑-3-2-302") == [(6, ["桐荫苑-3-2-302"])]
+    first = (
+        await client.get(
+            address, headers=worker(world), params={"unit": "桐荫苑-3-2-2", "limit": 1}
+        )
+    ).json()
+    rest = {"unit": "桐荫苑-3-2-2", "cursor": first["next_cursor"]}
+    assert (await find(worker(world), **rest))[0][0] == 4
+
+    for name, role, status in (
+        ("supervisor", Role.SUPERVISOR, 403),
+        ("secretary", Role.PARTY_SECRETARY, 403),
+        ("company", Role.PROPERTY_COMPANY, 403),
+        ("resident1", None, 403),
+    ):
+        got = await client.get(address, headers=world.headers(name, role))
+        assert got.status_code == status, name
+    assert (await client.get(address)).status_code == 401
+    public = (await client.get(f"/v1/polls/{poll.id}/roll")).json()["items"]
+    assert public[0].keys() == {"number", "label"}
+    async with db.begin() as tx:  # the worker moves to another grid
+        row = await tx.session.merge(world.assignments["grid_worker", Role.GRID_WORKER])
+        row.node_id, row.node_path = world.nodes["grid2"].id, world.nodes["grid2"].path
+    assert await find(worker(world)) == []
+    async with db.read() as tx:
+        rows = await tx.session.exec(
+            select(JournalEntry).where(JournalEntry.type == PollAddressesRead.type)
+        )
+        found = {(row.actor_id, row.data["role"]) for row in rows}
+    assert {role for _, role in found} == {"clerk", "teller", "grid_worker"}
+    assert (world.id("teller1"), "teller") in found
 
 
 async def test_notice_is_given_between_announcement_and_close(

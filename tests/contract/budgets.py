@@ -259,6 +259,7 @@ BUDGETS: Mapping[str, int] = {
     "set_notice_settings": 3,
     "record_voter_notice": 14,
     "list_unserved": 7,
+    "list_roll_addresses": 7,
     "get_grid_sheet": 4,
     "get_community_sheet": 4,
     "hand_over_notice": 16,

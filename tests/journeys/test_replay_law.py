@@ -102,6 +102,7 @@ NOT_PLAYED: Mapping[str, str] = {
     "photo.changed": "the demo has no photos",
     "poll.ballots_read": "nobody looks at named ballots",
     "poll.box_destroyed": "no poll of the demo is confidential",
+    "poll.addresses_read": "reading is no change",
     "poll.box_opened": "no poll of the demo is confidential",
     "poll.correction_ordered": "no count is wrong",
     "poll.count_corrected": "no count is wrong",

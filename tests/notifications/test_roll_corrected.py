@@ -50,6 +50,8 @@ class Scene:
 
     async def correct_the_roll(self) -> None:
         sold = next(p for p in (await self.stage.roll(self.poll.id)).values() if p.number == 4)
+        assert sold.person_id is not None
+        await self.stage.sell(self.poll, sold.person_id, self.buyer)
         objection = await object_to(self.stage, self.poll.id, self.buyer)
         await propose(
             self.stage,

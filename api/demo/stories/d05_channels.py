@@ -34,9 +34,13 @@ async def object_to_roll(matter: Matter, poll: str, *, seller: str, buyer: str) 
     return filed["id"]
 
 
-async def uphold(matter: Matter, poll: str, objection: str, *, seller: str, buyer: str) -> None:
-    """The clerk proposes, the supervisor confirms; heads and area stay what they are."""
+async def uphold(
+    matter: Matter, poll: str, objection: str, estate: str, *, seller: str, buyer: str
+) -> None:
+    """The register follows the deed; the clerk proposes, the supervisor confirms. Heads and area
+    stay what they are."""
     people = matter.stage.people
+    await register_sale(matter, estate, seller=seller, buyer=buyer)
     number = await number_of(matter, poll, seller)
     voter = await people.id_of(matter.person(buyer))
     proposed = await matter.clerk.put(
@@ -61,6 +65,12 @@ async def uphold(matter: Matter, poll: str, objection: str, *, seller: str, buye
 
 async def change_hands(matter: Matter, estate: str, *, seller: str, buyer: str) -> None:
     """A home changes hands after the snapshot: the register says so, the roll stays as it is."""
+    changed = await register_sale(matter, estate, seller=seller, buyer=buyer)
+    matter.said(f"名册冻结后有一套房屋过户,登记册更新 {changed} 处,名册不变")
+
+
+async def register_sale(matter: Matter, estate: str, *, seller: str, buyer: str) -> int:
+    """A home in the register of units, from its seller to its buyer; how many rows changed."""
     row = next(
         dict(unit)
         for unit in rows(matter.office.code, RegisterKind.UNITS)
@@ -83,7 +93,7 @@ async def change_hands(matter: Matter, estate: str, *, seller: str, buyer: str) 
         sheet.getvalue().encode(),
         community_code=matter.office.code,
     )
-    matter.said(f"名册冻结后有一套房屋过户,登记册更新 {report.changed} 处,名册不变")
+    return report.changed
 
 
 async def print_paper(matter: Matter, poll: str, count: int) -> None:

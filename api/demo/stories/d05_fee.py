@@ -95,7 +95,7 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     yield at("2026-10-15", "10:00")
     objection = await channels.object_to_roll(matter, poll, seller=seller, buyer="吴晓曼")
     yield at("2026-10-16", "15:00")
-    await channels.uphold(matter, poll, objection, seller=seller, buyer="吴晓曼")
+    await channels.uphold(matter, poll, objection, ESTATE, seller=seller, buyer="吴晓曼")
     await channels.print_paper(matter, poll, 60)
     yield at("2026-10-28", "09:00")
     await channels.change_hands(matter, ESTATE, seller=mover, buyer="何建军")

@@ -14,7 +14,7 @@ from consultation.jobs import JobKind, schedule
 from consultation.meetings.rules import MeetingState
 from consultation.meetings.tables import Meeting
 from consultation.permissions import Deed, Role
-from consultation.polls import deeming, rules, terms, wording
+from consultation.polls import deeming, rules, runoffs, terms, wording
 from consultation.polls.commands.recording import fix_manifest, schedule_round
 from consultation.polls.commands.showing import schedule_look
 from consultation.polls.counting import Count, turnout_progress
@@ -28,7 +28,8 @@ from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.queries import Hold, access_poll, live_poll, participation, voters_follow
 from consultation.polls.registers import build_roll, place_name, registered_adults
 from consultation.polls.rolls import Place, roll_digest
-from consultation.polls.rules import PollState
+from consultation.polls.rules import Candidate, PollItem, PollState
+from consultation.polls.runoff_queries import election_before
 from consultation.polls.tables import TURNOUT_SHARDS, Poll, PollTurnout
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.documents import publish_document
@@ -46,7 +47,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
 
     Refuses with PollTooEarly, PollExists, UnknownPreset, PollLayerMismatch, PresetNotPlanned,
     PresetNotPolled, PollScopeInvalid, PollItemsInvalid, PollModeInvalid, PollMeetingInvalid,
-    PollWindowInvalid, DeemingNotAllowed or ForbiddenSubject.
+    RunoffInvalid, PollWindowInvalid, DeemingNotAllowed or ForbiddenSubject.
     """
     topic = await access_topic(tx, topic_id, Deed.CHOOSE_PRESET, lock=True)
     preset = terms.find_preset(draft.preset)
@@ -61,6 +62,10 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     people = await people_named(tx, draft.candidates) if draft.candidates else {}
     options = (option.text for item in draft.items for option in item.options)
     check_subject(draft.question, *(item.text for item in draft.items), *options)
+    candidates = [
+        Candidate(item=one.item, code=one.code, person_id=id) for one, id in people.items()
+    ]
+    await _check_runoff(tx, topic, preset, scope.id, draft.items, candidates)
     closes_at = terms.closing(preset, draft.opens_at, draft.closes_at)
     terms.check_window(preset, draft.opens_at, closes_at)
     if draft.meeting_id is not None:
@@ -79,10 +84,7 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
         "meeting_id": draft.meeting_id,
         "question": draft.question,
         "items": draft.items,
-        "candidates": [
-            rules.Candidate(item=one.item, code=one.code, person_id=id)
-            for one, id in people.items()
-        ],
+        "candidates": candidates,
         "budget_fen": draft.budget_fen,
         "preset": terms.as_announced(preset, legal_system_of_record=of_record),
         "legal_system_of_record": of_record,
@@ -122,8 +124,8 @@ async def announce_poll(
 
     A confidential poll gets its box key. Announcing again by the same person changes nothing.
     Refuses with SecondPersonNeeded, PollTooEarly, PresetNotPlanned, PresetNotEffective,
-    PresetNeedsConfirmation, PollMeetingInvalid, PollWindowInvalid, RollNotAvailable, EmptyRoll,
-    RollNeedsConfirmation or BoxKeysMissing.
+    PresetNeedsConfirmation, PollMeetingInvalid, RunoffInvalid, PollWindowInvalid, RollNotAvailable,
+    EmptyRoll, RollNeedsConfirmation or BoxKeysMissing.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.CHOOSE_PRESET, hold=Hold.TOPIC_AND_POLL)
     if poll.announced_by_id == tx.person_id:
@@ -138,6 +140,7 @@ async def announce_poll(
     terms.check_confirmed(poll.preset, confirmed=confirm_preset)
     terms.check_items(poll.preset, poll.items, poll.budget_fen)
     terms.check_candidates(poll.items, poll.candidates)
+    await _check_runoff(tx, topic, poll.preset, poll.scope_node_id, poll.items, poll.candidates)
     terms.check_window(poll.preset, poll.opens_at, poll.closes_at)
     terms.check_notice(poll.preset, poll.opens_at, tx.now)
     await _check_meeting(tx, topic, poll.preset, poll.meeting_id)
@@ -274,6 +277,23 @@ async def _check_preset(tx: Transaction, topic: Topic, preset: RulePreset) -> No
         planned=None if plan is None else plan.plan.poll_preset,
         plan_frozen=plan is not None and plan.frozen_at is not None,
     )
+
+
+async def _check_runoff(
+    tx: Transaction,
+    topic: Topic,
+    preset: RulePreset,
+    scope_id: UUID,
+    items: Sequence[PollItem],
+    candidates: Sequence[Candidate],
+) -> None:
+    if preset.runoff_of is None:
+        return
+    poll = await election_before(tx, topic, preset, scope_id)
+    before = None
+    if poll is not None and poll.result is not None:
+        before = (poll.items, poll.candidates, poll.result)
+    runoffs.check_runoff(items, candidates, before=before)
 
 
 async def _scope(tx: Transaction, topic: Topic, preset: RulePreset, node_id: UUID) -> Node:

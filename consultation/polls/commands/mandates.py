@@ -16,6 +16,7 @@ from consultation.polls.envelopes import check_once
 from consultation.polls.mandate_queries import (
     MandateRow,
     gave_mandate,
+    highest_mandate_no,
     last_mandate,
     mandates_held,
     mandates_of,
@@ -26,7 +27,7 @@ from consultation.polls.mandates import MandateRelation, MandateState
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.people_queries import find_person, holds_a_role
 from consultation.polls.presets import BallotChannel, BallotMode, QuestionKind
-from consultation.polls.queries import Hold, access_poll, check_impartial, places_numbered
+from consultation.polls.queries import Hold, access_poll, check_impartial, place_of, places_numbered
 from consultation.polls.registers import of_age
 from consultation.polls.rules import Choices, PollState
 from consultation.polls.tables import Ballot, Poll, RollEntry
@@ -66,7 +67,7 @@ async def register_mandate(
         raise mandates.InstructionNeeded()
     content = None if choices is None else _content(tx, poll, number, choices)
     known = await last_mandate(tx, poll, number)
-    if known is not None and known[1] is None:
+    if known is not None and known[1] is None and known[0].principal_id == place.person_id:
         mine = known[0]
         if (mine.holder_id, mine.document_sha256, mine.instruction, mine.valid_until) != (
             holder.id,
@@ -88,6 +89,7 @@ async def register_mandate(
             tx, poll.community_id, holder.id, {Role.PROPERTY_COMPANY}
         ),
         of_age=holder.born_on is None or of_age(holder.born_on, today),
+        on_roll=await place_of(tx, poll, holder.id) is not None,
         gave_away=await gave_mandate(tx, poll, holder.id),
         principal_holds=await mandates_held(tx, poll, _principal(place)) > 0,
         held=await mandates_held(tx, poll, holder.id),
@@ -96,7 +98,7 @@ async def register_mandate(
     mandate = Mandate(
         poll_id=poll.id,
         number=number,
-        mandate_no=1 if known is None else known[0].mandate_no + 1,
+        mandate_no=await highest_mandate_no(tx, poll, number) + 1,
         community_id=poll.community_id,
         principal_id=_principal(place),
         holder_id=holder.id,
@@ -120,7 +122,8 @@ async def cast_as_proxy(
     an envelope of the principal's, by nobody but the holder, whose client has its secret ``once``.
 
     Refuses with NotFound, SecondStaffNeeded, NotImpartial, WrongChannel, PollNotOpen, PollClosed,
-    BallotInvalid, BallotSecretNeeded, NotOnRoll, MandateOver, InstructionBinds or AlreadyVoted.
+    BallotInvalid, BallotSecretNeeded, NotOnRoll, MandateOver, HolderNotAllowed, InstructionBinds or
+    AlreadyVoted.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.POLL_SHARED)
     staff = grant_of(Deed.ENTER_PAPER, tx.standing.role) is not None
@@ -147,6 +150,8 @@ async def cast_as_proxy(
     over = state in (MandateState.REVOKED, MandateState.EXPIRED)
     if over or mandate.principal_id != place.person_id:  # an objection gave the place to another
         raise mandates.MandateOver()
+    if poll.preset.proxies.holder_on_roll and not await place_of(tx, poll, mandate.holder_id):
+        raise mandates.HolderNotAllowed(problem="no_vote_here")
     mandates.check_instruction(
         poll.preset, mandate.instruction, _content(tx, poll, number, choices)
     )
@@ -185,6 +190,8 @@ async def withdraw_mandate(
     found = await last_mandate(tx, poll, number)
     place = await _place(tx, poll, number, own=not staff)
     if found is None or not (staff or place.person_id == tx.person_id):
+        raise NotFound(what="mandate")
+    if found[0].principal_id != place.person_id:  # an objection gave the place to another
         raise NotFound(what="mandate")
     if found[1] is not None:
         return

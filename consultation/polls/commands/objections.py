@@ -19,6 +19,7 @@ from consultation.polls.objection_queries import (
     load_objection,
     objection_of,
     objections_page,
+    owned_units,
     poll_of_objection,
     units_of_register,
     verified_person,
@@ -225,8 +226,8 @@ async def _open_objection(
 
 async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) -> list[Place]:
     """The roll as the correction leaves it. Who is put on it must be verified, and of age on the
-    last day of voting (domain 4.1)."""
-    masked = ""
+    last day of voting (domain 4.1); as an owner, by the register."""
+    masked, owned = "", set[UUID]()
     if correction.person_id is not None:
         who = await verified_person(tx, poll.community_id, correction.person_id)
         last_day = local_day(poll.closes_at - timedelta(microseconds=1))
@@ -235,7 +236,8 @@ async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) ->
         if who.born_on is not None and not of_age(who.born_on, last_day):
             raise objections.RollCorrectionInvalid(problem="minor")
         masked = who.masked_name
-    units = await units_of_register(tx, poll.community_id, correction.unit_ids)
+        owned = await owned_units(tx, who.id)
+    units = await units_of_register(tx, poll, correction.unit_ids)
     return objections.correct(
         poll.preset.electorate,
         list((await frozen_roll(tx, poll)).values()),
@@ -243,6 +245,7 @@ async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) ->
         masked_name=masked,
         where=next((where for _, where in units.values()), ""),
         units={id: unit for id, (unit, _) in units.items()},
+        owned=owned,
         next_number=await highest_number(tx, poll) + 1,
     )
 

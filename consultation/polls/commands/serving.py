@@ -10,10 +10,11 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import col
 
 from consultation.database import Transaction
-from consultation.events.polls import PollUnservedRead, PollVotersServed
-from consultation.permissions import Deed, Grant, check
+from consultation.events.polls import PollAddressesRead, PollUnservedRead, PollVotersServed
+from consultation.permissions import Deed, Grant, check, grant_of
 from consultation.polls import notice_queries as queries
 from consultation.polls import serving
+from consultation.polls.address_queries import Address, addresses
 from consultation.polls.notice_queries import Unserved
 from consultation.polls.notice_tables import VoterNotice
 from consultation.polls.queries import Hold, access_poll, hold_polls
@@ -106,6 +107,34 @@ async def read_unserved(
     found = await queries.unserved(tx, poll, grid_id=grid_id, after=after, limit=limit)
     tx.emit(
         PollUnservedRead(
+            community_id=poll.community_id,
+            topic_id=topic.id,
+            poll_id=poll.id,
+            role=tx.standing.role.value,
+        )
+    )
+    return found
+
+
+async def read_addresses(
+    tx: Transaction, poll_id: UUID, *, unit: str, after: int, limit: int
+) -> list[Address]:
+    """Where on the roll a home stands whose code begins with ``unit``, for whoever serves notice or
+    enters paper; a grid worker looks in the own grid. That they look is on record."""
+    poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC)
+    grant = grant_of(Deed.SERVE_NOTICE, tx.standing.role)
+    if grant is None:
+        check(Deed.ENTER_PAPER, tx.standing.role)
+    found = await addresses(
+        tx,
+        poll,
+        unit=unit,
+        grid_id=tx.standing.node_id if grant is Grant.OWN else None,
+        after=after,
+        limit=limit,
+    )
+    tx.emit(
+        PollAddressesRead(
             community_id=poll.community_id,
             topic_id=topic.id,
             poll_id=poll.id,

@@ -109,10 +109,17 @@ class Stage:
         return ids
 
     async def homes(
-        self, estate: Node, entrance: Node, areas: Sequence[int], owners: Sequence[UUID | None]
+        self,
+        estate: Node,
+        entrance: Node,
+        areas: Sequence[int],
+        owners: Sequence[UUID | None],
+        *,
+        kind: UnitKind = UnitKind.HOME,
     ) -> list[UUID]:
         """One home per area, in the order of their codes, each with its owner (None: unknown)."""
         ids = [uuid4() for _ in areas]
+        spot = "P" if kind is UnitKind.PARKING else ""
         async with self.db.begin() as tx:
             connection = await tx.session.connection()
             await connection.execute(
@@ -123,8 +130,8 @@ class Stage:
                         "community_id": estate.community_id,
                         "estate_id": estate.id,
                         "entrance_id": entrance.id,
-                        "code": f"{entrance.code}-{index:04d}",
-                        "kind": UnitKind.HOME,
+                        "code": f"{entrance.code}-{spot}{index:04d}",
+                        "kind": kind,
                         "area_dm2": area,
                         "developer_unsold": False,
                     }
@@ -503,6 +510,17 @@ class Stage:
 
     async def work(self) -> None:
         await Worker(self.db, poll_seconds=1).run_due()
+
+    async def sell(self, poll: Poll, seller: UUID, buyer: UUID) -> None:
+        """In the register, all that makes up the seller's place on the roll of a poll."""
+        place = next(p for p in (await self.roll(poll.id)).values() if p.person_id == seller)
+        async with self.db.begin() as tx:
+            for unit in place.units:
+                owned = await tx.session.get_one(Ownership, (unit.unit_id, seller))
+                await tx.session.delete(owned)
+                tx.session.add(
+                    Ownership(unit_id=unit.unit_id, person_id=buyer, community_id=poll.community_id)
+                )
 
     async def rewrite_rule(self, poll_id: UUID, **change: Any) -> None:
         """Another rule under a poll that is open already: only the owner of the database can do

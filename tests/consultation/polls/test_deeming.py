@@ -6,10 +6,13 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from sqlmodel import select
 
-from consultation.community.tables import Node, NodeKind
+from consultation.community.tables import Node, NodeKind, Ownership
 from consultation.polls.commands import drafting, serving
 from consultation.polls.deeming import DeemingNotAllowed
+from consultation.polls.deeming_queries import deemed_places
+from consultation.polls.notice_queries import served_count, unserved
 from consultation.polls.presets import Silent
 from consultation.polls.rules import Verdict
 from consultation.polls.serving import NoticeChannel, NoticeEvidence, Proof
@@ -18,6 +21,7 @@ from consultation.topics.documents import publish_document
 from consultation.topics.states import DocumentKind
 from consultation.topics.tables import Document, Topic
 from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_objections import goes_to
 from tests.consultation.polls.test_packs import pack
 from tests.verifier import failing
 
@@ -146,3 +150,59 @@ async def test_no_other_rule_takes_a_clause(stage: Stage) -> None:
     with pytest.raises(DeemingNotAllowed):
         async with stage.db.begin(stage.clerk) as tx:
             await drafting.draft_poll(tx, topic.id, draft)
+
+
+async def test_a_proof_is_of_whom_it_was_given_to_and_of_nobody_who_follows(stage: Stage) -> None:
+    """The seller read the notice; the buyer, who has the place by an objection, did not, and is not
+    taken to agree by silence."""
+    estate, owners, topic = await estate_of(stage, 4)
+    clause = await file(stage, topic)
+    poll = await stage.announced("civil278_general", topic, estate, silence_clause_id=clause)
+    (buyer,) = await stage.people(1, poll.community_id)
+    for owner in owners[:2]:
+        await served(stage, poll, owner, NoticeEvidence.READ)
+    await goes_to(stage, poll, owners[0], 1, buyer)
+    async with stage.db.read() as tx:
+        poll = await tx.session.get_one(Poll, poll.id)
+        assert await served_count(tx, poll.id) == 1
+        waiting = await unserved(tx, poll, grid_id=None, after=0, limit=9)
+    assert [one.number for one in waiting] == [1, 3, 4]
+
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    await stage.vote(poll.id, owners[2:], "ff")
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert (closed.result.valid.heads, closed.result.deemed.heads) == (2, 1)
+    async with stage.db.read() as tx:
+        assert await deemed_places(tx, closed) == [2]
+
+
+async def test_a_place_without_a_voter_is_never_taken_to_agree(stage: Stage) -> None:
+    """A notice signed for at the door of a home of which nobody knows the owner proves that the
+    door was found, and nobody was silent."""
+    estate, owners, topic = await estate_of(stage, 4)
+    async with stage.db.begin() as tx:
+        owned = (
+            await tx.session.exec(select(Ownership).where(Ownership.person_id == owners[0]))
+        ).one()
+        await tx.session.delete(owned)
+    clause = await file(stage, topic)
+    poll = await stage.opened("civil278_general", topic, estate, silence_clause_id=clause)
+    for number in (1, 2):
+        async with stage.db.begin(stage.clerk) as tx:
+            await serving.record_voter_notice(
+                tx,
+                poll.id,
+                number,
+                channel=NoticeChannel.PRINTED,
+                evidence=NoticeEvidence.SIGNED_FOR,
+                reference=f"签收单 {number} 号",
+            )
+    await stage.vote(poll.id, owners[2:], "ff")
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert closed.result.deemed.heads == 1
+    async with stage.db.read() as tx:
+        assert await served_count(tx, poll.id) == 2
+        assert await deemed_places(tx, closed) == [2]

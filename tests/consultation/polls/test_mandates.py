@@ -17,6 +17,8 @@ from consultation.polls.commands import mandates
 from consultation.polls.envelope_box import SealedReceipt
 from consultation.polls.envelope_tables import OpenedBallot
 from consultation.polls.envelopes import BallotSecretNeeded
+from consultation.polls.mandate_queries import mandates_held
+from consultation.polls.mandate_tables import Mandate
 from consultation.polls.mandates import HolderNotAllowed, MandateRelation, MandateState
 from consultation.polls.objections import CorrectionKind, RollObjectionKind
 from consultation.polls.paper import SecondStaffNeeded
@@ -26,7 +28,8 @@ from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, NotPermitted
 from tests.consultation.polls.stage import Stage
-from tests.consultation.polls.test_objections import confirm, correction, file, propose
+from tests.consultation.polls.test_objections import confirm, correction, file, goes_to, propose
+from tests.consultation.polls.test_runoffs import election, village
 from tests.world import LONG_AGO, World
 
 CLERK, GRID = ("clerk", Role.CLERK), ("grid_worker", Role.GRID_WORKER)
@@ -233,21 +236,73 @@ async def test_a_mandate_ends_with_its_time_and_with_the_poll(stage: Stage) -> N
         await vote(stage, poll, 1, Actor(person_id=holder))
 
 
-async def test_a_place_that_went_to_another_voter_takes_no_old_mandate(stage: Stage) -> None:
-    entrance, _ = await stage.lift()
+async def place_went_to_another(stage: Stage) -> tuple[Poll, UUID, UUID, UUID]:
+    """An announced poll in which place 1 went to another by an objection after its voter gave a
+    mandate: its seller, its buyer and the holder."""
+    entrance, owners = await stage.lift()
     topic = await stage.topic("lift_scope_owners", entrance)
     poll = await stage.announced("lift_scope_owners", topic, entrance)
-    (holder,) = await stage.people(1, poll.community_id)
+    holder, buyer = await stage.people(2, poll.community_id)
     await register(stage, poll, 1, holder)
-    (buyer,) = await stage.people(1, poll.community_id)
-    objection = await file(stage, poll.id, buyer, 1, RollObjectionKind.WRONG_VOTER, "是我")
-    fix = correction(CorrectionKind.SET_VOTER, number=1, person_id=buyer)
-    await propose(stage, objection, correction=fix)
-    await confirm(stage, objection)
+    await goes_to(stage, poll, owners[0], 1, buyer)
+    return await stage.load(poll.id), owners[0], buyer, holder
+
+
+async def test_a_place_that_went_to_another_voter_takes_no_old_mandate(stage: Stage) -> None:
+    poll, _, _, holder = await place_went_to_another(stage)
     stage.clock.now = poll.opens_at
     await stage.work()
     with pytest.raises(rules_of.MandateOver):
         await vote(stage, poll, 1, Actor(person_id=holder))
+
+
+async def test_a_mandate_is_over_with_the_place_of_its_principal(stage: Stage) -> None:
+    poll, seller, buyer, holder = await place_went_to_another(stage)
+    for reader in (Actor(person_id=buyer), Actor(person_id=seller), stage.clerk):
+        assert await seen(stage, poll, reader) == []  # nobody is named as the principal of it
+    with pytest.raises(NotFound):
+        await withdraw(stage, poll, 1, Actor(person_id=buyer))
+
+    await register(stage, poll, 2, buyer)  # who gave no mandate holds one
+    async with stage.db.read() as tx:
+        assert await mandates_held(tx, poll, holder) == 0
+    await withdraw(stage, poll, 2, stage.clerk, document_sha256=PAPER)
+    await register(stage, poll, 1, holder)  # an equal paper is the buyer's, and a new mandate
+    async with stage.db.read() as tx:
+        given = list(await tx.session.exec(select(Mandate).where(Mandate.number == 1)))
+        assert await mandates_held(tx, poll, holder) == 1
+    assert sorted((one.mandate_no, one.principal_id) for one in given) == [(1, seller), (2, buyer)]
+    assert await seen(stage, poll, Actor(person_id=buyer)) == [
+        (1, MandateState.REGISTERED),
+        (2, MandateState.REVOKED),  # held, and taken back
+    ]
+
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    assert (await vote(stage, poll, 1, Actor(person_id=holder))).channel is BallotChannel.PROXY
+    closed = await stage.closed(poll.id)
+    async with stage.db.read() as tx:
+        report = await reconciliation_of(tx, closed)
+    assert (report.proxies.registered, report.proxies.used, report.proxies.revoked) == (2, 1, 1)
+    assert report.reconciles
+
+
+async def test_mandates_that_are_over_do_not_fill_a_holders_hands(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    (holder,) = await stage.people(1, poll.community_id)
+    for number in (1, 2):
+        await register(stage, poll, number, holder)
+    until = stage.clock.now + timedelta(hours=1)
+    await register(stage, poll, 3, holder, valid_until=until)
+    await vote(stage, poll, 1, Actor(person_id=holder))  # used: it counts
+    await stage.cast(poll.id, owners[1], "for")  # revoked by the principal's own vote
+    await register(stage, poll, 4, holder)
+    with pytest.raises(rules_of.TooManyMandates):
+        await register(stage, poll, 5, holder)
+    stage.clock.now = until  # the third ran out
+    await register(stage, poll, 5, holder)
+    with pytest.raises(rules_of.TooManyMandates):
+        await register(stage, poll, 6, holder)
 
 
 def test_nobody_votes_for_another_in_a_meeting_or_among_the_chosen() -> None:
@@ -279,13 +334,51 @@ def test_where_relatives_alone_may_others_may_not() -> None:
         "is_candidate": False,
         "property_staff": False,
         "of_age": True,
+        "on_roll": False,
         "gave_away": False,
         "principal_holds": False,
         "held": 0,
     }
-    rules_of.check_holder(lift, relation=MandateRelation.CHILD, **fine)
+    close = {*MandateRelation} - {MandateRelation.OTHER}
+    assert {one.value for one in close} == {  # 民法典 1045
+        "spouse",
+        "parent",
+        "child",
+        "sibling",
+        "grandparent",
+        "grandchild",
+    }
+    for relation in close:
+        rules_of.check_holder(lift, relation=relation, **fine)
     with pytest.raises(HolderNotAllowed):
         rules_of.check_holder(lift, relation=MandateRelation.OTHER, **fine)
+
+
+async def test_in_a_village_the_holder_has_a_vote_there(stage: Stage) -> None:
+    """村民委员会组织法 art. 15: 本村有选举权的近亲属."""
+    place, people = await village(stage, 9)
+    topic = await stage.topic("village_election", place)
+    poll = await stage.announced("village_election", topic, place, items=[election("ab", 1)])
+    (outsider,) = await stage.people(1, place.id)  # verified there, and lives elsewhere
+    places = sorted((await stage.roll(poll.id)).values(), key=lambda one: one.number)
+    form: dict[str, Any] = {"instruction": None, "relation": MandateRelation.GRANDCHILD}
+    with pytest.raises(HolderNotAllowed) as refused:
+        await register(stage, poll, 1, outsider, **form)
+    assert refused.value.facts == {"problem": "no_vote_here"}
+    holder = next(one for one in people if one not in {places[0].person_id, places[1].person_id})
+    number = next(one.number for one in places if one.person_id == holder)
+    for principal in (1, 2):
+        await register(stage, poll, principal, holder, **form)
+
+    objection = await file(stage, poll.id, people[0], number, RollObjectionKind.DOES_NOT_BELONG)
+    gone = correction(CorrectionKind.REMOVE_PLACE, number=number)
+    stage.clock.now += timedelta(hours=1)
+    await propose(stage, objection, correction=gone)
+    await confirm(stage, objection)
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    with pytest.raises(HolderNotAllowed):  # who lost the vote votes for nobody
+        await seal(stage, poll, 1, Actor(person_id=holder), "a", token_urlsafe(24))
 
 
 # ---- in a confidential poll ----------------------------------------------------------------------

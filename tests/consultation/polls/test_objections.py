@@ -9,11 +9,11 @@ from sqlmodel import col, select
 
 from api.phrases import write
 from consultation.calendar import SHANGHAI, add_days, is_working_day
-from consultation.community.tables import Ownership, Person
+from consultation.community.tables import NodeKind, Ownership, Person, UnitKind
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
 from consultation.polls import objections as rules_of
-from consultation.polls.commands import objections, opening
+from consultation.polls.commands import drafting, objections, opening
 from consultation.polls.objection_queries import last_ruling
 from consultation.polls.objection_tables import RollObjection
 from consultation.polls.objections import (
@@ -98,6 +98,7 @@ async def test_an_upheld_objection_makes_a_new_version_of_the_whole_roll(
     poll, owners, units = await announced(stage)
     before = {place.number: place for place in (await stage.roll(poll.id)).values()}
     (buyer,) = await stage.people(1, world.community.id)
+    await stage.sell(poll, owners[3], buyer)
     objection = await file(stage, poll.id, buyer)
     assert objection.due_at == add_days(stage.clock.now, 3)
 
@@ -243,6 +244,7 @@ async def test_who_is_put_on_the_roll_is_verified_and_of_age_on_the_last_day(
     def add(person: UUID) -> RollCorrection:
         return correction(CorrectionKind.ADD_VOTER, person_id=person, unit_ids=[units[0]])
 
+    await stage.sell(poll, owners[0], grown)
     for person, problem in ((stranger, "person_not_verified"), (young, "minor")):
         with pytest.raises(rules_of.RollCorrectionInvalid) as refused:
             await propose(stage, objection, correction=add(person))
@@ -250,6 +252,93 @@ async def test_who_is_put_on_the_roll_is_verified_and_of_age_on_the_last_day(
     await propose(stage, objection, correction=add(grown))
     await confirm(stage, objection)
     assert grown in {place.person_id for place in (await stage.roll(poll.id)).values()}
+
+
+async def goes_to(stage: Stage, poll: Poll, seller: UUID, number: int, buyer: UUID) -> None:
+    """The place ``number`` goes from its seller to its buyer by an objection that is upheld."""
+    await stage.sell(poll, seller, buyer)
+    objection = await file(stage, poll.id, buyer, number, RollObjectionKind.WRONG_VOTER, "是我")
+    fix = correction(CorrectionKind.SET_VOTER, number=number, person_id=buyer)
+    await propose(stage, objection, correction=fix)
+    await confirm(stage, objection)
+
+
+async def test_a_tenant_is_not_made_the_voter_of_an_owners_place(stage: Stage) -> None:
+    poll, owners, units = await announced(stage)
+    tenant, spouse = await stage.people(2, poll.community_id)
+    objection = await file(stage, poll.id, owners[2], 2, RollObjectionKind.WRONG_VOTER, "不是他")
+    async with stage.db.begin() as tx:
+        tx.session.add(
+            Ownership(
+                unit_id=units[1],
+                person_id=spouse,
+                community_id=poll.community_id,
+                named_voter=False,
+            )
+        )
+
+    def set_to(person: UUID) -> RollCorrection:
+        return correction(CorrectionKind.SET_VOTER, number=2, person_id=person)
+
+    added = correction(CorrectionKind.ADD_VOTER, person_id=tenant, unit_ids=[units[1]])
+    for wrong in (set_to(tenant), added):
+        with pytest.raises(rules_of.RollCorrectionInvalid) as refused:
+            await propose(stage, objection, correction=wrong)
+        assert refused.value.facts == {"problem": "not_the_owner"}
+    await propose(stage, objection, correction=set_to(spouse))  # a co-owner may be
+    await confirm(stage, objection)
+    assert spouse in {place.person_id for place in (await stage.roll(poll.id)).values()}
+
+
+@pytest.mark.parametrize("parking", [True, False])
+async def test_a_correction_reaches_no_further_than_the_poll(
+    stage: Stage, world: World, parking: bool
+) -> None:
+    entrance, _ = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.drafted("lift_scope_owners", topic, entrance)
+    async with stage.db.begin() as tx:
+        row = await tx.session.get_one(Poll, poll.id)
+        row.preset = row.preset.model_copy(update={"area_includes_parking": parking})
+    async with stage.db.begin(stage.secretary) as tx:
+        poll = await drafting.announce_poll(tx, poll.id, write=write)
+    estate = await stage.place(NodeKind.ESTATE, "别的小区", world.community)
+    away = await stage.place(NodeKind.BUILDING, "9幢", estate)
+    (buyer,) = await stage.people(1, world.community.id)
+    (far,) = await stage.homes(estate, away, [9_000_000], [buyer])
+    (space,) = await stage.homes(estate, entrance, [1300], [buyer], kind=UnitKind.PARKING)
+    objection = await file(stage, poll.id, buyer)
+
+    def add(*units: UUID) -> RollCorrection:
+        return correction(CorrectionKind.ADD_VOTER, person_id=buyer, unit_ids=list(units))
+
+    for wrong in (add(far), add(space, far)):
+        with pytest.raises(rules_of.RollCorrectionInvalid) as refused:
+            await propose(stage, objection, correction=wrong)
+        assert refused.value.facts == {"problem": "unit_unknown"}
+    if parking:
+        await propose(stage, objection, correction=add(space))
+        return
+    with pytest.raises(rules_of.RollCorrectionInvalid) as refused:
+        await propose(stage, objection, correction=add(space))
+    assert refused.value.facts == {"problem": "unit_unknown"}
+
+
+async def test_who_proves_an_interest_joins_from_outside_the_building(
+    stage: Stage, world: World
+) -> None:
+    """最高人民法院建筑物区分所有权解释 art. 11, of a home that becomes business premises."""
+    building = world.nodes["building"]
+    topic = await stage.topic("civil279_unanimous", building)
+    poll = await stage.announced("civil279_unanimous", topic, building)
+    away = await stage.place(NodeKind.BUILDING, "9幢", world.nodes["estate"])
+    (neighbour,) = await stage.people(1, world.community.id)
+    (home,) = await stage.homes(world.nodes["estate"], away, [9000], [neighbour])
+    objection = await file(stage, poll.id, neighbour)
+    joins = correction(CorrectionKind.ADD_VOTER, person_id=neighbour, unit_ids=[home])
+    await propose(stage, objection, correction=joins)
+    await confirm(stage, objection)
+    assert (await stage.load(poll.id)).eligible_heads == poll.eligible_heads + 1
 
 
 async def test_a_register_that_changes_later_changes_no_roll(stage: Stage) -> None:
@@ -281,7 +370,14 @@ ROLL = [
 ]
 
 
-def corrected(roll: list[Place], kind: CorrectionKind, *, owners: bool = True, **more: Any) -> Any:
+def corrected(
+    roll: list[Place],
+    kind: CorrectionKind,
+    *,
+    owners: bool = True,
+    owned: set[UUID] | None = None,
+    **more: Any,
+) -> Any:
     return rules_of.correct(
         Electorate.OWNERS if owners else Electorate.HOUSEHOLD_REPRESENTATIVES,
         roll,
@@ -289,6 +385,7 @@ def corrected(roll: list[Place], kind: CorrectionKind, *, owners: bool = True, *
         masked_name="丙*",
         where="3幢",
         units=UNITS,
+        owned=UNITS.keys() if owned is None else owned,
         next_number=9,
     )
 
@@ -330,6 +427,12 @@ def test_areas_voters_and_households_are_corrected_in_their_place() -> None:
         (CorrectionKind.SET_VOTER, {"number": 2, "person_id": A}, "already_on_roll"),
         (CorrectionKind.ADD_VOTER, {"person_id": C}, "units_missing"),
         (CorrectionKind.ADD_VOTER, {"person_id": C, "unit_ids": [C]}, "unit_unknown"),
+        (CorrectionKind.SET_VOTER, {"number": 2, "person_id": C, "owned": {HOME}}, "not_the_owner"),
+        (
+            CorrectionKind.ADD_VOTER,
+            {"person_id": C, "unit_ids": [HOME, SHOP], "owned": {HOME}},
+            "not_the_owner",
+        ),
         (
             CorrectionKind.SET_AREA,
             {"number": 2, "unit_ids": [HOME], "area_dm2": 5},

@@ -278,9 +278,10 @@ async def test_a_show_of_hands_can_be_counted_again(stage: Stage, tmp_path: Path
 async def test_an_upheld_objection_makes_another_manifest_and_the_pack_holds(
     stage: Stage, tmp_path: Path
 ) -> None:
-    poll, _, units = await roll_announced(stage)
+    poll, owners, units = await roll_announced(stage)
     before = poll.manifest_hash
     (buyer,) = await stage.people(1, poll.community_id)
+    await stage.sell(poll, owners[3], buyer)
     objection = await file(stage, poll.id, buyer)
     await propose(
         stage,

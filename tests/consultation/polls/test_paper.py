@@ -25,6 +25,7 @@ from consultation.polls.tables import Ballot
 from consultation.refusals import NotPermitted, Refusal
 from consultation.topics.tables import InterestDeclaration
 from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_objections import announced, goes_to
 from tests.world import World
 
 SCAN, OTHER_SCAN, SIGNATURE = "a" * 64, "b" * 64, "c" * 64
@@ -208,6 +209,23 @@ async def test_a_form_goes_to_one_voter_and_a_voter_has_one_form(stage: Stage) -
     await issue(stage, poll.id, 2, 1)  # a spoiled form is exchanged
     with pytest.raises(paper.FormSettled):
         await enter(stage, poll.id, 1, ONE, "for")
+
+
+async def test_a_form_of_whoever_lost_the_place_is_no_ballot_of_who_has_it(stage: Stage) -> None:
+    poll, owners, _ = await announced(stage)
+    (buyer,) = await stage.people(1, poll.community_id)
+    await print_forms(stage, poll.id, 1, 2)
+    await issue(stage, poll.id, 1, 1)  # signed for by the seller, before the roll is settled
+    await goes_to(stage, poll, owners[0], 1, buyer)
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    with pytest.raises(rules.NotOnRoll):
+        await enter(stage, poll.id, 1, ONE, "for")
+    assert await ballots(stage, poll.id) == []
+    await settle(stage, poll.id, CLERK, fate(FormFate.SPOILED, 1))
+    await issue(stage, poll.id, 2, 1)
+    await enter(stage, poll.id, 2, ONE, "against")
+    assert await enter(stage, poll.id, 2, TWO, "against") is EntryState.ENTERED
 
 
 async def test_at_the_door_there_are_two_members_of_staff(stage: Stage, world: World) -> None:

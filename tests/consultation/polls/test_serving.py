@@ -8,14 +8,15 @@ import pytest
 from pydantic import ValidationError
 from sqlmodel import select
 
-from consultation.community.tables import Household
+from consultation.community.tables import Household, Residence, ResidenceKind
 from consultation.database import Database
 from consultation.permissions import Role
 from consultation.polls import terms
 from consultation.polls.commands import opening, serving
 from consultation.polls.notice_queries import served_count, unserved
-from consultation.polls.presets import RulePreset
-from consultation.polls.rules import PollState, text_hash
+from consultation.polls.presets import QuestionKind, RulePreset
+from consultation.polls.rolls import Place
+from consultation.polls.rules import Option, PollItem, PollState, text_hash
 from consultation.polls.serving import NoticeChannel, NoticeEvidence, Proof
 from consultation.polls.tables import Poll
 from tests.consultation.polls.counting_cases import preset
@@ -55,6 +56,41 @@ async def test_a_voter_counts_once_however_they_were_told(stage: Stage, db: Data
     async with db.read() as tx:
         waiting = await unserved(tx, poll, grid_id=None, after=0, limit=50)
     assert len(waiting) == 10
+
+
+async def test_a_home_leads_to_its_household_and_to_whoever_lives_there(
+    stage: Stage, world: World
+) -> None:
+    poll, _ = await stage.household_poll(3)
+    async with stage.db.begin(stage.clerk) as tx:
+        (last,) = await serving.read_addresses(tx, poll.id, unit="梧桐新村", after=2, limit=9)
+    assert (last.number, [code[-5:] for code in last.codes]) == (3, ["-0002"])
+
+    people = await stage.people(2, world.community.id)
+    async with stage.db.begin() as tx:
+        home = (await tx.session.exec(select(Household).order_by(Household.code))).first()
+        assert home is not None
+        for person, at_home in zip(people, (home.id, None), strict=True):
+            row = (
+                await tx.session.exec(select(Residence).where(Residence.person_id == person))
+            ).one()
+            row.kind, row.household_id = ResidenceKind.TENANT, at_home
+    topic = await stage.topic("urban_election_2026", world.community)
+    options = [Option(code=code, text=code) for code in "ab"]
+    seat = PollItem(number=1, text="委员", kind=QuestionKind.ELECTION, seats=1, options=options)
+    adults = await stage.announced("urban_election_2026", topic, world.community, items=[seat])
+    number = {place.person_id: n for n, place in numbered(await stage.roll(adults.id))}
+    async with stage.db.begin(stage.clerk) as tx:
+        found = await serving.read_addresses(tx, adults.id, unit=home.code, after=0, limit=9)
+        everybody = await serving.read_addresses(tx, adults.id, unit="", after=0, limit=99)
+    assert number[people[0]] in {one.number for one in found}
+    assert number[people[1]] not in {one.number for one in found}
+    assert {home.code} <= {code for one in found for code in one.codes}
+    assert [one.number for one in everybody] == sorted(number.values())
+
+
+def numbered(roll: dict[UUID, Place]) -> list[tuple[int, Place]]:
+    return [(place.number, place) for place in roll.values()]
 
 
 async def test_recorders_at_the_same_moment_count_a_voter_once(stage: Stage, db: Database) -> None:

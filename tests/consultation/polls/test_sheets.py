@@ -15,6 +15,7 @@ from consultation.permissions import Role
 from consultation.polls import paper, rules, sheets
 from consultation.polls.commands import sheets as commands
 from consultation.polls.envelope_tables import Envelope, OpenedBallot, Participation
+from consultation.polls.objections import CorrectionKind, RollObjectionKind
 from consultation.polls.paper import EntryState, FormFate
 from consultation.polls.paper_queries import forms_page
 from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, InvalidBallots
@@ -27,6 +28,7 @@ from consultation.refusals import NotPermitted
 from consultation.topics.tables import InterestDeclaration
 from tests.consultation.polls.stage import OPENERS, Stage
 from tests.consultation.polls.test_confidential import rows
+from tests.consultation.polls.test_objections import confirm, correction, file, propose
 from tests.consultation.polls.test_packs import next_round, notice, pack, signed_receipt
 from tests.consultation.polls.test_paper import (
     CLERK,
@@ -44,6 +46,7 @@ from tests.consultation.polls.test_paper import (
     report,
     settle,
 )
+from tests.consultation.polls.test_runoffs import election, village
 from tests.verifier import failing
 
 
@@ -266,6 +269,31 @@ async def test_who_may_not_take_in_or_enter(stage: Stage) -> None:
         await enter_sheet(stage, poll.id, 1, TWO, "for")
     with pytest.raises(NotPermitted):
         await enter_sheet(stage, poll.id, 1, SUPERVISOR, "for")
+
+
+async def test_an_envelope_of_whoever_lost_the_place_is_not_taken_in(stage: Stage) -> None:
+    place, people = await village(stage, 4)
+    topic = await stage.topic("village_election", place)
+    poll = await stage.announced("village_election", topic, place, items=[election("ab", 1)])
+    voter = await places(stage, poll.id)
+    await print_forms(stage, poll.id, 1, 1)
+    await issue(stage, poll.id, 1, 2)
+    (other,) = await stage.people(1, place.id)
+    objection = await file(stage, poll.id, people[0], 2, RollObjectionKind.WRONG_VOTER, "不是他")
+    fix = correction(CorrectionKind.SET_VOTER, number=2, person_id=other)
+    await propose(stage, objection, correction=fix)
+    await confirm(stage, objection)
+    assert (await places(stage, poll.id))[2] == other != voter[2]
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    with pytest.raises(rules.NotOnRoll):
+        await hand_in(stage, poll.id, 1, ONE)
+    assert (await turnout_of(stage, poll.id)) == 0
+
+
+async def turnout_of(stage: Stage, poll_id: UUID) -> int:
+    async with stage.db.read() as tx:
+        return (await turnout(tx, poll_id)).heads
 
 
 async def test_named_polls_have_no_sheets(stage: Stage) -> None:

@@ -95,6 +95,8 @@ E23 = [heads("at_least", "2/3", "eligible"), area("at_least", "2/3", "eligible")
         (SPECIAL, {"proxies": {"max_principals": 4}}, ["proxies.max_principals"]),
         (SPECIAL, {"proxies": {"relatives_only": True}}, []),
         ("village_election", {"proxies": {"relatives_only": False}}, ["proxies.relatives_only"]),
+        ("village_election", {"proxies": {"holder_on_roll": False}}, ["proxies.holder_on_roll"]),
+        (SPECIAL, {"proxies": {"holder_on_roll": True}}, []),
         (SPECIAL, {"proxies": {"instructions_binding": False}}, ["proxies.instructions_binding"]),
         # what people may do again, see, or be counted as
         (SPECIAL, {"revote": "none"}, []),
@@ -124,6 +126,7 @@ E23 = [heads("at_least", "2/3", "eligible"), area("at_least", "2/3", "eligible")
         (SPECIAL, {"binding": False}, []),
         ("household_poll", {"binding": True}, ["binding"]),
         (REPS, {"verification": "verified"}, ["verification"]),
+        ("village_runoff", {"runoff_of": None}, ["runoff_of"]),
         (SPECIAL, {"electorate": "owners_in_scope"}, ["electorate"]),
         ("household_poll", {"held_in_meeting": True}, ["held_in_meeting"]),
         ("household_poll", {"layer": "assembly"}, ["layer"]),
