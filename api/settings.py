@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 
@@ -84,6 +85,9 @@ class Settings(BaseSettings):
     leading slash; ``notices`` is the inbox. All four are named, or none."""
     host: str = "127.0.0.1"
     port: int = 8000
+    trusted_proxies: list[str] = Field(default_factory=lambda: ["127.0.0.1", "::1"])
+    """Addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed, over
+    HTTP and by the socket; ``*`` alone for any."""
     log_path: Path | None = None
     live_origins: list[str] = Field(default_factory=list)
     """Allowed Origin headers of the socket, as browsers write them, or ``*`` for any; mini-programs
@@ -154,6 +158,16 @@ class Settings(BaseSettings):
             if one != "*" and not re.fullmatch(r"https?://[^/?#A-Z]+", one):
                 raise ValueError("an origin is https://host or https://host:port, in lower case")
         return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: list[str]) -> list[str]:
+        for one in proxies if proxies != ["*"] else []:
+            try:
+                ip_network(one)
+            except ValueError:
+                raise ValueError("a proxy is an address, or a network as 10.0.0.0/24") from None
+        return proxies
 
     @model_validator(mode="after")
     def _knows_its_browsers(self) -> Self:
