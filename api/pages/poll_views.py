@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.pages.saying import Words, minute, share, square_metres
+from api.pages.saying import Words, share, square_metres
 from api.routes.poll_shapes import PollOut, poll_out
+from consultation.calendar import minute, until
 from consultation.database import Transaction
 from consultation.polls import board_queries
 from consultation.polls import queries as polls
@@ -73,7 +74,7 @@ def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
         "round": poll.round,
         "state": t(f"words.poll_state.{poll.state}"),
         "question": poll.question,
-        "window": f"{minute(poll.opens_at)} — {minute(poll.closes_at)}",
+        "window": f"{minute(poll.opens_at)} — {until(poll.closes_at)}",
         "preset": poll.preset.name,
         "mode_promise": poll.mode_promise,
         "by_area": poll.eligible.area_dm2 > 0,

@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from api.pages.poll_views import polls_view
-from api.pages.saying import Words, day, minute, share
+from api.pages.saying import Words, day, share
 from api.routes.serving import visit_out
+from consultation.calendar import last_day, minute, until
 from consultation.community import place_queries
 from consultation.community.tables import Node
 from consultation.database import Transaction
@@ -84,7 +85,7 @@ def _card(topic: Topic, place: str, t: Words) -> dict[str, Any]:
         "state": t(f"words.state.{topic.state}"),
         "track": None if topic.track is None else t(f"words.track.{topic.track}"),
         "since": day(topic.state_since),
-        "due": None if topic.due_at is None else day(topic.due_at),
+        "due": None if topic.due_at is None else last_day(topic.due_at).isoformat(),
         "overdue": topic.overdue_since is not None,
         "co_signers": topic.co_signers,
     }
@@ -305,7 +306,7 @@ async def _survey(tx: Transaction, topic: Topic, t: Words) -> dict[str, Any] | N
         return None
     result = survey.result
     if result is None:
-        return {"summary": t("pages.survey_open", when=minute(survey.closes_at)), "rows": []}
+        return {"summary": t("pages.survey_open", when=until(survey.closes_at)), "rows": []}
     return {
         "summary": t("pages.survey_summary", invited=result.invited, answers=result.answers),
         "rows": [

@@ -1,7 +1,10 @@
 """The public pages, as a visitor's phone gets them."""
 
+from datetime import date
+
 import httpx
 
+from consultation.calendar import end_of
 from consultation.database import Database
 from consultation.outcomes.tables import Outcome, OutcomeItem
 from consultation.topics.states import State
@@ -104,3 +107,15 @@ async def test_an_outcome_is_shown_with_its_minority_view(
     assert page.status_code == 200
     assert "一层两户担心采光" in page.text
     assert "加装电梯一台" in page.text
+
+
+async def test_a_deadline_is_the_last_day_that_it_leaves(
+    client: httpx.AsyncClient, db: Database, world: World
+) -> None:
+    due = end_of(date(2026, 12, 5))
+    topic = await a_topic(db, world, state=State.DELIBERATING, due_at=due)
+
+    for path in (f"/t/{topic.id}", f"/c/{world.community.id}"):
+        page = await client.get(path)
+        assert "办理期限 2026-12-05" in page.text
+        assert "2026-12-06" not in page.text

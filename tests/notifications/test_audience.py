@@ -125,6 +125,19 @@ def test_words_say_codes_and_times_as_people_do() -> None:
     assert speak_notice("en", "topic_answered", facts)[0].startswith("A topic has its answer")
 
 
+def test_an_end_at_midnight_is_said_as_the_end_of_the_last_day() -> None:
+    facts = {
+        "title": "加装电梯",
+        "opens_at": "2026-10-31T16:00:00+00:00",
+        "closes_at": "2026-11-30T16:00:00+00:00",
+    }
+
+    text = write("poll_announced", facts)[1]
+    assert "2026-11-01 00:00至2026-11-30 24:00" in text
+    assert "请在2026-11-30 24:00前" in write("poll_opened", facts)[1]
+    assert "before 2026-11-30 24:00" in speak_notice("en", "survey_opened", facts)[1]
+
+
 def test_a_row_fits_where_the_fields_have_the_values_it_names() -> None:
     told = Told(
         who=Who.FOLLOWERS,
