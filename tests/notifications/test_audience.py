@@ -60,7 +60,7 @@ def test_what_is_urgent_or_serves_a_poll_is_for_its_voters_and_may_exceed_the_bu
             assert told.who is Who.ROLL
             assert policy().chains[told.chain].exceeds_budget
         assert (told.urgency is Urgency.DIGEST) == (told.words == DIGEST_WORDS)
-        assert (told.who is Who.STAFF) == bool(told.roles)
+        assert (told.who in {Who.STAFF, Who.COMMISSIONER}) == bool(told.roles)
 
 
 def test_a_vote_reaches_people_without_a_phone() -> None:
