@@ -1,6 +1,7 @@
 """Refusals become RFC 9457 problems here and nowhere else."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from api.words import catalogue, pick_locale, say
 from consultation.batching import Busy
+from consultation.calendar import ENDS, minute, until
 from consultation.refusals import AlreadyDone, Invalid, NotFound, NotNow, NotPermitted, Refusal
 
 MEDIA_TYPE = "application/problem+json"
@@ -119,23 +121,35 @@ def problem_of(refusal: Refusal, locale: str) -> Problem:
         type=f"/problems/{refusal.code}",
         title=say(locale, f"problems.{refusal.code}.title", refusal.facts),
         status=status_of(type(refusal)),
-        detail=say(locale, f"problems.{refusal.code}.detail", _in_words(locale, refusal.facts)),
+        detail=say(locale, f"problems.{refusal.code}.detail", _in_words(locale, refusal)),
         code=refusal.code,
         facts=dict(refusal.facts),
     )
 
 
-def _in_words(locale: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same facts, with what a gate misses as words where the catalogue has them."""
-    if "gate" not in facts or not isinstance(facts.get("missing"), list):
-        return facts
+def _in_words(locale: str, refusal: Refusal) -> Mapping[str, Any]:
+    """The same facts as a person reads them: times in Shanghai, what a gate misses, and what the
+    state that refuses means for the next step (``states.<code>.<state>``)."""
     texts = catalogue(locale)
-    missing = [
-        texts.get(f"words.missing.{facts['gate']}.{item}")
-        or texts.get(f"words.meeting_form.{item}", item)
-        for item in facts["missing"]
-    ]
-    return {**facts, "missing": missing}
+    said: dict[str, Any] = dict(refusal.facts)
+    for name, value in refusal.facts.items():
+        if name.endswith(("_at", "_until")) and isinstance(value, str):
+            at = datetime.fromisoformat(value)
+            said[name] = until(at) if name in ENDS else minute(at)
+    if "state" in said:
+        said["state"] = texts.get(f"states.{refusal.code}.{said['state']}", said["state"])
+    if "gate" in said and isinstance(said.get("missing"), list):
+        said["missing"] = [_missing(locale, said["gate"], item) for item in said["missing"]]
+    return said
+
+
+def _missing(locale: str, gate: str, item: str) -> str:
+    """A condition in words; or, where a gate names groups or forms, what about them."""
+    texts = catalogue(locale)
+    if (own := texts.get(f"words.missing.{gate}.{item}")) is not None:
+        return own
+    named = texts.get(f"words.meeting_form.{item}", item)
+    return say(locale, key, {"item": named}) if (key := f"gates.{gate}") in texts else named
 
 
 def answer(request: Request, refusal: Refusal) -> JSONResponse:
