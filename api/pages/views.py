@@ -18,6 +18,8 @@ from consultation.outcomes import queries as outcomes
 from consultation.outcomes import task_queries
 from consultation.oversight import queries as oversight
 from consultation.oversight.rules import DissentState
+from consultation.polls.rules import PollState
+from consultation.polls.tables import Poll
 from consultation.topics import reading
 from consultation.topics.states import State, StateGroup
 from consultation.topics.tables import Topic
@@ -71,12 +73,12 @@ async def community_view(
             }
             for each in tabs
         ],
-        "topics": [_card(card.topic, card.place, t) for card in shown],
+        "topics": [_card(card.topic, card.place, card.poll, t) for card in shown],
         "next": shown[-1].topic if len(cards) > 20 else None,
     }
 
 
-def _card(topic: Topic, place: str, t: Words) -> dict[str, Any]:
+def _card(topic: Topic, place: str, poll: Poll | None, t: Words) -> dict[str, Any]:
     return {
         "id": topic.id,
         "number": topic.number,
@@ -88,6 +90,9 @@ def _card(topic: Topic, place: str, t: Words) -> dict[str, Any]:
         "due": None if topic.due_at is None else last_day(topic.due_at).isoformat(),
         "overdue": topic.overdue_since is not None,
         "co_signers": topic.co_signers,
+        "poll_closes": until(poll.closes_at)
+        if poll is not None and poll.state is PollState.OPEN
+        else None,
     }
 
 
@@ -121,7 +126,7 @@ def _topic(detail: reading.Detail, community: str, t: Words) -> dict[str, Any]:
         )
         if value is not None
     ]
-    return _card(topic, detail.place, t) | {
+    return _card(topic, detail.place, detail.poll, t) | {
         "community": community,
         "community_id": topic.community_id,
         "round": topic.round,
