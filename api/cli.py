@@ -247,20 +247,32 @@ def import_register(
     kind: Annotated[
         str, typer.Argument(help="tree, organisations, units, households, residents or roles.")
     ],
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or XLSX.")],
-    community: Annotated[str, typer.Option(help="The code of the community or village.")],
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV or XLSX.")
+    ] = None,
+    community: Annotated[str, typer.Option(help="The code of the community or village.")] = "",
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Print the columns of this register, and stop.")
+    ] = False,
     language: Annotated[str, typer.Option(help="zh-CN or en.")] = "zh-CN",
     env_file: EnvFile = None,
 ) -> None:
     """Take over a register, whole or not at all; every bad row is named."""
-    settings = settings_or_stop(env_file)
-    at_head_or_stop(settings)
     from api import registers
     from api.words import pick_locale
-    from consultation.community.registers import RegisterKind
+    from consultation.community.registers import COLUMNS, RegisterKind
 
     if kind not in set(RegisterKind):
         stop(f"There is no register of {kind}; there are {', '.join(RegisterKind)}.")
+    if columns:
+        for column in COLUMNS[RegisterKind(kind)]:
+            needed = "必填 required" if column.required else ""
+            typer.echo(f"{column.header}\t{column.name}\t{needed}".rstrip())
+        return
+    if file is None or not community:
+        stop("Name the file and the --community it is for, or ask for --columns.")
+    settings = settings_or_stop(env_file)
+    at_head_or_stop(settings)
     done, lines = asyncio.run(
         registers.import_file(
             settings,

@@ -200,3 +200,12 @@ def test_a_folder_that_cannot_be_written_stops_the_server(minyi, tmp_path: Path)
     assert done.returncode == 1
     assert "MINYI_BOX_KEYS_DIR: nothing can be written to" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_columns_of_a_register_are_printed_without_a_database(minyi) -> None:
+    done = minyi("import", "units", "--columns")
+
+    assert done.returncode == 0, done.stderr
+    assert "房屋编码\tcode\t必填 required" in done.stdout.splitlines()
+    assert "业主姓名\towner_names" in done.stdout.splitlines()
+    assert minyi("import", "units").returncode == 1
