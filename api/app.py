@@ -13,6 +13,7 @@ from api.deliveries import build_sender, sms
 from api.dependencies import Services
 from api.ended_sessions import EndedSessions
 from api.errands import Errand, Errands, Means
+from api.head import HeadAsGet
 from api.live.house import LiveSockets
 from api.logs import RequestLog
 from api.pages import routes as pages
@@ -186,7 +187,7 @@ def build_surface() -> FastAPI:
         responses=PROBLEMS,
         telemetry={"operation_spans": False},
     )
-    problems.install(app)
+    problems.install(app, pages.problem_page)
     idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -195,4 +196,5 @@ def build_surface() -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)
     app.add_middleware(SharedReads, shelf_of=lambda: app.state.services.shelf)
+    app.add_middleware(HeadAsGet)
     return app

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from api.bench.commands import bench
-from api.command import EnvFile, settings_or_stop, stop
+from api.command import EnvFile, at_head_or_stop, folder_or_stop, settings_or_stop, stop
 from api.migrations.commands import migrate
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -35,7 +35,6 @@ def serve(env_file: EnvFile = None) -> None:
     """Serve the API, the live socket and the public pages until a signal says stop."""
     settings = settings_or_stop(env_file)
     from api import logs, server
-    from api.migrations import runner
     from consultation.polls.preset_files import PresetsUnusable, use_local
 
     try:
@@ -43,12 +42,11 @@ def serve(env_file: EnvFile = None) -> None:
     except PresetsUnusable as error:
         stop(f"The rules in {settings.presets_dir} cannot be used.\n  {error}")
 
-    at = asyncio.run(runner.current(settings.database_url))
-    if at != runner.head():
-        stop(
-            f"The database is at revision {at or 'none'}, this program needs {runner.head()}. "
-            "Run `minyi migrate up` first."
-        )
+    at_head_or_stop(settings)
+    if settings.box_keys_dir is not None:
+        folder_or_stop("MINYI_BOX_KEYS_DIR", settings.box_keys_dir)
+    if settings.photos_dir is not None:
+        folder_or_stop("MINYI_PHOTOS_DIR", settings.photos_dir)
     if settings.log_path is None:
         logs.configure()
         server.run(settings)
@@ -137,6 +135,7 @@ def contract(
 def verify_journal(env_file: EnvFile = None) -> None:
     """Follow the digests of every stream of the journal; fail at the first that does not hold."""
     settings = settings_or_stop(env_file)
+    at_head_or_stop(settings)
     from api.app import build_database
     from consultation import journal
 
@@ -162,6 +161,7 @@ def verify_journal(env_file: EnvFile = None) -> None:
 def renew_log(env_file: EnvFile = None) -> None:
     """After a backup was put back, before `minyi serve`: clients fetch afresh what they show."""
     settings = settings_or_stop(env_file)
+    at_head_or_stop(settings)
     from api.app import build_database
     from notifications.relay import renew
 
@@ -187,6 +187,7 @@ def write_pack(
 ) -> None:
     """Write the result pack of a poll, which `minyi verify` counts again."""
     settings = settings_or_stop(env_file)
+    at_head_or_stop(settings)
     from api import evidence
     from consultation.refusals import Refusal
 
@@ -219,6 +220,7 @@ def deliveries(
 ) -> None:
     """Count messages by channel and state, and try dead letters again."""
     settings = settings_or_stop(env_file)
+    at_head_or_stop(settings)
     from api.app import build_database
     from consultation.permissions import SYSTEM
     from notifications import dead_letters
@@ -245,19 +247,32 @@ def import_register(
     kind: Annotated[
         str, typer.Argument(help="tree, organisations, units, households, residents or roles.")
     ],
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or XLSX.")],
-    community: Annotated[str, typer.Option(help="The code of the community or village.")],
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV or XLSX.")
+    ] = None,
+    community: Annotated[str, typer.Option(help="The code of the community or village.")] = "",
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Print the columns of this register, and stop.")
+    ] = False,
     language: Annotated[str, typer.Option(help="zh-CN or en.")] = "zh-CN",
     env_file: EnvFile = None,
 ) -> None:
     """Take over a register, whole or not at all; every bad row is named."""
-    settings = settings_or_stop(env_file)
     from api import registers
     from api.words import pick_locale
-    from consultation.community.registers import RegisterKind
+    from consultation.community.registers import COLUMNS, RegisterKind
 
     if kind not in set(RegisterKind):
         stop(f"There is no register of {kind}; there are {', '.join(RegisterKind)}.")
+    if columns:
+        for column in COLUMNS[RegisterKind(kind)]:
+            needed = "必填 required" if column.required else ""
+            typer.echo(f"{column.header}\t{column.name}\t{needed}".rstrip())
+        return
+    if file is None or not community:
+        stop("Name the file and the --community it is for, or ask for --columns.")
+    settings = settings_or_stop(env_file)
+    at_head_or_stop(settings)
     done, lines = asyncio.run(
         registers.import_file(
             settings,

@@ -44,6 +44,7 @@ ALLOWED_FIELDS = frozenset(
         "connections",
         "error_type",
         "version",
+        "host",
         "port",
         "channel",
         "key",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from api.words import catalogue, say
-from consultation.calendar import SHANGHAI
+from consultation.calendar import ENDS, minute, until
 
 GROUPS: Mapping[str, str] = {
     "to_state": "state",
@@ -53,5 +53,6 @@ def _fact(locale: str, name: str, value: Any) -> Any:
         key = f"words.{GROUPS[name]}.{value}"
         return say(locale, key) if key in catalogue(locale) else value
     if isinstance(value, str) and name.endswith(("_at", "_until")):
-        return f"{datetime.fromisoformat(value).astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+        at = datetime.fromisoformat(value)
+        return until(at) if name in ENDS else minute(at)
     return value

@@ -44,6 +44,12 @@ class SmsCodeInvalid(Invalid):
     code = "sms-code-invalid"
 
 
+class SmsNotOffered(NotFound):
+    """This server sends no codes: log in with WeChat, or come to the community's office."""
+
+    code = "sms-not-offered"
+
+
 class TooManySmsCodes(TooManyRequests):
     """No more codes today for this phone, from this address, or in all."""
 
@@ -73,9 +79,9 @@ def offered(settings: Settings) -> bool:
 
 async def send(app: Services, phone: str, address: str | None) -> Promise:
     """Send a code, unless one went to this phone less than a minute ago: the answer is the same.
-    NotFound where there are none; TooManySmsCodes, SmsUnavailable."""
+    SmsNotOffered where there are none; TooManySmsCodes, SmsUnavailable."""
     if not offered(app.settings):
-        raise NotFound(what="sms")
+        raise SmsNotOffered()
     async with app.db.begin() as tx:
         fresh = await _make(tx, app.settings, phone, address)
     if fresh is None:

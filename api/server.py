@@ -14,7 +14,6 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import build_app
-from api.live.addresses import Proxies
 from api.live.upgrade import Http
 from api.settings import Settings
 
@@ -76,7 +75,7 @@ class GuestServer(Server):
 
 def configure(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
     services = getattr(app.state, "services", None)
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -89,11 +88,8 @@ def configure(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
         log_level="warning",
         server_header=False,
         lifespan="on",
+        forwarded_allow_ips=[] if services is None else services.settings.trusted_proxies,
     )
-    if services is not None:
-        trusted = config.forwarded_allow_ips
-        services.live.proxies = Proxies(trusted.split(",") if isinstance(trusted, str) else trusted)
-    return config
 
 
 def run(settings: Settings) -> None:

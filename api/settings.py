@@ -3,12 +3,16 @@
 import os
 import re
 import secrets
+from collections.abc import Iterable
+from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from consultation.box_keys import BoxKeys, FileBoxKeys, NoBoxKeys
 from notifications.wechat.templates import TemplateSpec
@@ -30,8 +34,8 @@ class Settings(BaseSettings):
     """Folder for the box keys of confidential polls, away from the database and its backups;
     without one such polls cannot be announced."""
     issuer: str = "minyi"
-    access_token_seconds: int = 900
-    refresh_token_days: int = 30
+    access_token_seconds: int = Field(default=900, gt=0)
+    refresh_token_days: int = Field(default=30, gt=0)
     wechat_base_url: str = "https://api.weixin.qq.com"
     wechat_app_id: str = ""
     wechat_secret: SecretStr = SecretStr("")
@@ -40,13 +44,13 @@ class Settings(BaseSettings):
     which a sender's lease must outlive."""
     wechat_templates: list[TemplateSpec] = Field(default_factory=list)
     """Subscription templates of the app, as JSON; their order is the order in which to ask."""
-    wechat_prompt_templates: int = 3
+    wechat_prompt_templates: int = Field(default=3, gt=0)
     """How many templates a client may ask for in one tap; older clients take three."""
-    wechat_credits_wanted: int = 2
-    wechat_accept_window_hours: int = 24
+    wechat_credits_wanted: int = Field(default=2, ge=0)
+    wechat_accept_window_hours: int = Field(default=24, gt=0)
     wechat_miniprogram_state: Literal["formal", "trial", "developer"] = "formal"
     wechat_env_version: Literal["release", "trial", "develop"] = "release"
-    wechat_text_characters: int = 2500
+    wechat_text_characters: int = Field(default=2500, gt=0)
     """The longest text that one content check takes."""
     content_check: Literal["wechat", "none"] = "wechat"
     """Who checks what people write, before people: WeChat, or nobody."""
@@ -55,7 +59,7 @@ class Settings(BaseSettings):
     none."""
     public_url: str = ""
     """The https address of this server from outside: where WeChat fetches a photo to check."""
-    wechat_media_minutes: int = 35
+    wechat_media_minutes: int = Field(default=35, gt=0)
     """After so long without a verdict on a medium a person looks at it."""
     wechat_push_token: SecretStr = SecretStr("")
     """Token of the message push, as set in WeChat's console; empty refuses every push."""
@@ -63,7 +67,7 @@ class Settings(BaseSettings):
     """EncodingAESKey of the message push, 43 characters."""
     wechat_push_mode: Literal["secure", "plain"] = "secure"
     """Whether pushes are encrypted; the console's compatible mode is secure here."""
-    wechat_push_fresh_seconds: int = 600
+    wechat_push_fresh_seconds: int = Field(default=600, gt=0)
     wechat_h5_app_id: str = ""
     """The service account whose OAuth logs browsers inside WeChat in; empty for none."""
     wechat_h5_secret: SecretStr = SecretStr("")
@@ -83,34 +87,37 @@ class Settings(BaseSettings):
     """The mini-program's page for each thing that a code, a link or a message leads to, without a
     leading slash; ``notices`` is the inbox. All four are named, or none."""
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = Field(default=8000, ge=0, le=65535)
+    trusted_proxies: list[str] = Field(default_factory=lambda: ["127.0.0.1", "::1"])
+    """Addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed, over
+    HTTP and by the socket; ``*`` alone for any."""
     log_path: Path | None = None
     live_origins: list[str] = Field(default_factory=list)
     """Allowed Origin headers of the socket, as browsers write them, or ``*`` for any; mini-programs
     send none. Empty allows any too, but not in production."""
-    hello_seconds: float = 5.0
-    ping_seconds: float = 25.0
-    replay_events: int = 200
+    hello_seconds: float = Field(default=5.0, gt=0)
+    ping_seconds: float = Field(default=25.0, gt=0)
+    replay_events: int = Field(default=200, ge=0)
     """Events a client may have missed of a stream; further behind, it fetches a snapshot."""
-    replay_hours: int = 72
-    replay_bytes: int = 64 * 1024
-    live_per_person: int = 8
+    replay_hours: int = Field(default=72, gt=0)
+    replay_bytes: int = Field(default=64 * 1024, gt=0)
+    live_per_person: int = Field(default=8, gt=0)
     """Sockets of one person at one process; a further one replaces the oldest."""
-    live_per_address: int = 512
+    live_per_address: int = Field(default=512, gt=0)
     """Sockets from one address at one process; a mobile network shares one among many people."""
     live_min_clients: dict[str, str] = Field(default_factory=dict)
     """By name in ``hello.client``, the lowest version that may come: ``{"miniprogram": "1.4"}``."""
-    live_recheck_seconds: float = 2.0
+    live_recheck_seconds: float = Field(default=2.0, gt=0)
     """How often open sockets are looked at for sessions and roles that have ended."""
     run_relay: bool = True
     """Number the journal and feed the live sockets from this process."""
-    relay_poll_seconds: float = 1.0
+    relay_poll_seconds: float = Field(default=1.0, gt=0)
     bus_url: SecretStr = SecretStr("")
     """``redis://…`` between several server processes; empty for one."""
     run_worker: bool = True
     """Do the jobs that fall due in this process."""
-    worker_poll_seconds: float = 1.0
-    shared_read_seconds: float = 1.0
+    worker_poll_seconds: float = Field(default=1.0, gt=0)
+    shared_read_seconds: float = Field(default=1.0, ge=0)
     """How long a public answer may be handed out that another process has changed; 0 keeps none."""
     presets_dir: Path | None = None
     """Stricter rules of this place, one TOML each; a looser one stops the start."""
@@ -129,11 +136,11 @@ class Settings(BaseSettings):
     sms_templates: dict[str, str] = Field(default_factory=dict)
     """The provider's template id by our words (``poll_opened``); ``*`` for all others."""
     sms_file: Path = Path("var/sms.jsonl")
-    sms_codes_per_phone: int = 5
+    sms_codes_per_phone: int = Field(default=5, ge=0)
     """Codes a day to one phone, for logging in and binding without WeChat."""
-    sms_codes_per_address: int = 100
+    sms_codes_per_address: int = Field(default=100, ge=0)
     """Codes a day for one address (IPv6: one /64); a mobile network shares one among many."""
-    sms_codes_per_day: int = 2000
+    sms_codes_per_day: int = Field(default=2000, ge=0)
     production: bool = False
     """Real people log in here: the real WeChat only, and no fake beside it."""
 
@@ -154,6 +161,36 @@ class Settings(BaseSettings):
             if one != "*" and not re.fullmatch(r"https?://[^/?#A-Z]+", one):
                 raise ValueError("an origin is https://host or https://host:port, in lower case")
         return origins
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database_we_know(cls, url: str) -> str:
+        if not re.match(r"(sqlite\+aiosqlite|postgresql\+asyncpg)://", url):
+            raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        try:
+            make_url(url)
+        except (ArgumentError, ValueError):
+            raise ValueError("is no address of a database") from None
+        return url
+
+    @field_validator(
+        "wechat_base_url", "wechat_open_url", "wechat_h5_page", "sms_url", "public_url"
+    )
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[^/?#\s]+([/?#]\S*)?", url):
+            raise ValueError("must be an address as https://minyi.example")
+        return url
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: list[str]) -> list[str]:
+        for one in proxies if proxies != ["*"] else []:
+            try:
+                ip_network(one)
+            except ValueError:
+                raise ValueError("a proxy is an address, or a network as 10.0.0.0/24") from None
+        return proxies
 
     @model_validator(mode="after")
     def _knows_its_browsers(self) -> Self:
@@ -249,15 +286,44 @@ def load(env_file: Path | None = None) -> Settings:
     try:
         return Settings(_env_file=chosen)  # type: ignore[call-arg]
     except ValidationError as error:
-        lines = [
-            "  " + "".join(f"MINYI_{str(part).upper()}: " for part in e["loc"][:1]) + e["msg"]
-            for e in error.errors()
-        ]
-        raise SettingsUnusable(
-            "\n".join(
-                ["These settings are missing or wrong:", *lines, "`minyi secrets` makes new ones."]
-            )
-        ) from None
+        lines = [f"  {_variable(e['loc'])}{_named(e['msg'])}" for e in error.errors()]
+        missing = {e["loc"][0] for e in error.errors() if e["type"] == "missing"}
+    except SettingsError as error:  # a value that should be JSON and is not
+        found = re.search(r'field "(\w+)"', str(error))
+        lines, missing = [f"  {_variable(found.groups() if found else ())}must be JSON"], set()
+    lines = ["These settings are missing or wrong:", *lines]
+    if missing & {"field_secret", "token_key", "board_key"}:
+        lines.append("`minyi secrets` makes new ones.")
+    raise SettingsUnusable("\n".join(lines))
+
+
+PREFIX = "MINYI_"
+
+
+def _variable(loc: tuple[Any, ...]) -> str:
+    return "".join(f"{PREFIX}{str(part).upper().removeprefix(PREFIX)}: " for part in loc[:1])
+
+
+def _named(message: str) -> str:
+    """With the variables that people set in place of our fields."""
+    names = "|".join(sorted((n for n in Settings.model_fields if "_" in n), key=len, reverse=True))
+    return re.sub(rf"\b({names})\b", lambda found: PREFIX + found[0].upper(), message)
+
+
+OTHERS = frozenset({"MINYI_ENV_FILE"})
+"""Variables that are read, and are no settings."""
+
+
+def unknown(environment: Iterable[str]) -> list[str]:
+    """A line for each variable that looks like a setting and is none, with the one that was
+    probably meant; a settings file with such a line is refused."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHERS
+    lines = []
+    for name in sorted(set(environment)):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = get_close_matches(name.upper(), known, n=1)
+            lines.append(f"{name} is no setting" + (f"; {near[0]} is one" if near else "") + ".")
+    return lines
 
 
 def fresh_secrets() -> str:

@@ -30,6 +30,27 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), SHANGHAI).astimezone(UTC)
 
 
+ENDS = frozenset({"due_at", "closes_at", "objections_until"})
+"""Facts that name an end, which is exclusive."""
+
+
+def minute(moment: datetime) -> str:
+    """2026-12-01 09:30, in Shanghai."""
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+
+
+def until(end: datetime) -> str:
+    """As ``minute``, for an exclusive end: the midnight after a day is 24:00 of that day, as 24时
+    in an announcement, and not 00:00 of a day that no longer counts."""
+    local = end.astimezone(SHANGHAI)
+    return f"{last_day(end)} 24:00" if local.time() == time() else minute(end)
+
+
+def last_day(end: datetime) -> date:
+    """The last day that an exclusive end leaves."""
+    return local_day(end - timedelta.resolution)
+
+
 def add_working_days(start: datetime, count: int) -> datetime:
     """The end of the ``count``-th working day after the day of ``start`` (that day not counted)."""
     day = local_day(start)

@@ -280,6 +280,13 @@ class Standing:
     node_id: UUID | None = None
 
 
+class RoleNotChosen(NotPermitted):
+    """The person holds a role that may do it, and acts under none: ``Minyi-Role`` names one.
+    ``roles``: of each its assignment's id (``id``), ``role`` and ``org``."""
+
+    code = "role-not-chosen"
+
+
 def grant_of(deed: Deed, role: Role) -> Grant | None:
     return ALLOWED[deed].get(role)
 

@@ -22,6 +22,7 @@ class Who(StrEnum):
     ROLL = "roll"  # everybody on the roll of the poll
     AFFECTED = "affected"  # who owns or lives in the place where the matter lies
     STAFF = "staff"  # who holds one of ``roles`` there
+    COMMISSIONER = "commissioner"  # who holds one of ``roles`` for the office that commissioned it
     COMMUNITY = "community"  # every verified member
 
 
@@ -111,9 +112,22 @@ def _staff(words: str, *roles: Role, **when: frozenset[Any]) -> Told:
     )
 
 
+def _commissioner(words: str, **when: frozenset[Any]) -> Told:
+    """The office that commissioned the matter and owes it a reply."""
+    return Told(
+        who=Who.COMMISSIONER,
+        urgency=Urgency.NORMAL,
+        chain="told",
+        words=words,
+        roles=frozenset({Role.GOVERNMENT}),
+        when=when,
+    )
+
+
 _CONVENING = (Role.CLERK, Role.PARTY_SECRETARY)
 _SUBMITTED = frozenset({State.SUBMITTED.value})
 _ANNOUNCED = frozenset({State.ANNOUNCED.value})
+_REPLY_OWED = frozenset({State.ADOPTION_PENDING.value})
 _ANSWERS = frozenset(
     state.value
     for state in (
@@ -156,6 +170,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
         _told(Who.FOLLOWERS, "topic_answered", to_state=_ANSWERS),
         _told(Who.AFFECTED, "topic_announced", to_state=_ANNOUNCED),
         _told(Who.FOLLOWERS, "topic_announced", to_state=_ANNOUNCED),
+        _commissioner("reply_owed", to_state=_REPLY_OWED),
         _digest(Who.COMMUNITY, to_state=_ANNOUNCED),
         _digest(Who.FOLLOWERS, to_state=_STEPS),
     ),
@@ -166,6 +181,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "topic.deliberation_extended": (_told(Who.FOLLOWERS, "deliberation_extended"),),
     "topic.overdue": (
         _staff("topic_overdue", *_CONVENING, Role.SUPERVISOR),
+        _commissioner("topic_overdue", state=_REPLY_OWED),
         _digest(Who.FOLLOWERS),
     ),
     "document.published": (_digest(Who.FOLLOWERS, kind=_NOTICES),),

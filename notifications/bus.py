@@ -10,6 +10,7 @@ import json
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import structlog
 from redis.asyncio import Redis
@@ -32,6 +33,8 @@ class Bus(Protocol):
     """``on`` before ``start``. ``shared`` says whether there may be other processes."""
 
     shared: bool
+    connected: bool
+    """False while other processes cannot be heard; what they do then shows a poll later."""
 
     def on(self, kind: str, hear: Hear) -> None:
         """Call ``hear`` for every message of a kind that another process has sent."""
@@ -51,6 +54,7 @@ class NoBus:
     """One process."""
 
     shared = False
+    connected = True
 
     def on(self, kind: str, hear: Hear) -> None: ...
 
@@ -69,6 +73,8 @@ class RedisBus:
     shared = True
 
     def __init__(self, url: str) -> None:
+        self.connected = False
+        self._where = _host_of(url)
         self._me = random_id().hex
         self._redis: Redis = Redis.from_url(
             url,
@@ -113,9 +119,9 @@ class RedisBus:
             try:
                 await work()
             except (RedisError, OSError, TimeoutError) as error:
-                log.warning("bus", error_type=type(error).__name__)
+                log.warning("bus", host=self._where, error_type=type(error).__name__)
             except Exception as error:
-                log.error("bus", error_type=type(error).__name__)
+                log.error("bus", host=self._where, error_type=type(error).__name__)
             pause = (
                 FIRST_PAUSE if clock() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
             )
@@ -131,11 +137,18 @@ class RedisBus:
             await self._bell.wait()
 
     async def _listen(self) -> None:
+        try:
+            await self._hear_on()
+        finally:
+            self.connected = False
+
+    async def _hear_on(self) -> None:
         async with self._redis.pubsub() as channel:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await channel.subscribe(CHANNEL)
             async for message in channel.listen():
                 if message["type"] == "subscribe":
+                    self.connected = True
                     for call in self._returns:
                         call()
                 elif message["type"] == "message":
@@ -145,3 +158,9 @@ class RedisBus:
         message = json.loads(data)
         if message["from"] != self._me and message["kind"] in self._hears:
             self._hears[message["kind"]](message)
+
+
+def _host_of(url: str) -> str:
+    """Host and port, for the log: the address may hold a password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 6379}"

@@ -84,6 +84,10 @@ def _people(
             return _affected(topic)
         case Who.STAFF if topic is not None:
             return _staff(tx, topic, told)
+        case Who.COMMISSIONER if topic is not None and topic.commissioning_org_id is not None:
+            return _staff(tx, topic, told).where(
+                col(RoleAssignment.org_id) == topic.commissioning_org_id
+            )
         case Who.COMMUNITY if topic is not None:
             return _members(topic.community_id)
         case _:

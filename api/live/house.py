@@ -72,7 +72,7 @@ class LiveSockets:
         self._origins = frozenset() if "*" in origins else origins
         """Empty for any."""
         self.lines = Lines(SUBPROTOCOL, PATH)
-        self.proxies = Proxies(())
+        self.proxies = Proxies(settings.trusted_proxies)
         self.reader = LogReader(db, hub, self.bounds)
         self.sights = Sights(db, hub, self.reader)
         self.presence = Presence(hub, bus)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from api.command import EnvFile, settings_or_stop, stop
+from api.command import EnvFile, database_answers, settings_or_stop, stop
 
 migrate = typer.Typer(no_args_is_help=True, help="Move the database to a revision of its schema.")
 
@@ -18,8 +18,10 @@ def up(
     settings = settings_or_stop(env_file)
     from api.migrations import runner
 
-    asyncio.run(runner.upgrade(settings.database_url, to))
-    typer.echo(f"At revision {asyncio.run(runner.current(settings.database_url))}.")
+    with database_answers():
+        asyncio.run(runner.upgrade(settings.database_url, to))
+        at = asyncio.run(runner.current(settings.database_url))
+    typer.echo(f"At revision {at}.")
 
 
 @migrate.command()
@@ -31,8 +33,10 @@ def down(
     settings = settings_or_stop(env_file)
     from api.migrations import runner
 
-    asyncio.run(runner.downgrade(settings.database_url, to))
-    typer.echo(f"At revision {asyncio.run(runner.current(settings.database_url)) or 'none'}.")
+    with database_answers():
+        asyncio.run(runner.downgrade(settings.database_url, to))
+        at = asyncio.run(runner.current(settings.database_url))
+    typer.echo(f"At revision {at or 'none'}.")
 
 
 @migrate.command("check")
@@ -41,7 +45,8 @@ def check_schema(env_file: EnvFile = None) -> None:
     settings = settings_or_stop(env_file)
     from api.migrations import runner
 
-    at = asyncio.run(runner.current(settings.database_url))
+    with database_answers():
+        at = asyncio.run(runner.current(settings.database_url))
     if at != runner.head():
         stop(f"At revision {at or 'none'}, the newest is {runner.head()}.")
     differences = asyncio.run(runner.differences(settings.database_url))

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.pages.saying import Words, minute, share, square_metres
+from api.pages.saying import Words, share, square_metres
 from api.routes.poll_shapes import PollOut, poll_out
+from consultation.calendar import minute, until
 from consultation.database import Transaction
 from consultation.polls import board_queries
 from consultation.polls import queries as polls
@@ -12,6 +13,7 @@ from consultation.polls.board_tables import Tree, TreeHead
 from consultation.polls.counting import Count
 from consultation.polls.phrases import per_cent
 from consultation.polls.presets import QuestionKind
+from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
 from consultation.polls.wording import MANIFEST_SHOWN
 from consultation.topics.tables import Topic
@@ -73,7 +75,10 @@ def _poll(poll: PollOut, t: Words) -> dict[str, Any]:
         "round": poll.round,
         "state": t(f"words.poll_state.{poll.state}"),
         "question": poll.question,
-        "window": f"{minute(poll.opens_at)} — {minute(poll.closes_at)}",
+        "window": f"{minute(poll.opens_at)} — {until(poll.closes_at)}",
+        "running": poll.state in (PollState.ANNOUNCED, PollState.OPEN),
+        "closes": until(poll.closes_at) if poll.state is PollState.OPEN else None,
+        "meter": poll.meter,
         "preset": poll.preset.name,
         "mode_promise": poll.mode_promise,
         "by_area": poll.eligible.area_dm2 > 0,

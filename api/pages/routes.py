@@ -13,11 +13,14 @@ from api.dependencies import CurrentActor, Db, Locale
 from api.pages.saying import words_in
 from api.pages.views import community_view, home_view, sheet_view, topic_view
 from api.pagination import CursorParam, read_time_cursor, time_cursor
+from api.problems import Problem
 from consultation.topics.states import StateGroup
 from notifications import sheets
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
+PAGES = ("/c/", "/t/", "/grids/", "/communities/")
+"""Where pages lie, besides ``/``."""
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
@@ -48,6 +51,17 @@ def _page(template: str, locale: str, content: dict[str, Any]) -> HTMLResponse:
         .render(content, t=words_in(locale), lang=locale, css=_css())
     )
     return HTMLResponse(html, headers=HEADERS | {"content-language": locale})
+
+
+def problem_page(problem: Problem, path: str, accept: str, locale: str) -> HTMLResponse | None:
+    """A refusal as a page, where a page was asked for; None where a program asks. Of a page's own
+    path it does not depend on ``accept``: answers there are kept for everybody alike."""
+    page = path == "/" or path.startswith(PAGES)
+    if not page and (path.startswith("/v1/") or "text/html" not in accept):
+        return None
+    answer = _page("problem.html", locale, {"problem": problem})
+    answer.status_code = problem.status
+    return answer
 
 
 @router.get("/")

@@ -17,10 +17,6 @@ def day(moment: datetime) -> str:
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"
 
 
-def minute(moment: datetime) -> str:
-    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
-
-
 def square_metres(dm2: int) -> str:
     return f"{dm2 // 100:,}.{dm2 % 100:02d}"
 

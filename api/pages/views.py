@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from api.pages.poll_views import polls_view
-from api.pages.saying import Words, day, minute, share
+from api.pages.saying import Words, day, share
 from api.routes.serving import visit_out
+from consultation.calendar import last_day, minute, until
 from consultation.community import place_queries
 from consultation.community.tables import Node
 from consultation.database import Transaction
@@ -17,6 +18,8 @@ from consultation.outcomes import queries as outcomes
 from consultation.outcomes import task_queries
 from consultation.oversight import queries as oversight
 from consultation.oversight.rules import DissentState
+from consultation.polls.rules import PollState
+from consultation.polls.tables import Poll
 from consultation.topics import reading
 from consultation.topics.states import State, StateGroup
 from consultation.topics.tables import Topic
@@ -70,12 +73,12 @@ async def community_view(
             }
             for each in tabs
         ],
-        "topics": [_card(card.topic, card.place, t) for card in shown],
+        "topics": [_card(card.topic, card.place, card.poll, t) for card in shown],
         "next": shown[-1].topic if len(cards) > 20 else None,
     }
 
 
-def _card(topic: Topic, place: str, t: Words) -> dict[str, Any]:
+def _card(topic: Topic, place: str, poll: Poll | None, t: Words) -> dict[str, Any]:
     return {
         "id": topic.id,
         "number": topic.number,
@@ -84,9 +87,12 @@ def _card(topic: Topic, place: str, t: Words) -> dict[str, Any]:
         "state": t(f"words.state.{topic.state}"),
         "track": None if topic.track is None else t(f"words.track.{topic.track}"),
         "since": day(topic.state_since),
-        "due": None if topic.due_at is None else day(topic.due_at),
+        "due": None if topic.due_at is None else last_day(topic.due_at).isoformat(),
         "overdue": topic.overdue_since is not None,
         "co_signers": topic.co_signers,
+        "poll_closes": until(poll.closes_at)
+        if poll is not None and poll.state is PollState.OPEN
+        else None,
     }
 
 
@@ -120,7 +126,7 @@ def _topic(detail: reading.Detail, community: str, t: Words) -> dict[str, Any]:
         )
         if value is not None
     ]
-    return _card(topic, detail.place, t) | {
+    return _card(topic, detail.place, detail.poll, t) | {
         "community": community,
         "community_id": topic.community_id,
         "round": topic.round,
@@ -305,7 +311,7 @@ async def _survey(tx: Transaction, topic: Topic, t: Words) -> dict[str, Any] | N
         return None
     result = survey.result
     if result is None:
-        return {"summary": t("pages.survey_open", when=minute(survey.closes_at)), "rows": []}
+        return {"summary": t("pages.survey_open", when=until(survey.closes_at)), "rows": []}
     return {
         "summary": t("pages.survey_summary", invited=result.invited, answers=result.answers),
         "rows": [

@@ -51,7 +51,8 @@ class NoticeOut(WireOut):
 
 
 class PostingIn(WireIn):
-    """``photo_sha256``: SHA-256 of the photo of the board, 64 hex digits."""
+    """``photo_sha256``: SHA-256 of the photo of the board, 64 hex digits. Only this fingerprint is
+    kept, so that a photo shown later can be told from another: keep the photo itself on file."""
 
     place: str = Field(min_length=1, max_length=120)
     posted_on: date

@@ -17,16 +17,20 @@ MOST_LAG = timedelta(minutes=5)
 
 
 class Health(WireOut):
+    """``degraded``: what does not answer and is done without, more slowly: ``bus``, the way between
+    server processes. Absent if there is nothing."""
+
     status: str
+    degraded: list[str] | None = None
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model_exclude_none=True)
 async def healthz() -> Health:
     """The process is alive."""
     return Health(status="ok")
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model_exclude_none=True)
 async def readyz(app: App) -> Health:
     """The database answers, its schema is the program's, and jobs are done in time.
     ``facts.reason`` of the refusal says which is not: ``database``, ``schema`` or ``jobs``."""
@@ -42,4 +46,4 @@ async def readyz(app: App) -> Health:
         raise Unavailable(reason="schema")
     if due is not None and now - due > MOST_LAG:
         raise Unavailable(reason="jobs")
-    return Health(status="ready")
+    return Health(status="ready", degraded=None if app.bus.connected else ["bus"])

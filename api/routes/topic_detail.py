@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from api.as_of import AsOf
+from api.routes.topic_shapes import TopicPollOut, poll_brief
 from api.wire import WireOut
 from api.words import say
 from consultation.topics.plan import procedure
@@ -65,6 +66,7 @@ class TopicOut(WireOut):
     ``problem``, ``wish``, ``place_text`` and ``affected`` are null in the public summary of a
     matter that was transferred without having been accepted. ``author`` is masked; ``assisted``:
     written down by a grid worker (代录). ``must_be_answered``: enough residents stand behind it.
+    ``poll`` is the vote that is announced, runs or is counted.
     ``permitted_acts`` are the steps that the state knows and the role may take.
     """
 
@@ -104,6 +106,7 @@ class TopicOut(WireOut):
     notice_until: datetime | None
     merged_into: MergedIntoOut | None
     withdrawal_asked_at: datetime | None
+    poll: TopicPollOut | None
     transfer: TransferBriefOut | None
     rejection: RejectionOut | None
     permitted_acts: list[Act]
@@ -225,6 +228,7 @@ def topic_out(detail: Detail, locale: str) -> TopicOut:
             id=detail.merged_into[0], number=detail.merged_into[1], title=detail.merged_into[2]
         ),
         withdrawal_asked_at=topic.withdrawal_asked_at,
+        poll=poll_brief(detail.poll, locale),
         transfer=_transfer_out(detail, locale),
         rejection=_rejection_out(detail, locale),
         permitted_acts=permitted_acts(topic.state, detail.role, by_author=detail.by_author),

@@ -8,6 +8,8 @@ from pydantic import Field
 from api.pagination import Page, time_cursor
 from api.wire import WireIn, WireOut
 from api.words import say
+from consultation.polls.rules import PollState
+from consultation.polls.tables import Poll
 from consultation.topics.documents import Paper
 from consultation.topics.reading import Card
 from consultation.topics.states import Act, Category, Layer, State, Track
@@ -64,9 +66,21 @@ class StandingOut(WireOut):
     withdrawal_asked_at: datetime | None
 
 
+class TopicPollOut(WireOut):
+    """The poll of the present round, from its announcement to its result. ``closes_at`` is
+    exclusive."""
+
+    id: UUID
+    state: PollState
+    state_text: str
+    opens_at: datetime
+    closes_at: datetime
+
+
 class TopicCard(WireOut):
     """``due_at`` is exclusive; ``overdue_since`` stands in public from then on. ``posts`` counts
-    what was said in all threads."""
+    what was said in all threads. ``poll`` is the vote that is announced, runs or is counted; null
+    in the worklist."""
 
     id: UUID
     number: str
@@ -83,7 +97,20 @@ class TopicCard(WireOut):
     posts: int
     due_at: datetime | None
     overdue_since: datetime | None
+    poll: TopicPollOut | None
     created_at: datetime
+
+
+def poll_brief(poll: Poll | None, locale: str) -> TopicPollOut | None:
+    if poll is None:
+        return None
+    return TopicPollOut(
+        id=poll.id,
+        state=poll.state,
+        state_text=say(locale, f"words.poll_state.{poll.state}"),
+        opens_at=poll.opens_at,
+        closes_at=poll.closes_at,
+    )
 
 
 def step_out(step: TopicTransition, locale: str) -> StepOut:
@@ -132,6 +159,7 @@ def card_out(card: Card, locale: str) -> TopicCard:
         posts=card.posts,
         due_at=topic.due_at,
         overdue_since=topic.overdue_since,
+        poll=poll_brief(card.poll, locale),
         created_at=topic.created_at,
     )
 

@@ -10,11 +10,18 @@ from sqlalchemy import select as sa_select
 from sqlmodel import and_, col, or_, select
 
 from consultation.community.rules import COMMUNITIES, RoleNotHeld, reaches
-from consultation.community.tables import Node, NodeKind, Residence, ResidenceKind, RoleAssignment
+from consultation.community.tables import (
+    Node,
+    NodeKind,
+    Organisation,
+    Residence,
+    ResidenceKind,
+    RoleAssignment,
+)
 from consultation.database import Transaction
 from consultation.events.streams import community_stream
 from consultation.journal import Head, head_columns, head_of
-from consultation.permissions import Actor, Deed, Role, Standing, check
+from consultation.permissions import ALLOWED, Actor, Deed, Role, Standing, check
 from consultation.refusals import NotFound
 
 STAKEHOLDERS = frozenset(
@@ -117,9 +124,24 @@ async def current_assignment(tx: Transaction) -> RoleAssignment:
     return assignment
 
 
+async def held_for(tx: Transaction, deed: Deed) -> list[tuple[RoleAssignment, str]]:
+    """The assignments of the actor that are of a role which may do ``deed``, each with the name of
+    its organisation; whether it reaches the place in question shows when it is used."""
+    found = await tx.session.exec(
+        select(RoleAssignment, Organisation.name)
+        .join(Organisation, col(Organisation.id) == col(RoleAssignment.org_id))
+        .where(_runs_now(tx), col(RoleAssignment.role).in_(ALLOWED[deed]))
+        .order_by(col(RoleAssignment.role), col(RoleAssignment.id))
+    )
+    return list(found)
+
+
 def _held_now(tx: Transaction) -> ColumnElement[bool]:
+    return and_(col(RoleAssignment.id) == tx.actor.assignment_id, _runs_now(tx))
+
+
+def _runs_now(tx: Transaction) -> ColumnElement[bool]:
     return and_(
-        col(RoleAssignment.id) == tx.actor.assignment_id,
         col(RoleAssignment.person_id) == tx.actor.person_id,
         _runs_now(tx),
     )

@@ -286,6 +286,15 @@ async def feedback_documents(tx: Transaction, topic_id: UUID) -> list[Document]:
     return list(found)
 
 
+async def photo_is_used(tx: Transaction, community_id: UUID, sha256: str) -> bool:
+    found = await tx.session.exec(
+        select(BoardPosting.id)
+        .where(BoardPosting.community_id == community_id, BoardPosting.photo_sha256 == sha256)
+        .limit(1)
+    )
+    return found.first() is not None
+
+
 async def postings_of(tx: Transaction, topic_id: UUID) -> list[BoardPosting]:
     found = await tx.session.exec(
         select(BoardPosting)

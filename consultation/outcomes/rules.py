@@ -111,6 +111,26 @@ class VoteWasAgainst(Invalid):
     code = "vote-was-against"
 
 
+class FingerprintVoid(Invalid):
+    """The SHA-256 that is given is of no photo: one digit throughout, or of nothing."""
+
+    code = "fingerprint-void"
+
+
+class PhotoUsedBefore(Invalid):
+    """This photo has proved another posting; each is photographed where it hangs."""
+
+    code = "photo-used-before"
+
+
+OF_NOTHING = hashlib.sha256(b"").hexdigest()
+
+
+def check_fingerprint(sha256: str) -> None:
+    if len(set(sha256)) == 1 or sha256 == OF_NOTHING:
+        raise FingerprintVoid()
+
+
 class ReasonRequired(Invalid):
     code = "reason-required"
 

@@ -6,10 +6,8 @@ are for reading, and are marked as rounded by the catalogue.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeAlias
 
-from consultation.calendar import SHANGHAI
 from consultation.polls.presets import Measure, RulePreset, Threshold
 from consultation.polls.results import Count, ThresholdCheck
 from consultation.polls.rules import Choice, PollItem
@@ -98,7 +96,3 @@ def yuan(fen: int) -> str:
     """17800000 → 178000, 50 → 0.50, exactly."""
     whole, rest = divmod(fen, 100)
     return f"{whole}.{rest:02d}" if rest else str(whole)
-
-
-def minute(at: datetime) -> str:
-    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")

@@ -4,16 +4,8 @@ open. Pure."""
 from collections.abc import Sequence
 from datetime import datetime
 
-from consultation.polls.phrases import (
-    Phrase,
-    counted,
-    measured,
-    minute,
-    people,
-    rule,
-    square_metres,
-    yuan,
-)
+from consultation.calendar import minute, until
+from consultation.polls.phrases import Phrase, counted, measured, people, rule, square_metres, yuan
 from consultation.polls.presets import (
     Allocation,
     BallotChannel,
@@ -58,7 +50,7 @@ def notice(
             f"polls.notice.electorate_{measured(preset)}",
             {"scope": scope, **people(preset)} | counted("eligible", eligible),
         ),
-        Phrase("polls.notice.window", {"opens": minute(opens_at), "closes": minute(closes_at)}),
+        Phrase("polls.notice.window", {"opens": minute(opens_at), "closes": until(closes_at)}),
     ]
     phrases += _how_to_vote(preset)
     phrases += [Phrase("polls.notice.turnout_rule", rule(preset, t)) for t in preset.turnout]
@@ -88,7 +80,7 @@ def mode_promise(mode: BallotMode) -> Phrase:
 def extension(closes_at: datetime, new_closes_at: datetime, reason: str) -> Phrase:
     return Phrase(
         "polls.notice.extended",
-        {"closes": minute(closes_at), "later": minute(new_closes_at), "reason": reason},
+        {"closes": until(closes_at), "later": until(new_closes_at), "reason": reason},
     )
 
 

@@ -8,10 +8,10 @@ from sqlmodel import and_, col, exists, func, or_, select, tuple_
 from consultation.community.queries import current_assignment
 from consultation.community.tables import Node, Organisation, RoleAssignment
 from consultation.database import Transaction
-from consultation.permissions import Role
-from consultation.refusals import NotFound
+from consultation.permissions import Deed, Role
+from consultation.refusals import NotPermitted
 from consultation.topics.bodies import APPEAL_BODIES
-from consultation.topics.reading import Card, TimeKey, count_posts, time_key
+from consultation.topics.reading import Card, TimeKey, count_posts, place_name, time_key
 from consultation.topics.rules import duty_states
 from consultation.topics.states import RequestState, State, Track
 from consultation.topics.tables import ParticipantRequest, Rejection, Topic, Transfer
@@ -94,7 +94,7 @@ async def worklist(tx: Transaction, *, after: TimeKey | None, limit: int) -> lis
         .scalar_subquery()
     )
     rows = await tx.session.exec(
-        select(Topic, Node.name, count_posts(), proposed, asked)  # type: ignore[call-overload]
+        select(Topic, place_name(), count_posts(), proposed, asked)  # type: ignore[call-overload]
         .join(Node, col(Node.id) == col(Topic.node_id))
         .where(*conditions)
         .order_by(col(Topic.due_at), col(Topic.id))
@@ -105,5 +105,5 @@ async def worklist(tx: Transaction, *, after: TimeKey | None, limit: int) -> lis
 
 async def _acting_role(tx: Transaction) -> RoleAssignment:
     if tx.actor.assignment_id is None:
-        raise NotFound(what="worklist")
+        raise NotPermitted(deed=Deed.READ_PROCESS.value, role=Role.VISITOR.value)
     return await current_assignment(tx)

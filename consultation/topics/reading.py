@@ -11,19 +11,21 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid
+from sqlalchemy import Uuid, case, literal_column
 from sqlalchemy import select as sa_select
 from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, exists, false, func, literal, or_, select, tuple_
 
 from consultation.columns import UtcDateTime
 from consultation.community.queries import CommunityAt, read_community
-from consultation.community.tables import Node, Organisation, Person
+from consultation.community.tables import Node, NodeKind, Organisation, Person, RoleAssignment
 from consultation.database import Transaction
 from consultation.deliberation.tables import Thread
 from consultation.events.streams import topic_stream
 from consultation.journal import Head, head_columns, head_of
 from consultation.permissions import Deed, Role
+from consultation.polls.rules import PollState
+from consultation.polls.tables import Poll
 from consultation.refusals import NotFound
 from consultation.topics.planning import TO_AUTHOR
 from consultation.topics.queries import access_topic, access_topic_row, is_author, is_staff
@@ -44,6 +46,7 @@ from consultation.topics.transitions import NEXT
 
 Convener, Commissioner, Receiver = (aliased(Organisation) for _ in range(3))
 Target = aliased(Topic)
+Building = aliased(Node)
 
 TimeKey = tuple[datetime, UUID]
 
@@ -62,6 +65,7 @@ class Card:
     topic: Topic
     place: str  # the name of the scope node
     posts: int  # in all threads, hidden ones included
+    poll: Poll | None = None  # the vote of the present round, from its announcement to its result
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,25 @@ class Board:
 
     place: CommunityAt
     cards: list[Card]
+
+
+def place_name() -> Any:
+    """The name of the node, an entrance with its building: there is a 2单元 in every one."""
+    building = (
+        select(Building.name).where(Building.id == Node.parent_id).correlate(Node).scalar_subquery()
+    )
+    entrance = func.coalesce(building, "") + col(Node.name)
+    return case((col(Node.kind) == NodeKind.ENTRANCE, entrance), else_=col(Node.name))
+
+
+def poll_now() -> Any:
+    """The poll of the present round that people can still prepare for, cast in or wait for."""
+    return and_(
+        col(Poll.topic_id) == col(Topic.id),
+        col(Poll.round) == col(Topic.round),
+        literal_column("poll.state") != literal_column("'voided'"),  # as the index has it
+        col(Poll.state).in_((PollState.ANNOUNCED, PollState.OPEN, PollState.CLOSED)),
+    )
 
 
 def count_posts() -> Any:
@@ -147,13 +170,14 @@ async def _cards(
     if after is not None:
         conditions.append(tuple_(col(Topic.created_at), col(Topic.id)) < time_key(after))
     rows = await tx.session.exec(
-        select(Topic, Node.name, count_posts())
+        select(Topic, place_name(), count_posts(), Poll)
         .join(Node, col(Node.id) == col(Topic.node_id))
+        .outerjoin(Poll, poll_now())
         .where(*conditions)
         .order_by(col(Topic.created_at).desc(), col(Topic.id).desc())
         .limit(limit + 1)
     )
-    return [Card(topic, place, posts) for topic, place, posts in rows]
+    return [Card(topic, place, posts, poll) for topic, place, posts, poll in rows]
 
 
 def time_key(after: TimeKey) -> Any:
@@ -168,7 +192,7 @@ class Detail:
 
     topic: Topic
     place: str
-    author: str  # masked
+    author: str  # masked; of a matter that an office brings, the office
     assisted: bool  # 代录
     convener: str | None
     commissioner: str | None
@@ -183,6 +207,7 @@ class Detail:
     transfer: Transfer | None
     receiver: str | None
     rejection: Rejection | None
+    poll: Poll | None  # as on the card
     head: Head | None  # how far the topic's stream had come
 
 
@@ -206,11 +231,16 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
         )
 
     state = col(Topic.state)
+    by_office = exists().where(
+        col(RoleAssignment.person_id) == col(Topic.author_id),
+        col(RoleAssignment.role) == Role.GOVERNMENT,
+        col(RoleAssignment.org_id) == col(Topic.commissioning_org_id),
+    )
     whole: Any = (
         sa_select(
             Topic,
-            col(Node.name),
-            col(Person.masked_name),
+            place_name(),
+            case((by_office, col(Commissioner.name)), else_=col(Person.masked_name)),
             col(Convener.name),
             col(Commissioner.name),
             col(Target.id),
@@ -222,6 +252,7 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
             Transfer,
             col(Receiver.name),
             Rejection,
+            Poll,
             *head_columns(topic_stream(topic_id)),
         )
         .select_from(Topic)
@@ -248,9 +279,10 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
                 col(Rejection.id) == last(Rejection, Rejection.proposed_at),
             ),
         )
+        .outerjoin(Poll, poll_now())
         .where(col(Topic.id) == topic_id)
     )
-    topic, *names, transfer, receiver, rejection, epoch, seq = await access_topic_row(
+    topic, *names, transfer, receiver, rejection, poll, epoch, seq = await access_topic_row(
         tx, whole, Deed.READ_PUBLIC
     )
     standing = tx.standing
@@ -279,6 +311,7 @@ async def topic_detail(tx: Transaction, topic_id: UUID) -> Detail:
         transfer=transfer,
         receiver=receiver,
         rejection=rejection if by_author or staff else None,
+        poll=poll,
         head=head_of(epoch, seq),
     )
 

@@ -8,14 +8,14 @@ The rules stand in ``tests/contract/wechat_facts.json`` (official table, partly 
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from consultation.calendar import SHANGHAI
+from consultation.calendar import ENDS, SHANGHAI
 
 Fact = str | int | Decimal | date | datetime
 
@@ -59,8 +59,17 @@ def fill(spec: TemplateSpec, facts: Mapping[str, Fact]) -> dict[str, dict[str, s
     for key, name in spec.values.items():
         if name not in facts:
             raise Unfit(name)
-        data[key] = {"value": FITTERS[type_of(key)](facts[name])}
+        data[key] = {"value": FITTERS[type_of(key)](_said(name, facts[name]))}
     return data
+
+
+def _said(name: str, value: Fact) -> Fact:
+    """An exclusive end that is a midnight as the last minute before it: WeChat's times have no
+    24:00, and 00:00 names a day that no longer counts."""
+    if name not in ENDS or not isinstance(value, datetime) or value.tzinfo is None:
+        return value
+    midnight = value.astimezone(SHANGHAI).time() == time()
+    return value - timedelta(minutes=1) if midnight else value
 
 
 # ---- one function for each type of value --------------------------------------------------

@@ -1,6 +1,7 @@
 """Outcome, adoption, tasks, feedback, dissent and survey over HTTP."""
 
 from datetime import date
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -269,11 +270,17 @@ async def test_feedback_is_posted_and_dissent_is_a_number(
     proof = {"place": "北门", "posted_on": "2026-03-11", "photo_sha256": PHOTO}
     board = f"/documents/{notice['id']}/postings"
     await ask("POST", board, CLERK, proof | {"photo_sha256": "x"}, status=422)
+    void = await ask("POST", board, CLERK, proof | {"photo_sha256": "0" * 64}, status=422)
+    empty = sha256(b"").hexdigest()
+    nothing = await ask("POST", board, CLERK, proof | {"photo_sha256": empty}, status=422)
     await ask("POST", board, CLERK, proof, status=201)
+    used = await ask("POST", board, CLERK, proof | {"place": "南门"}, status=422)
     seen = await ask("GET", f"{path}/feedback")
 
     assert done["state"] == "feedback"
     assert again["code"] == "correction-reason-required"
+    assert void["code"] == nothing["code"] == "fingerprint-void"
+    assert used["code"] == "photo-used-before"
     assert [(n["kind"], n["version"]) for n in seen["notices"]] == [
         ("feedback_notice", 1),
         ("feedback_notice", 2),

@@ -1,10 +1,18 @@
 """The public pages, as a visitor's phone gets them."""
 
-import httpx
+from datetime import date
 
+import httpx
+import pytest
+
+from api.pages.saying import day
+from consultation.calendar import end_of, until
 from consultation.database import Database
 from consultation.outcomes.tables import Outcome, OutcomeItem
+from consultation.polls.rules import PollState
 from consultation.topics.states import State
+from tests.conftest import ManualClock
+from tests.consultation.polls.stage import Stage
 from tests.world import World, a_topic
 
 
@@ -104,3 +112,81 @@ async def test_an_outcome_is_shown_with_its_minority_view(
     assert page.status_code == 200
     assert "一层两户担心采光" in page.text
     assert "加装电梯一台" in page.text
+
+
+async def test_a_deadline_is_the_last_day_that_it_leaves(
+    client: httpx.AsyncClient, db: Database, world: World
+) -> None:
+    due = end_of(date(2026, 12, 5))
+    topic = await a_topic(db, world, state=State.DELIBERATING, due_at=due)
+
+    for path in (f"/t/{topic.id}", f"/c/{world.community.id}"):
+        page = await client.get(path)
+        assert "办理期限 2026-12-05" in page.text
+        assert "2026-12-06" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/t/{}", "/c/{}", "/t/x{}", "/nothing/{}"])
+async def test_a_dead_link_is_a_page_in_the_language_of_the_browser(
+    client: httpx.AsyncClient, world: World, path: str
+) -> None:
+    dead = path.format(world.id("clerk"))
+    headers = {"accept": "text/html,*/*", "accept-language": "en"}
+
+    chinese = await client.get(dead, headers={"accept": "text/html"})
+    english = await client.get(dead, headers=headers)
+
+    assert {chinese.status_code, english.status_code} == {404}
+    assert english.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in english.headers["content-security-policy"]
+    assert "<h1>没有找到</h1>" in chinese.text
+    assert "<h1>Not found</h1>" in english.text
+    program = await client.get(f"/v1/topics/{world.id('clerk')}", headers=headers)
+    assert program.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_running_poll_stands_first_with_its_close_and_what_it_still_needs(
+    client: httpx.AsyncClient, db: Database, world: World, clock: ManualClock
+) -> None:
+    stage = Stage(db=db, world=world, clock=clock)
+    poll, _ = await stage.lift_poll()
+
+    page = await client.get(f"/t/{poll.topic_id}")
+    board = await client.get(f"/c/{world.community.id}")
+    topic = (await client.get(f"/v1/topics/{poll.topic_id}")).json()
+    cards = (await client.get(f"/v1/communities/{world.community.id}/topics")).json()["items"]
+
+    assert poll.state is PollState.OPEN
+    closes = f"投票截止 {until(poll.closes_at)}"
+    assert page.text.index(closes) < page.text.index("参与还差") < page.text.index("<h2>议题</h2>")
+    assert page.text.count(closes) == 1
+    assert closes in board.text
+    assert topic["poll"]["id"] == str(poll.id)
+    assert topic["poll"]["state"] == "open"
+    assert topic["poll"]["closes_at"] == poll.closes_at.isoformat().replace("+00:00", "Z")
+    assert [card["poll"] for card in cards if card["id"] == str(poll.topic_id)] == [topic["poll"]]
+    assert f"自 {day(stage.clock.now)} 起" in page.text
+
+
+async def test_an_entrance_is_named_with_its_building_and_an_office_by_its_name(
+    client: httpx.AsyncClient, db: Database, world: World
+) -> None:
+    entrance = world.nodes["entrance"]
+    topic = await a_topic(
+        db,
+        world,
+        author="official",
+        node_id=entrance.id,
+        node_path=entrance.path,
+        state=State.DELIBERATING,
+        commissioning_org_id=world.orgs["subdistrict_office"].id,
+    )
+    place = f"{world.nodes['building'].name}{entrance.name}"
+    office = world.orgs["subdistrict_office"].name
+
+    page = await client.get(f"/t/{topic.id}")
+    board = await client.get(f"/c/{world.community.id}")
+
+    assert f"<td>{place}</td>" in page.text
+    assert f" · {place} · " in board.text
+    assert f'<p class="soft">{office} · ' in page.text

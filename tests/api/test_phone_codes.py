@@ -391,7 +391,7 @@ async def test_without_a_provider_there_are_no_codes(
     }
     for changes in (none, untold):
         async with at(settings, clock, tmp_path / "sms.jsonl", **changes) as one:
-            assert refused(await one.ask(), 404, "not-found")
+            assert refused(await one.ask(), 404, "sms-not-offered")
             assert await one.rows(PhoneCode) == []
 
 

@@ -78,7 +78,7 @@ BUDGETS: Mapping[str, int] = {
     "report_completion": 16,
     "answer_non_adoption": 11,
     "publish_feedback_notice": 20,
-    "post_on_board": 18,
+    "post_on_board": 19,
     "get_feedback": 6,
     "record_dissent": 12,
     "list_my_dissent": 3,

@@ -1,7 +1,9 @@
 """docker-compose.yml and the Dockerfile, as far as they can be checked without an engine."""
 
+import json
 import re
 import shlex
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,16 @@ def test_every_setting_it_gives_exists(compose: dict[str, Any]) -> None:
     url = environment(compose["services"]["application"])["MINYI_DATABASE_URL"]
     assert url.startswith("postgresql+asyncpg://")
     assert "@postgres/" in url
+
+
+def test_the_proxy_on_the_host_is_believed_and_nobody_else_on_the_network(
+    compose: dict[str, Any],
+) -> None:
+    (network,) = compose["networks"]["default"]["ipam"]["config"]
+    given = environment(compose["services"]["application"])["MINYI_TRUSTED_PROXIES"]
+    assert json.loads(given) == ["127.0.0.1", network["gateway"]]
+    assert ip_address(network["gateway"]) in ip_network(network["subnet"])
+    assert all("networks" not in service for service in compose["services"].values())
 
 
 def test_no_secret_stands_in_the_file_and_no_database_is_published(compose: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def test_what_is_urgent_or_serves_a_poll_is_for_its_voters_and_may_exceed_the_bu
             assert told.who is Who.ROLL
             assert policy().chains[told.chain].exceeds_budget
         assert (told.urgency is Urgency.DIGEST) == (told.words == DIGEST_WORDS)
-        assert (told.who is Who.STAFF) == bool(told.roles)
+        assert (told.who in {Who.STAFF, Who.COMMISSIONER}) == bool(told.roles)
 
 
 def test_a_vote_reaches_people_without_a_phone() -> None:
@@ -140,6 +140,19 @@ def test_words_say_codes_and_times_as_people_do() -> None:
     )
     assert "采纳" in write("topic_answered", facts)[1]
     assert speak_notice("en", "topic_answered", facts)[0].startswith("A topic has its answer")
+
+
+def test_an_end_at_midnight_is_said_as_the_end_of_the_last_day() -> None:
+    facts = {
+        "title": "加装电梯",
+        "opens_at": "2026-10-31T16:00:00+00:00",
+        "closes_at": "2026-11-30T16:00:00+00:00",
+    }
+
+    text = write("poll_announced", facts)[1]
+    assert "2026-11-01 00:00至2026-11-30 24:00" in text
+    assert "请在2026-11-30 24:00前" in write("poll_opened", facts)[1]
+    assert "before 2026-11-30 24:00" in speak_notice("en", "survey_opened", facts)[1]
 
 
 def test_a_row_fits_where_the_fields_have_the_values_it_names() -> None:

@@ -2,6 +2,7 @@
 statements however many are told."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from consultation.database import Database, Transaction, statements
 from consultation.events.meetings import MeetingConvened
 from consultation.events.people import UserNotified
 from consultation.events.polls import PollOpened
-from consultation.events.topics import TopicStateChanged
+from consultation.events.topics import TopicOverdue, TopicStateChanged
 from consultation.jobs import Job, JobKind
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
@@ -81,6 +82,41 @@ async def test_who_takes_part_follows_and_hears_the_end_unless_they_asked_not_to
 
     # the author and a co-signer; not who asked to hear no more, nor who did it themselves
     assert await told(house, "topic_answered") == {world.id("resident1"), world.id("resident2")}
+
+
+async def test_the_office_that_owes_the_reply_is_told_and_no_other(
+    house: House, db: Database, world: World
+) -> None:
+    """``official`` works for the subdistrict office; ``enforcer`` is of the government as well."""
+    due = house.clock.now
+    office = world.orgs["subdistrict_office"].id
+    asked = await a_topic(
+        db, world, state=State.ADOPTION_PENDING, was_public=True, commissioning_org_id=office
+    )
+    own = await a_topic(db, world, state=State.ADOPTION_PENDING, was_public=True)
+
+    def overdue(topic: Topic, state: State) -> TopicOverdue:
+        return TopicOverdue(
+            community_id=topic.community_id,
+            topic_id=topic.id,
+            state=state.value,
+            due_at=due,
+            escalated_to="supervisor",
+        )
+
+    await happen(db, *(replace(moved(t, t.state), due_at=due) for t in (asked, own)))
+    await house.told()
+    assert await told(house, "reply_owed") == {world.id("official")}
+
+    await happen(db, overdue(own, own.state), overdue(asked, State.DELIBERATING))
+    await house.told()
+    assert world.id("clerk") in await told(house, "topic_overdue")
+    assert world.id("official") not in await told(house, "topic_overdue")
+
+    await happen(db, overdue(asked, asked.state))
+    await house.told()
+    assert world.id("official") in await told(house, "topic_overdue")
+    assert world.id("enforcer") not in await told(house, "topic_overdue")
 
 
 async def test_asking_to_hear_no_more_outlives_taking_part_and_ends_by_asking_again(

@@ -121,3 +121,19 @@ def test_a_template_is_filled_by_key_and_a_missing_fact_is_unfit() -> None:
 def test_a_template_with_a_key_of_no_known_type_is_a_mistake_in_the_settings() -> None:
     with pytest.raises(ValidationError, match="no known type"):
         TemplateSpec(name="n", template_id="t", values={"thingy1": "title"})
+
+
+@pytest.mark.parametrize(
+    ("name", "hour", "said"),
+    [
+        ("closes_at", 16, "2026年11月30日 23:59"),
+        ("closes_at", 10, "2026年11月30日 18:00"),
+        ("opens_at", 16, "2026年12月1日 00:00"),
+    ],
+)
+def test_an_end_at_midnight_names_the_last_day_that_counts(name: str, hour: int, said: str) -> None:
+    spec = TemplateSpec(name="poll", template_id="T", values={"time1": name, "date2": name})
+
+    data = fill(spec, {name: datetime(2026, 11, 30, hour, tzinfo=UTC)})
+
+    assert data == {"time1": {"value": said}, "date2": {"value": said}}

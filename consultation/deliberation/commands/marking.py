@@ -19,8 +19,8 @@ from consultation.deliberation.queries import Marker, MarkTarget
 from consultation.deliberation.rules import Mark
 from consultation.events.deliberation import StatementMarked
 from consultation.jobs import JobKind, schedule
-from consultation.permissions import SYSTEM, Deed, Role, check
-from consultation.refusals import NotFound, Refusal
+from consultation.permissions import SYSTEM, Deed, Role, grant_of
+from consultation.refusals import NotFound, NotPermitted, Refusal
 
 MOST = 64
 """Marks in one transaction."""
@@ -166,7 +166,9 @@ def _refusal(
     try:
         if request.under_role:
             raise rules.ResidentsOnly()
-        check(Deed.SPEAK, Role.VISITOR if marker is None else marker.role)
+        role = Role.VISITOR if marker is None else marker.role
+        if grant_of(Deed.SPEAK, role) is None:  # no deed is named: no office helps here
+            raise NotPermitted(role=role.value)
         rules.check_open(target.topic_state)
         rules.check_age(None if marker is None else marker.born_on, tx.now)
         rules.check_markable(target.state)

@@ -127,7 +127,7 @@ def test_the_notice_of_every_preset_is_whole(name: str, mode: BallotMode) -> Non
 
     assert "…" not in text
     assert "桐荫苑3幢2单元" in text
-    assert "2026-06-10 00:00至2026-06-17 00:00" in text
+    assert "2026-06-10 00:00至2026-06-16 24:00" in text
     assert "未投票不计为同意" in text
     assert speak("zh-CN", mode_promise(mode)) in text
     assert all(source in text for source in one.legal_basis)
@@ -138,8 +138,8 @@ def test_the_extension_says_both_times_and_the_reason() -> None:
     closes = datetime(2026, 6, 16, 16, tzinfo=UTC)
     text = write([extension(closes, closes.replace(day=20), "部分业主外出")])
 
-    assert "2026-06-17 00:00" in text
-    assert "2026-06-21 00:00" in text
+    assert "2026-06-16 24:00" in text
+    assert "2026-06-20 24:00" in text
     assert "部分业主外出" in text
 
 

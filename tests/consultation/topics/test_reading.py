@@ -10,7 +10,7 @@ import pytest
 from consultation.community.rules import RoleNotHeld
 from consultation.database import Database, Transaction, statements
 from consultation.permissions import NOBODY, Actor, Role
-from consultation.refusals import NotFound
+from consultation.refusals import NotFound, NotPermitted
 from consultation.topics import duties, reading
 from consultation.topics.commands import cosigning, preparing, routing, screening
 from consultation.topics.reading import Filter, Relation
@@ -200,7 +200,7 @@ async def test_each_role_finds_what_waits_for_it_and_nothing_else(
     async with db.read(world.as_(*SECRETARY)) as tx:
         (first, _) = await duties.worklist(tx, after=None, limit=20)
     assert first.rejection_proposed
-    with pytest.raises(NotFound):
+    with pytest.raises(NotPermitted):
         async with db.read(world.as_("resident1")) as tx:
             await duties.worklist(tx, after=None, limit=20)
     stolen = world.assignments[SECRETARY].id
