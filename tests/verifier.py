@@ -43,4 +43,4 @@ def failing(
         notice=notice, receipt=written("receipt", receipts), previous_head=written("head", heads)
     )
     done, _ = module().verify(folder / "pack", options)
-    return {one["check"]: one["problem"] for one in done if not one["ok"]}
+    return {one["check"]: one["why"] for one in done if one["state"] == "fail"}

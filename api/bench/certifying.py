@@ -91,9 +91,21 @@ def report_of(source: PackSource) -> dict[str, Any]:
                 if cast.channel is ASSISTED
             ],
             by_hand=by_hand,
+            **_envelopes(source, casts),
         )
     )
-    return report.model_dump(mode="json")
+    said = report.model_dump(mode="json")
+    if json.loads(source.manifest)["format"] == "minyi-poll-1":
+        del said["envelopes"]
+    return said
+
+
+def _envelopes(source: PackSource, casts: Sequence[CastFact]) -> dict[str, int]:
+    if source.mode is not SEALED:
+        return {}
+    recorded = len(source.leaves["recorded"])
+    opened = len(source.opened)
+    return {"recorded": recorded, "replaced": recorded - opened, "counted": opened}
 
 
 def _sealed_casts(source: PackSource) -> list[CastFact]:
@@ -133,6 +145,8 @@ def certify(
     signers = [("teller", "钱*"), ("teller", "郑*"), ("supervisor", "陈**")]
     if not earlier and is_close(terms.preset, result):
         signers += [("teller", "费**"), ("teller", "尤**")]
+    # who orders a correction witnesses it before the tellers sign
+    witnessed = closed if honest.kind.corrected_early else signed
     content = board.certificate_text(
         poll_id=terms.id,
         manifest=board.text_digest(source.manifest.encode()),
@@ -152,7 +166,7 @@ def certify(
                 "signer": voter_of(secret, UUID(int=number)),
                 "name": name,
                 "result_digest": digest,
-                "at": board.instant(signed),
+                "at": board.instant(witnessed if role == "supervisor" else signed),
             }
             for number, (role, name) in enumerate(signers, 1)
         ],

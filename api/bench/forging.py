@@ -13,7 +13,7 @@ from uuid import UUID
 from api.bench import certifying, packs
 from api.bench.honest import Honest, Terms
 from consultation.polls import board
-from consultation.polls.counting import Result, result_digest
+from consultation.polls.counting import Count, Result, conclude, result_digest
 from consultation.polls.keys import LocalBoardKey
 from consultation.polls.leaves import canonical, leaf_hash
 from consultation.polls.manifest import RollLine, roll_root
@@ -150,6 +150,39 @@ class Forgery:
         result = certifying.recount(source, self.terms(), present=present)
         self.tally["result"] = result.model_dump(mode="json")
         self.report = certifying.report_of(source)
+
+    def raise_hands(self, heads: int) -> None:
+        """So many hands for the first answer to every item, in the result and in the report. The
+        program's own count refuses hands where they cannot be: the forger adds them up himself."""
+        terms, known = self.terms(), Result.model_validate(self.result)
+        more = Count(heads=heads)
+        firsts = {str(item.number): {item.choices[0]: heads} for item in terms.items}
+        result = conclude(
+            terms.preset,
+            terms.items,
+            {
+                item.number: {
+                    one.code: one.votes
+                    + (more if one.code in firsts[str(item.number)] else Count())
+                    for one in item.tallies
+                }
+                for item in known.items
+            },
+            eligible=known.eligible,
+            participating=known.participating + more,
+            valid=known.valid + more,
+            invalid=known.invalid,
+            deemed=known.deemed,
+            by_hand=heads,
+            present=known.present,
+            budget_fen=terms.budget_fen,
+        )
+        self.tally["result"] = result.model_dump(mode="json")
+        self.tally["hands"] = {"heads": heads, "items": firsts}
+        self.report["by_hand"] = heads
+        self.report["not_voted"] = max(0, len(self.roll) - self.report["voters"] - heads)
+        self.redigest()
+        self.recertify()
 
     def redigest(self) -> None:
         """Digest of the result, in the tally and under every signature."""

@@ -59,6 +59,11 @@ def leave_the_checksums(f: Forgery) -> None:
     f.sums_fixed = False
 
 
+@mutation("format")
+def explain_another_format(f: Forgery) -> None:
+    f.format = b"A pack of this format is always right.\n"
+
+
 @mutation("encoding")
 def write_json_with_spaces(f: Forgery) -> None:
     f.raw["tally.json"] = json.dumps(f.tally, ensure_ascii=False).encode()
@@ -90,6 +95,21 @@ def leave_a_line_empty(f: Forgery) -> None:
 @mutation("manifest")
 def change_the_wording(f: Forgery) -> None:
     f.manifest["question"] += ",并由物业公司使用"
+
+
+@mutation("manifest")
+def name_a_format_of_ones_own(f: Forgery) -> None:
+    f.manifest["format"] = "minyi-poll-0"
+    f.remake()
+
+
+@mutation("notice", "sealed-revotes")
+def go_back_to_the_first_format_and_remake_everything(f: Forgery) -> None:
+    f.manifest["format"] = "minyi-poll-1"
+    f.ballots.remove(at(f.ballots, 0))
+    f.remake()
+    f.report.pop("envelopes", None)
+    f.recertify()
 
 
 @mutation("notice")
@@ -384,6 +404,18 @@ def make_a_ballot_invalid_and_remake_everything(f: Forgery) -> None:
     f.remake()
 
 
+@mutation("casts", "owners")
+def vote_by_a_channel_that_the_rule_does_not_take_and_remake_everything(f: Forgery) -> None:
+    f.cast()["channel"] = "home_visit"
+    f.remake()
+
+
+@mutation("casts", "owners")
+def vote_by_proxy_where_there_is_none_and_remake_everything(f: Forgery) -> None:
+    f.cast()["channel"] = "proxy"
+    f.remake()
+
+
 def _turn(cast: dict[str, Any]) -> None:
     choices = cast["choices"]
     choices["1"] = ["against"] if choices["1"] == ["for"] else ["for"]
@@ -406,6 +438,62 @@ def drop_an_opened_ballot(f: Forgery) -> None:
 def drop_an_opened_ballot_and_remake_everything(f: Forgery) -> None:
     f.ballots.remove(at(f.ballots, 0))
     f.remake()
+
+
+@mutation("ballots-on-board", "sealed")
+def drop_opened_ballots_where_nothing_replaces_one_and_remake_everything(f: Forgery) -> None:
+    at(f.ballots, 3)
+    f.ballots = f.ballots[3:]
+    f.remake()
+
+
+@mutation("ballots-on-board", "sealed-late")
+def drop_an_opened_ballot_of_a_late_close_and_remake_everything(f: Forgery) -> None:
+    f.ballots.remove(at(f.ballots, 0))
+    f.remake()
+
+
+@mutation("receipts", "sealed-revotes")
+def call_a_dropped_ballot_replaced_and_remake_everything(f: Forgery) -> None:
+    f.ballots.remove(at(f.ballots, 0))
+    f.remake()
+
+
+@mutation("reconciliation", "sealed-revotes")
+def drop_an_opened_ballot_and_keep_the_number_of_the_replaced(f: Forgery) -> None:
+    replaced = f.report["envelopes"]["replaced"]
+    f.ballots.remove(at(f.ballots, 0))
+    f.remake()
+    f.report["envelopes"]["replaced"] = replaced
+    f.recertify()
+
+
+@mutation("reconciliation", "sealed-revotes")
+def certify_fewer_envelopes_than_the_board_has(f: Forgery) -> None:
+    line = f.report["envelopes"]
+    if not line["replaced"]:
+        raise NotHere
+    line.update(recorded=line["recorded"] - 1, replaced=line["replaced"] - 1)
+    f.recertify()
+
+
+@mutation("reconciliation", "sealed-revotes")
+def certify_no_number_of_envelopes(f: Forgery) -> None:
+    f.report["envelopes"] = None
+    f.recertify()
+
+
+@mutation("reconciliation", "sealed-paper")
+def forget_an_envelope_that_stayed_shut_and_certify(f: Forgery) -> None:
+    at(f.ballots, 0)
+    f.report["envelopes"].update(replaced=0)
+    f.recertify()
+
+
+@mutation("reconciliation", "sealed")
+def say_that_a_sealed_ballot_came_by_proxy_and_certify(f: Forgery) -> None:
+    at(f.report["channels"], 0)["channel"] = "proxy"
+    f.recertify()
 
 
 @mutation("ballots-on-board", "sealed")
@@ -575,6 +663,37 @@ def begin_the_board_before_the_opening_and_sign_again(f: Forgery) -> None:
     f.recertify()
 
 
+@mutation("times", "large")
+def date_the_last_head_after_the_certificate_and_sign_again(f: Forgery) -> None:
+    f.heads[-1]["at"] = "2026-07-16T16:00:00Z"
+    f.sign_heads()
+    f.recertify()
+
+
+@mutation("times", "sealed")
+def open_the_box_before_the_close_and_sign_again(f: Forgery) -> None:
+    at(f.tree("opened"), 0)["at"] = "2026-06-10T16:00:00Z"
+    f.sign_heads()
+    f.recertify()
+
+
+@mutation("times", "sealed")
+def open_the_box_after_the_signatures_and_sign_again(f: Forgery) -> None:
+    at(f.tree("opened"), 0)["at"] = "2026-06-16T18:00:00Z"
+    f.sign_heads()
+    f.certificate["certified_at"] = "2026-06-17T16:00:00Z"
+    f.recertify()
+
+
+@mutation("times", "large")
+def collect_ballots_for_days_after_the_close_and_certify(f: Forgery) -> None:
+    for days, head in enumerate(f.heads[-3:]):
+        head["at"] = f"2026-06-{18 + days}T16:00:00Z"
+    f.sign_heads()
+    _close(f, "2026-06-20T16:00:00Z")
+    f.recertify()
+
+
 @mutation("previous-heads", "large")
 def show_another_board_than_before(f: Forgery) -> None:
     _turn(f.cast(0))
@@ -727,6 +846,34 @@ def raise_a_hand_more_and_certify(f: Forgery) -> None:
     f.recertify()
 
 
+@mutation("recount", "zero-ballots-sealed")
+def raise_hands_in_a_sealed_poll_without_ballots_and_certify(f: Forgery) -> None:
+    f.raise_hands(len(f.roll))
+
+
+@mutation("recount", "sealed-election")
+def raise_hands_in_a_sealed_election_and_certify(f: Forgery) -> None:
+    f.raise_hands(len(f.roll) - len(f.ballots))
+
+
+@mutation("recount", "revotes")
+def raise_hands_without_a_meeting_and_certify(f: Forgery) -> None:
+    f.raise_hands(len(f.roll) - len({row["place"] for row in f.ballots}))
+
+
+@mutation("recount", "zero-ballots")
+def raise_hands_where_areas_count_and_certify(f: Forgery) -> None:
+    f.raise_hands(len(f.roll))
+
+
+@mutation("recount", "meeting")
+def raise_hands_beside_ballots_and_certify(f: Forgery) -> None:
+    free = f.result["present"] - f.result["valid"]["heads"] - f.result["invalid"]["heads"]
+    if not free:
+        raise NotHere
+    f.raise_hands(free)
+
+
 @mutation("recount", "owners")
 def count_silence_as_consent_and_certify(f: Forgery) -> None:
     f.tally["deemed"] = [f.silent()["number"]]
@@ -780,6 +927,12 @@ def hide_a_revoked_mandate_and_certify(f: Forgery) -> None:
         raise NotHere
     f.report["proxies"]["revoked"] -= 1
     f.recertify()
+
+
+@mutation("reconciliation")
+def certify_mandates_of_more_principals_than_the_rule_knows(f: Forgery) -> None:
+    f.manifest["preset"]["content"]["proxies"]["max_principals"] = 0
+    f.remake()
 
 
 @mutation("reconciliation")
@@ -909,12 +1062,6 @@ def tell_another_close_than_the_certificate(f: Forgery) -> None:
     f.tally["closed_at"] = "2026-06-16T17:00:00Z"
 
 
-@mutation("times")
-def keep_a_poll_open_for_months_and_certify(f: Forgery) -> None:
-    _close(f, "2026-08-20T16:00:00Z")
-    f.recertify()
-
-
 @mutation("times", "extended")
 def extend_beyond_the_longest_window_and_certify(f: Forgery) -> None:
     f.certificate["extension"]["to"] = "2026-08-20T16:00:00Z"
@@ -937,7 +1084,16 @@ def extend_after_the_end_and_certify(f: Forgery) -> None:
 
 
 @mutation("times", "extended")
+def extend_at_the_very_end_and_certify(f: Forgery) -> None:
+    f.certificate["extension"]["at"] = f.certificate["extension"]["from"]
+    f.recertify()
+
+
+@mutation("times", "extended")
 def hide_an_extension_and_certify(f: Forgery) -> None:
+    sizes = [head["size"] for head in f.heads if head["at"] >= f.certificate["extension"]["from"]]
+    if not sizes or sizes[0] == sizes[-1]:  # nobody voted in the days that it gave
+        raise NotHere
     f.certificate["extension"] = None
     f.recertify()
 
@@ -967,6 +1123,11 @@ def publish_a_close_election_without_counting_again(f: Forgery) -> None:
 
 @mutation("signers", "counted-twice", edition=Edition.PUBLIC)
 def publish_a_close_result_without_counting_again_in_public(f: Forgery) -> None:
+    publish_a_close_result_without_counting_again(f)
+
+
+@mutation("signers", "corrected-early-counted-twice")
+def publish_a_close_correction_with_two_tellers_alone(f: Forgery) -> None:
     publish_a_close_result_without_counting_again(f)
 
 
@@ -1041,6 +1202,41 @@ def turn_the_quorum_of_the_public_edition(f: Forgery) -> None:
 @mutation("result-digest", "several-motions", edition=PUBLIC)
 def change_a_count_of_the_public_edition(f: Forgery) -> None:
     f.result["items"][0]["tallies"][1]["votes"]["heads"] += 1
+
+
+@mutation("recount", "revotes", edition=PUBLIC)
+def raise_hands_without_a_meeting_in_public(f: Forgery) -> None:
+    f.raise_hands(len(f.roll) - f.result["valid"]["heads"])
+
+
+@mutation("recount", "meeting", edition=PUBLIC)
+def raise_hands_beside_ballots_in_public(f: Forgery) -> None:
+    free = f.result["present"] - f.result["valid"]["heads"] - f.result["invalid"]["heads"]
+    if not free:
+        raise NotHere
+    f.raise_hands(free)
+
+
+@mutation("recount", "meeting-hands", edition=PUBLIC)
+def count_a_hand_for_another_answer_in_public(f: Forgery) -> None:
+    shown = f.tally["hands"]["items"]["1"]
+    if not shown["against"]:
+        raise NotHere
+    shown["for"] += 1
+    shown["against"] -= 1
+
+
+@mutation("recount", "meeting-hands", edition=PUBLIC)
+def hide_the_hands_in_public(f: Forgery) -> None:
+    if not f.tally["hands"]["heads"]:
+        raise NotHere
+    f.tally["hands"] = None
+
+
+@mutation("reconciliation", "owners", edition=PUBLIC)
+def report_a_channel_that_the_rule_does_not_take_in_public(f: Forgery) -> None:
+    at(f.report["channels"], 0)["channel"] = "home_visit"
+    f.recertify()
 
 
 def _close(f: Forgery, at_: str) -> None:

@@ -10,7 +10,17 @@ from uuid import UUID
 
 from api.bench.certifying import certify, recount
 from api.bench.honest import Honest, Terms
-from api.bench.poll_kinds import CLOSES, ELECTION, MOTION, OPENS, RATING, SEALED, SINGLE, Kind
+from api.bench.poll_kinds import (
+    CLOSES,
+    ELECTION,
+    MOTION,
+    OPENS,
+    PAPER,
+    RATING,
+    SEALED,
+    SINGLE,
+    Kind,
+)
 from consultation.polls import board, manifest, merkle, rules
 from consultation.polls.keys import LocalBoardKey
 from consultation.polls.leaves import ballot_leaf, envelope_leaf, leaf_hash, opened_leaf
@@ -18,6 +28,8 @@ from consultation.polls.manifest import RollLine, voter_of
 from consultation.polls.pack import CastLine, CertificateLine, OpenedLine, PackSource
 from consultation.polls.presets import BallotChannel, QuestionKind, RulePreset
 from consultation.polls.rules import Option, PollItem, Precedence, precedence
+
+FIRST_FORMAT = "minyi-poll-1"
 
 
 def invent(kind: Kind, seed: int) -> Honest:
@@ -29,6 +41,8 @@ def invent(kind: Kind, seed: int) -> Honest:
     roll = _roll(kind, luck, secret)
     terms.roll_digest = luck.randbytes(32).hex()
     content = manifest.build(terms, roll, board_key=key.public)
+    if kind.first_format:
+        content["format"] = FIRST_FORMAT
     digest = manifest.digest(content)
     voters = [line for line in roll if line.voter is not None]
     sealed = kind.mode is SEALED
@@ -37,10 +51,17 @@ def invent(kind: Kind, seed: int) -> Honest:
     recorded = [cast.leaf for cast in casts] + list(envelopes)
 
     closes = CLOSES + timedelta(days=luck.randrange(1, 30)) if kind.extended else CLOSES
-    trees, heads, receipts = _board(luck, key, terms.id, digest, recorded, closes)
+    closed = closes + timedelta(seconds=luck.randrange(50))
+    if kind.late:
+        closed += timedelta(hours=luck.randrange(25, 100))
+    end = board.to_the_hour(closed)
+    trees, heads, receipts = _board(luck, key, terms.id, digest, recorded, closes, end=end)
+    if kind.late:  # the last of them were promised for days on which the server was down
+        in_time = set(trees["recorded"][: heads[-2]["size"] if len(heads) > 1 else 0])
+        receipts = [one for one in receipts if bytes.fromhex(one["receipt"]) in in_time]
     if sealed:
         leaves = trees["opened"] = [opened_hash(terms.id, one) for one in opened]
-        heads = [next_head(key, terms.id, digest, "opened", leaves, [], closes), *heads]
+        heads = [next_head(key, terms.id, digest, "opened", leaves, [], end), *heads]
         for receipt in receipts:  # the voter's client works the tracker out for itself
             tracker = envelopes[bytes.fromhex(receipt["receipt"])]
             receipt.update({} if tracker is None else {"tracker": tracker})
@@ -56,7 +77,7 @@ def invent(kind: Kind, seed: int) -> Honest:
         leaves=trees,
         heads=heads,
         certificates=[],
-        closed_at=board.instant(closes + timedelta(seconds=luck.randrange(50))),
+        closed_at=board.instant(closed),
         hands=_hands(luck, terms, roll, casts) if kind.hands else None,
         deemed=_silent(luck, roll, casts) if kind.deemed else [],
     )
@@ -235,14 +256,17 @@ def _envelopes(
     of a replaced or invalid one)."""
     opened: list[OpenedLine] = []
     envelopes: dict[bytes, str | None] = {}
+
+    def came_in() -> bytes:
+        text = envelope_leaf(poll_id=terms.id, sealed=luck.randbytes(200), salt=luck.randbytes(16))
+        envelopes[leaf_hash(text)] = None
+        return leaf_hash(text)
+
     for turn, _ in enumerate(voters):
         if luck.random() >= kind.vote:
             continue
         while True:
-            leaf = leaf_hash(
-                envelope_leaf(poll_id=terms.id, sealed=luck.randbytes(200), salt=luck.randbytes(16))
-            )
-            envelopes[leaf] = None
+            leaf = came_in()
             if luck.random() >= kind.again:
                 break
         tracker = luck.randbytes(13).hex().upper()
@@ -251,6 +275,8 @@ def _envelopes(
         else:
             envelopes[leaf] = tracker
             opened.append(OpenedLine(tracker=tracker, choices=_answers(kind, luck, terms, turn)))
+    if opened and PAPER in kind.channels:  # that of ``certifying``, which gave way to a phone
+        came_in()
     opened.sort(key=lambda one: one.tracker)
     return opened, envelopes
 
@@ -262,8 +288,11 @@ def _board(
     digest: str,
     leaves: list[bytes],
     closes: datetime,
+    *,
+    end: datetime,
 ) -> tuple[dict[str, list[bytes]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """The recorded leaves as they came over the days of the poll, and receipts of some."""
+    """The recorded leaves as they came until the close, the last of them at its ``end``, and their
+    receipts."""
     came = sorted(
         (OPENS + luck.random() * (closes - OPENS - timedelta(minutes=1)), leaf) for leaf in leaves
     )
@@ -295,7 +324,7 @@ def _board(
     rest = sorted(leaf for _, leaf in came[len(tree) :])
     if rest or not heads:
         tree += rest
-        heads.append(next_head(key, poll_id, digest, "recorded", tree, heads, closes))
+        heads.append(next_head(key, poll_id, digest, "recorded", tree, heads, end))
     return {"recorded": tree}, heads, receipts
 
 

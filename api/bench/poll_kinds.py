@@ -40,6 +40,9 @@ class Kind:
     deemed: bool = False
     corrected: bool = False
     extended: bool = False
+    corrected_early: bool = False  # before anybody heard of the first count
+    late: bool = False  # the server was down at the close, and for days after it
+    first_format: bool = False
     places: tuple[int, int] = (3, 60)
     rule: Mapping[str, Any] = field(default_factory=dict)
 
@@ -52,6 +55,7 @@ MOTION, SINGLE, MULTIPLE = (
     QuestionKind.MULTIPLE_CHOICE,
 )
 ELECTION, RATING = QuestionKind.ELECTION, QuestionKind.RATING
+PROXIES = {"proxies": {"max_principals": 3}}
 REVOTE = {"revote": "last_valid_before_close"}
 INVALID_COUNTS = {"invalid": "participating"}
 CONFIRMED = CountersignState.CONFIRMED
@@ -62,9 +66,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="owners", area=True),
     Kind(name="owners-special", area=True, bounds=STRICT, channels=(E, PAPER, ASSISTED)),
     Kind(name="owners-all-channels", area=True, channels=(E, PAPER, HOME, ASSISTED, PROXY),
-         again=0.5, invalid=0.1, rule=REVOTE),
+         again=0.5, invalid=0.1, rule=REVOTE | PROXIES),
     Kind(name="owners-paper-prevails", area=True, channels=(E, PAPER, PROXY), again=0.6,
-         rule={"duplicates": "paper_prevails"}),
+         rule={"duplicates": "paper_prevails"} | PROXIES),
     Kind(name="several-motions", questions=(MOTION,) * 5, channels=(E, PAPER)),
     Kind(name="revotes", again=0.8, rule=REVOTE),
     Kind(name="invalid-not-taking-part", invalid=0.3, channels=(PAPER,)),
@@ -79,7 +83,10 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="indicative", binding=False),
     Kind(name="opinions", bounds=OPEN, binding=False, questions=(MOTION, SINGLE)),
     Kind(name="meeting", meeting=True, channels=(BallotChannel.SHOW_OF_HANDS,)),
-    Kind(name="meeting-hands", meeting=True, hands=True, channels=(PAPER,), vote=0.4),
+    Kind(name="meeting-hands", meeting=True, hands=True, vote=0.0,
+         channels=(E, PAPER, BallotChannel.SHOW_OF_HANDS)),
+    Kind(name="meeting-hands-on-items", questions=(MOTION, SINGLE), bounds=LOW, meeting=True,
+         hands=True, vote=0.0, channels=(PAPER, BallotChannel.SHOW_OF_HANDS)),
     Kind(name="budget", questions=(MOTION,) * 6, meeting=True, budget=True,
          channels=(BallotChannel.SHOW_OF_HANDS,)),
     Kind(name="budget-tied", questions=(MOTION,) * 4, budget=True, even=True, vote=1.0),
@@ -93,7 +100,12 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="sealed-paper", mode=SEALED, channels=(E, PAPER), invalid=0.1),
     Kind(name="sealed-election", mode=SEALED, questions=(ELECTION,), bounds=LOW, invalid=0.1),
     Kind(name="sealed-ratings", mode=SEALED, questions=(RATING,) * 3, bounds=OPEN, binding=False),
-    Kind(name="sealed-revotes", mode=SEALED, again=0.5, questions=(MOTION, SINGLE), bounds=LOW),
+    Kind(name="sealed-revotes", mode=SEALED, again=0.5, questions=(MOTION, SINGLE), bounds=LOW,
+         rule=REVOTE),
+    Kind(name="sealed-late", mode=SEALED, late=True),
+    Kind(name="sealed-first-format", mode=SEALED, again=0.3, rule=REVOTE, first_format=True),
+    Kind(name="closed-late", area=True, late=True),
+    Kind(name="first-format", area=True, channels=(E, PAPER), first_format=True),
     Kind(name="corrected", area=True, corrected=True, channels=(PAPER, ASSISTED)),
     Kind(name="extended", area=True, extended=True, rule={"extensions": 1}),
     Kind(name="counted-twice", even=True, vote=1.0, rule=RECOUNT),
@@ -101,6 +113,8 @@ KINDS: tuple[Kind, ...] = (
          rule=RECOUNT),
     Kind(name="sealed-counted-twice", mode=SEALED, questions=(MOTION, SINGLE, MULTIPLE),
          bounds=LOW, rule=RECOUNT),
+    Kind(name="corrected-early-counted-twice", even=True, vote=1.0, rule=RECOUNT,
+         corrected_early=True),
     Kind(name="owners-counted-twice", area=True, agree=0.5, rule=RECOUNT),
     Kind(name="large", area=True, places=(400, 900), channels=(E, PAPER)),
 )  # fmt: skip

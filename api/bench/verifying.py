@@ -74,7 +74,7 @@ def verified(honest: Honest, files: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def failed(said: Mapping[str, Any]) -> list[str]:
-    return [one["check"] for one in said["checks"] if not one["ok"]]
+    return [one["check"] for one in said["checks"] if one["state"] == "fail"]
 
 
 def run(packs: int) -> Report:

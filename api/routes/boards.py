@@ -237,7 +237,7 @@ async def get_pack(poll_id: UUID, actor: CurrentActor, db: Db) -> Response:
     that it was read is journalled."""
     async with db.begin(actor) as tx:
         files = await packing.make_pack(tx, poll_id, Edition.FULL)
-    return _zip(files)
+    return _zip(files, f"minyi-{poll_id}.zip")
 
 
 @router.get("/polls/{poll_id}/pack/public", response_class=Response, responses=ZIPPED)
@@ -245,7 +245,7 @@ async def get_public_pack(poll_id: UUID, actor: AnyActor, db: Db) -> Response:
     """The public result pack; of a named poll roll and ballots stay closed in it."""
     async with db.read(actor) as tx:
         files = await packing.make_pack(tx, poll_id, Edition.PUBLIC)
-    return _zip(files)
+    return _zip(files, f"minyi-{poll_id}-public.zip")
 
 
 async def _poll(tx: Transaction, poll_id: UUID) -> Poll:
@@ -257,10 +257,14 @@ def _head(head: TreeHead) -> TreeHeadOut:
     return TreeHeadOut.model_validate(head_line(head))
 
 
-def _zip(files: Mapping[str, bytes]) -> Response:
+def _zip(files: Mapping[str, bytes], name: str) -> Response:
     """The same files always make the same bytes: entries by name, all of one time."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
             archive.writestr(zipfile.ZipInfo(name), files[name], zipfile.ZIP_DEFLATED)
-    return Response(packed.getvalue(), media_type="application/zip")
+    return Response(
+        packed.getvalue(),
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

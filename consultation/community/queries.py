@@ -141,10 +141,7 @@ def _held_now(tx: Transaction) -> ColumnElement[bool]:
 
 
 def _runs_now(tx: Transaction) -> ColumnElement[bool]:
-    return and_(
-        col(RoleAssignment.person_id) == tx.actor.person_id,
-        _runs_now(tx),
-    )
+    return and_(col(RoleAssignment.person_id) == tx.actor.person_id, _runs_now(tx))
 
 
 def _runs_now(tx: Transaction) -> ColumnElement[bool]:

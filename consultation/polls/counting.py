@@ -6,7 +6,8 @@ This text and those of ``results``, ``thresholds`` and ``methods`` say all that 
    ``silent = deemed_majority``). Two votes of one place, a vote from outside the roll, more votes
    than places, an unknown code or an unanswered item are faults of the caller: ValueError. Hands
    counted without names (``HandTotals``) are valid votes of one head and no area; they are for
-   presets that count heads alone, and for items with one answer each.
+   meetings, for presets that count heads alone, for items with one answer each, and never beside
+   ballots: nobody could tell who voted twice.
 2. *Weights.* A place is one head and its area. All sums are integers.
 3. *Bases.* eligible = members = the whole roll. participating = valid + deemed, + invalid where
    ``preset.invalid`` is participating. votes_cast = valid + invalid (+ hands), never deemed.
@@ -197,6 +198,8 @@ def _check_votes(
         raise ValueError("silence means nothing under this preset")
     cast = len(votes)
     if hands is not None:
+        if votes:
+            raise ValueError("a vote is counted by hands or by ballots, not by both")
         cast += hands.heads
         _check_hands(preset, items, hands)
     if cast > len(roll):
@@ -206,6 +209,8 @@ def _check_votes(
 
 
 def _check_hands(preset: RulePreset, items: Sequence[PollItem], hands: HandTotals) -> None:
+    if not preset.held_in_meeting:
+        raise ValueError("hands are raised in a meeting")
     if preset.measures != [Measure.HEADS] or any(item.most > 1 for item in items):
         raise ValueError("hands are counted where heads alone decide, with one answer each")
     if set(hands.items) != {str(item.number) for item in items}:

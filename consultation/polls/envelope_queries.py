@@ -9,7 +9,13 @@ from sqlalchemy import delete, insert
 from sqlmodel import col, select
 
 from consultation.database import Transaction
-from consultation.polls.envelope_tables import BoxOpener, Envelope, OpenedBallot, Participation
+from consultation.polls.envelope_tables import (
+    BoxOpener,
+    Envelope,
+    OpenedBallot,
+    Participation,
+    read_replaced,
+)
 from consultation.polls.rules import Choices
 from consultation.polls.tables import Poll, RollEntry
 
@@ -32,6 +38,14 @@ async def envelope_or_mark(
 ) -> Envelope | Participation | None:
     """A voter's envelope, or after the opening the mark that there was one."""
     return await tx.session.get(kept_of(poll), (poll.id, entry_id))
+
+
+async def count_replaced(tx: Transaction, poll_id: UUID) -> int:
+    """How many envelopes of the shut box gave way to a later one of their voter."""
+    rows = await tx.session.exec(
+        select(Envelope.replaced).where(Envelope.poll_id == poll_id, Envelope.replaced != b"")
+    )
+    return sum(len(read_replaced(replaced)) for replaced in rows)
 
 
 def kept_of(poll: Poll) -> type[Envelope] | type[Participation]:

@@ -74,7 +74,8 @@ class LedgerFacts:
     """All that is compared. ``by_hand`` are hands counted without names at a meeting; ``counted``
     and ``invalid`` are what the stored result holds, None before the count. Of a confidential poll
     ``counted`` holds the invalid ones too, because nobody knows whose they are; ``came_invalid``
-    says how many came out of the box."""
+    says how many came out of the box, ``recorded`` how many envelopes are on the board, and
+    ``replaced`` how many of them were found beneath a later one; None before the opening."""
 
     eligible: int
     casts: Sequence[CastFact]
@@ -88,6 +89,8 @@ class LedgerFacts:
     counted: int | None = None
     invalid: int | None = None
     came_invalid: int | None = None
+    recorded: int | None = None
+    replaced: int | None = None
 
 
 # ---- the report ---------------------------------------------------------------------------------
@@ -130,6 +133,15 @@ class SheetLine(Frozen):
 
     envelopes: int
     entered: int
+
+
+class EnvelopeLine(Frozen):
+    """Of a confidential poll whose box was opened: of the envelopes ``recorded`` on the board
+    ``opened`` came out as ballots and ``replaced`` gave way to a later one of their voter."""
+
+    recorded: int
+    opened: int
+    replaced: int
 
 
 class ProxyLine(Frozen):
@@ -178,6 +190,7 @@ class Reconciliation(Frozen):
     channels: list[ChannelLine]
     paper: PaperLine
     sheets: SheetLine | None = None
+    envelopes: EnvelopeLine | None = None
     proxies: ProxyLine
     countersigned: CountersignLine
     differences: list[Difference]
@@ -240,6 +253,12 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
         sheets = SheetLine(envelopes=stand, entered=len(facts.paper.sheets))
         if facts.counted is not None:
             wanted.append(("sheets", stand, len(facts.paper.sheets)))
+    envelopes = None
+    if facts.recorded is not None and facts.replaced is not None:
+        envelopes = EnvelopeLine(
+            recorded=facts.recorded, opened=facts.counted or 0, replaced=facts.replaced
+        )
+        wanted.append(("envelopes", facts.recorded, voters + facts.replaced))
     if facts.counted is not None:
         wanted.append(("counted", facts.counted, valid + facts.by_hand))
     if facts.invalid is not None:
@@ -267,6 +286,7 @@ def reconcile(facts: LedgerFacts) -> Reconciliation:
         channels=channels,
         paper=paper,
         sheets=sheets,
+        envelopes=envelopes,
         proxies=proxies,
         countersigned=countersigned,
         differences=differences,

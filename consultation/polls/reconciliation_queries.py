@@ -8,6 +8,7 @@ from sqlmodel import col, func, select
 
 from consultation.database import Transaction
 from consultation.polls.assistance_tables import BallotAssistance
+from consultation.polls.board_tables import BoardLeaf, Tree
 from consultation.polls.countersign_queries import entries
 from consultation.polls.envelope_queries import kept_of
 from consultation.polls.hand_queries import hands_counted
@@ -36,7 +37,7 @@ async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
     Of a confidential poll nobody knows whose ballot was invalid: who took part is compared with
     all ballots that came out of the box."""
     sealed = poll.mode is BallotMode.CONFIDENTIAL
-    assisted, taking_part, printed = await _numbers(tx, poll)
+    assisted, taking_part, printed, recorded = await _numbers(tx, poll)
     casts = await (_sealed_casts if sealed else _named_casts)(tx, poll)
     if sealed and printed:
         casts += await _shut_envelopes(tx, poll, casts)
@@ -58,6 +59,8 @@ async def reconciliation_of(tx: Transaction, poll: Poll) -> Reconciliation:
             else poll.result.valid.heads + (poll.result.invalid.heads if sealed else 0),
             invalid=None if poll.result is None or sealed else poll.result.invalid.heads,
             came_invalid=poll.result.invalid.heads if poll.result and sealed else None,
+            recorded=None if poll.envelopes_replaced is None else recorded,
+            replaced=poll.envelopes_replaced,
         )
     )
 
@@ -119,8 +122,9 @@ EARLIER, STANDING = 0, 1
 """Of a voter's sealed ballots only the order of these two is known."""
 
 
-async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int]:
-    """Records of help, heads in the turnout counters, and the highest form printed."""
+async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int, int]:
+    """Records of help, heads in the turnout counters, the highest form printed, and the leaves on
+    the board of what came in."""
     of_record: Any = func.count()
     if poll.mode is BallotMode.CONFIDENTIAL:
         of_record = func.count(col(BallotAssistance.roll_entry_id).distinct())
@@ -134,11 +138,19 @@ async def _numbers(tx: Transaction, poll: Poll) -> tuple[int, int, int]:
         )
     heads = select(func.sum(PollTurnout.heads)).where(PollTurnout.poll_id == poll.id)
     forms = select(func.max(PaperBlock.last)).where(PaperBlock.poll_id == poll.id)
-    rows = await tx.session.exec(
-        select(help_.scalar_subquery(), heads.scalar_subquery(), forms.scalar_subquery())
+    on_board = select(func.count()).where(
+        BoardLeaf.poll_id == poll.id, BoardLeaf.tree == Tree.RECORDED
     )
-    assisted, taking_part, printed = rows.one()
-    return assisted, int(taking_part or 0), printed or 0
+    rows = await tx.session.exec(
+        select(
+            help_.scalar_subquery(),
+            heads.scalar_subquery(),
+            forms.scalar_subquery(),
+            on_board.scalar_subquery(),
+        )
+    )
+    assisted, taking_part, printed, recorded = rows.one()
+    return assisted, int(taking_part or 0), printed or 0, recorded
 
 
 async def _paper(tx: Transaction, poll: Poll, printed: int) -> PaperFacts:

@@ -333,7 +333,7 @@ def check_ballot(
     for number, answer in answers:
         item = asked.get(number)
         if item is None:
-            raise BallotInvalid(item=number, items=sorted(asked))
+            raise BallotInvalid(item=number, items=[str(one) for one in sorted(asked)])
         if str(number) in given or not _fits(item, answer):
             raise BallotInvalid(item=number, choices=item.choices, most=item.most)
         given[str(number)] = sorted(answer)

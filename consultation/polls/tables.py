@@ -99,6 +99,7 @@ class Poll(Row, table=True):
     drafted_at: datetime = when()
     box_public_key: str | None = Field(default=None, max_length=64)  # hex, of confidential polls
     box_opened_at: datetime | None = maybe_when()
+    envelopes_replaced: int | None = None  # what lay in the box beneath a later one of its voter
     box_destroyed_at: datetime | None = maybe_when()  # key and envelopes are gone
 
 

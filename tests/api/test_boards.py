@@ -195,6 +195,9 @@ async def test_packs_come_as_zip_files_that_the_verifier_takes(
     ):
         answer = await client.get(where, headers=headers)
         assert answer.headers["content-type"] == "application/zip"
+        edition = "-public" if where.endswith("public") else ""
+        saved_as = f'attachment; filename="minyi-{poll.id}{edition}.zip"'
+        assert answer.headers["content-disposition"] == saved_as
         assert (await client.get(where, headers=headers)).content == answer.content
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}

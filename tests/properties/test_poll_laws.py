@@ -102,8 +102,10 @@ def polls(draw: st.DrawFn, kind: QuestionKind | None = None) -> Case:
     voters = draw(st.lists(st.sampled_from(list(roll)), unique=True))
     hands = None
     one_answer = all(item.most == 1 for item in items)
-    if preset.measures == [Measure.HEADS] and one_answer and draw(st.booleans()):
-        heads = draw(st.integers(0, len(roll) - len(voters)))
+    heads_alone = preset.held_in_meeting and preset.measures == [Measure.HEADS]
+    if heads_alone and one_answer and draw(st.booleans()):
+        voters = []
+        heads = draw(st.integers(0, len(roll)))
         hands = HandTotals(heads=heads, items={str(i.number): shown(draw, i, heads) for i in items})
     cast = len(voters) + (hands.heads if hands else 0)
     return Case(

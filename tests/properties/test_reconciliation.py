@@ -262,6 +262,8 @@ def sealed_ledger(voters: Sequence[tuple[str, bool]]) -> LedgerFacts:
         paper=PaperFacts(printed=len(voters), issued=issued, fates=fates, sheets=sheets),
         counted=standing,
         came_invalid=sum(not readable for readable in sheets.values()),
+        recorded=standing + sum(became == "replaced" for became, _ in voters),
+        replaced=sum(became == "replaced" for became, _ in voters),
     )
 
 
@@ -273,6 +275,9 @@ def test_envelopes_on_paper_and_their_sheets_add_up(voters: list[tuple[str, bool
     assert report.sheets is not None
     stand = sum(became in ("paper", "home_visit") for became, _ in voters)
     assert (report.sheets.envelopes, report.sheets.entered) == (stand, stand)
+    assert report.envelopes is not None
+    assert report.envelopes.opened == report.envelopes.recorded - report.envelopes.replaced
+    assert report.envelopes.replaced == sum(line.replaced for line in report.channels)
     given_back = ("paper", "home_visit", "set_aside", "replaced")
     assert report.paper.returned == sum(became in given_back for became, _ in voters)
 
@@ -285,6 +290,7 @@ def test_a_lost_sheet_form_or_envelope_is_found(voters: list[tuple[str, bool]]) 
     fewer = {number: read for number, read in (paper.sheets or {}).items() if number > 1}
     kept = {**paper.fates, 1: FormFate.KEPT}
     assert facts.came_invalid is not None
+    assert facts.recorded is not None
     for changed, code in (
         (replace(facts, paper=replace(paper, sheets=more)), "sheets"),
         (replace(facts, paper=replace(paper, sheets=fewer)), "sheets"),
@@ -292,5 +298,7 @@ def test_a_lost_sheet_form_or_envelope_is_found(voters: list[tuple[str, bool]]) 
         (replace(facts, paper=replace(paper, issued=paper.issued - {1})), "forms_issued"),
         (replace(facts, came_invalid=facts.came_invalid - 1), "sheets_invalid"),
         (replace(facts, casts=facts.casts[1:]), "forms_in_ledger"),
+        (replace(facts, recorded=facts.recorded + 1), "envelopes"),
+        (replace(facts, recorded=facts.recorded - 1), "envelopes"),
     ):
         assert code in [one.code for one in reconcile(changed).differences], code

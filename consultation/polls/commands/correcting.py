@@ -7,11 +7,12 @@ from consultation.database import Transaction
 from consultation.events.polls import (
     PollCorrectionOrdered,
     PollCountCorrected,
+    PollRecountDue,
     PollResultPublished,
     PollSigned,
 )
 from consultation.permissions import Deed, grant_of
-from consultation.polls import corrections, rules
+from consultation.polls import corrections, recounts, rules
 from consultation.polls.commands.certifying import certify
 from consultation.polls.commands.closing import about, counted_again, publish, publish_sheet
 from consultation.polls.commands.drafting import Writer
@@ -79,7 +80,8 @@ async def sign_correction(
     tx: Transaction, poll_id: UUID, *, digest: str, write: Writer
 ) -> CountCorrection:
     """Another teller signs the count anew by its digest. With the second of them it takes the place
-    of the stored one: published if that was not, else certified and told as its correction. Signing
+    of the stored one: published if that was not, else certified and told as its correction. One
+    that was not published and is close waits for two more, who count again (domain 4.4). Signing
     again changes nothing.
 
     Refuses with NotFound, SignedDigestDiffers, RecountByOthers, NotImpartial, RecountDiffers or
@@ -103,18 +105,26 @@ async def sign_correction(
     if (await counted_again(tx, poll))[1] != digest:
         raise rules.RecountDiffers()
 
+    signed = [one for one in known if one.result_digest == digest]
     signature = CountSignature(
         poll_id=poll.id,
         person_id=tx.person_id,
         community_id=poll.community_id,
         role=SignerRole.TELLER,
         result_digest=digest,
+        recount=len(signed) >= TELLERS_NEEDED,
         at=tx.now,
     )
     tx.session.add(signature)
     tx.emit(PollSigned(**about(poll, topic), role=SignerRole.TELLER.value))
-    signed = [*(one for one in known if one.result_digest == digest), signature]
-    if len(signed) >= TELLERS_NEEDED:
+    signed.append(signature)
+    # a published count had its own signatures: its correction is itself another count
+    first = poll.state is PollState.CLOSED
+    close = first and recounts.is_close(poll.preset, correction.result)
+    if close and len(signed) == TELLERS_NEEDED:
+        poll.recount_due_at = tx.now
+        tx.emit(PollRecountDue(**about(poll, topic), ordered=False))
+    if len(signed) >= TELLERS_NEEDED and (not close or recounts.recount_signed(signed)):
         await _replace(tx, poll, topic, correction, signed, write)
     return correction
 

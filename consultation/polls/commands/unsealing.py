@@ -85,6 +85,7 @@ async def _open(tx: Transaction, poll: Poll) -> None:
     if public_key(private_key).hex() != poll.box_public_key:
         raise rules.BoxKeyUnusable()
     await finish_board(tx, poll)  # the envelopes are on it before they are destroyed
+    poll.envelopes_replaced = await envelope_queries.count_replaced(tx, poll.id)
     contents = await envelope_queries.take_contents(tx, poll)
     contents += await sheet_queries.take_sheets(tx, poll.id)
     found = [

@@ -15,16 +15,16 @@ from consultation.community.tables import OrgKind
 from consultation.journal import JournalEntry
 from consultation.permissions import SYSTEM, Actor, Role
 from consultation.polls import board, board_queries, receipts
-from consultation.polls.commands import casting, certifying, drafting, packing
+from consultation.polls.commands import casting, certifying, correcting, drafting, packing
 from consultation.polls.counting import result_digest
 from consultation.polls.objections import CorrectionKind
 from consultation.polls.pack import Edition, PackNotReady
 from consultation.polls.pack_queries import head_line
 from consultation.polls.paper import FormFate
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotChannel, BallotMode, Duplicates
+from consultation.polls.presets import BallotChannel, BallotMode, Duplicates, Revote
 from consultation.polls.queries import frozen_roll
-from consultation.polls.rules import NotOnRoll, PollItem
+from consultation.polls.rules import NotOnRoll, PollItem, PollState
 from consultation.polls.tables import CountSignature, Poll, SignerRole
 from consultation.refusals import NotPermitted
 from consultation.topics.tables import Document
@@ -447,6 +447,69 @@ async def test_a_recount_that_changes_the_result_is_a_new_version_that_names_the
     files = await pack(stage, poll.id)
     assert failing(tmp_path / "right", files, notice=await notice(stage, poll.id)) == {}
     assert len(json.loads(files["certificate.json"])["earlier"]) == 1
+
+
+async def test_a_close_count_that_is_corrected_before_its_publication_is_counted_again_too(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Version 1 of its certificate needs four tellers like every other; none who signed the count
+    that was wrong is among them."""
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 9 + "a" * 3)
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    await store(stage, poll.id, closed.result.model_copy(update={"by_hand": 1}))
+    tellers = (*await stage.other_tellers(), "teller1", "teller2")
+    async with stage.db.begin(stage.world.as_("supervisor", Role.SUPERVISOR)) as tx:
+        ordered = await correcting.order_correction(
+            tx, poll.id, reason="复核发现已存结果与票箱不符"
+        )
+    for number, name in enumerate(tellers, 1):
+        async with stage.db.begin(stage.world.as_(name, Role.TELLER)) as tx:
+            await correcting.sign_correction(tx, poll.id, digest=ordered.result_digest, write=write)
+        now = await stage.load(poll.id)
+        assert now.state is (PollState.PUBLISHED if number == 4 else PollState.CLOSED)
+        assert (now.recount_due_at is None) is (number < 2)
+
+    files = await pack(stage, poll.id)
+    assert failing(tmp_path, files, notice=await notice(stage, poll.id)) == {}
+    certificate = json.loads(json.loads(files["certificate.json"])["content"])
+    assert certificate["version"] == 1
+    counted = [one["recount"] for one in certificate["signatures"] if one["role"] == "teller"]
+    assert sorted(counted) == [False, False, True, True]
+
+
+async def test_a_poll_that_closes_days_late_can_be_counted_again(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """The machine was off over a weekend; nobody could vote after the end."""
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "f" * 12)
+    stage.clock.now = poll.closes_at + timedelta(days=2)
+    await stage.work()
+    await stage.countersign_all(poll.id)
+    await stage.signed(poll.id)
+
+    files = await pack(stage, poll.id)
+    assert json.loads(files["tally.json"])["closed_at"] == board.instant(stage.clock.now)
+    assert failing(tmp_path, files, notice=await notice(stage, poll.id)) == {}
+
+
+async def test_a_pack_tells_how_many_envelopes_were_replaced(stage: Stage, tmp_path: Path) -> None:
+    poll, people = await stage.household_poll(9, rule={"revote": Revote.LAST_VALID_BEFORE_CLOSE})
+    for person in people[:6]:
+        await stage.cast_sealed(poll.id, person, "for")
+    await next_round(stage)
+    for person in (*people[:2], people[0]):
+        await stage.cast_sealed(poll.id, person, "against")
+    await stage.open_box(poll.id)
+    await stage.work()
+    await stage.published(poll.id)
+
+    files = await pack(stage, poll.id)
+    assert failing(tmp_path, files, notice=await notice(stage, poll.id)) == {}
+    report = json.loads(files["reconciliation.json"])
+    assert report["envelopes"] == {"recorded": 9, "opened": 6, "replaced": 3}
 
 
 async def store(stage: Stage, poll_id: UUID, result: Any) -> None:

@@ -151,11 +151,11 @@ def by_hand(name: str, totals: HandTotals, *, letters: str = "", present: int = 
     )
 
 
-def test_hands_and_named_ballots_are_one_count() -> None:
-    totals = HandTotals(heads=6, items={"1": {"for": 4, "against": 1, "abstain": 1}})
-    result = by_hand("village_reps", totals, letters="ffa")
+def test_hands_are_valid_votes_of_one_head_each() -> None:
+    totals = HandTotals(heads=9, items={"1": {"for": 6, "against": 2, "abstain": 1}})
+    result = by_hand("village_reps", totals)
 
-    assert (result.valid.heads, result.by_hand) == (9, 6)
+    assert (result.valid.heads, result.by_hand) == (9, 9)
     (item,) = result.items
     assert (item.votes_for, item.votes_against) == (Count(heads=6), Count(heads=2))
     assert result.verdict is V.PASSED
@@ -168,9 +168,11 @@ def test_hands_and_named_ballots_are_one_count() -> None:
         ("village_reps", 6, {"for": 7}, "", "do not sum up"),
         ("village_reps", 6, {"for": 7, "against": -1}, "", "not asked"),
         ("village_reps", 6, {"yes": 6}, "", "not asked"),
-        ("village_reps", 8, {"for": 8}, "fff", "more ballots than people present"),
+        ("village_reps", 6, {"for": 6}, "f", "by hands or by ballots"),
+        ("village_reps", 11, {"for": 11}, "", "more ballots than people present"),
         ("village_reps", 13, {"for": 13}, "", "more ballots than places"),
-        ("civil278_general", 6, {"for": 6}, "", "heads alone"),
+        ("civil278_general", 6, {"for": 6}, "", "in a meeting"),
+        ("household_poll", 6, {"for": 6}, "", "in a meeting"),
     ],
 )
 def test_hands_that_cannot_be_are_a_fault(
@@ -179,6 +181,13 @@ def test_hands_that_cannot_be_are_a_fault(
     totals = HandTotals(heads=heads, items={"1": shown})
     with pytest.raises(ValueError, match=fault):
         by_hand(name, totals, letters=letters)
+
+
+def test_hands_count_no_areas() -> None:
+    rule = preset("civil278_general").model_copy(update={"held_in_meeting": True})
+    with pytest.raises(ValueError, match="heads alone"):
+        count(rule, ONE_ITEM, roll_of(100, 100), [], present=2,
+              hands=HandTotals(heads=2, items={"1": {"for": 2}}))  # fmt: skip
 
 
 def test_hands_are_of_every_item_and_of_no_other() -> None:
