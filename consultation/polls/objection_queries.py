@@ -118,6 +118,8 @@ async def units_of_register(
 ) -> dict[UUID, tuple[RolledUnit, str]]:
     """Those of these units that the poll decides about, or beyond its place where the rule lets
     others in; by id, each with the name of its building."""
+    if not unit_ids:
+        return {}
     scope = await tx.session.get_one(Node, poll.scope_node_id)
     place, building = aliased(Node), aliased(Node)
     statement = (
