@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 from sqlalchemy.orm import aliased
-from sqlmodel import col, func, select
+from sqlmodel import col, func, or_, select
 
 from consultation.community.tables import (
     Node,
@@ -19,7 +19,7 @@ from consultation.community.tables import (
 )
 from consultation.database import Transaction
 from consultation.polls.objection_tables import RollObjection, RollRuling
-from consultation.polls.registers import grids_of, within
+from consultation.polls.registers import grids_of
 from consultation.polls.rolls import Place
 from consultation.polls.rules import RolledUnit
 from consultation.polls.tables import Poll, RollEntry
@@ -120,8 +120,7 @@ async def units_of_register(
     others in; by id, each with the name of its building."""
     if not unit_ids:
         return {}
-    scope = await tx.session.get_one(Node, poll.scope_node_id)
-    place, building = aliased(Node), aliased(Node)
+    place, building, scope = aliased(Node), aliased(Node), aliased(Node)
     statement = (
         select(
             PropertyUnit.id,
@@ -137,7 +136,10 @@ async def units_of_register(
         .order_by(col(PropertyUnit.code))
     )
     if not poll.preset.others_with_interest:
-        statement = statement.where(within(scope, place))
+        statement = statement.join(
+            scope,
+            or_(col(place.path).startswith(col(scope.path)), col(place.grid_id) == col(scope.id)),
+        ).where(scope.id == poll.scope_node_id)
     if not poll.preset.area_includes_parking:
         statement = statement.where(PropertyUnit.kind != UnitKind.PARKING)
     rows = await tx.session.exec(statement)
