@@ -41,6 +41,14 @@ class PaperIssueIn(WireIn):
     second_staff_id: UUID | None = None
 
 
+class PaperIssueOut(WireOut):
+    """``voted``: a ballot of this voter stands already, by phone, by helper or by holder. Whether
+    the form can still become their ballot is for the rule of the poll to say (``duplicates``,
+    ``revote``). Null in a confidential poll: nobody learns there who has voted."""
+
+    voted: bool | None
+
+
 class PaperEntryIn(WireIn):
     """What the form says, or ``unreadable``. ``scans`` are those that were read: one, or for a
     third person both."""
@@ -57,7 +65,9 @@ class PaperEntryIn(WireIn):
 
 
 class PaperEntryOut(WireOut):
-    """How far the form is; never what anybody read on it."""
+    """How far the form is; never what anybody read on it. ``disputed``: the entries differ, and a
+    third person who made neither of them decides: they enter what the form says with both scans,
+    and the entry that theirs equals becomes the ballot."""
 
     state: EntryState
 
@@ -103,20 +113,23 @@ async def print_paper_forms(
         return PaperBlockOut.model_validate(block)
 
 
-@router.put("/polls/{poll_id}/paper-forms/{form}/issue", status_code=204)
+@router.put("/polls/{poll_id}/paper-forms/{form}/issue")
 async def issue_paper_form(
     poll_id: UUID, form: FormNumber, body: PaperIssueIn, actor: CurrentActor, db: Db
-) -> None:
-    """Hand a form to a voter, who signs; at their door with a second member of staff."""
+) -> PaperIssueOut:
+    """Hand a form to a voter, who signs; at their door with a second member of staff. The answer
+    says of a named poll whether the voter has voted already."""
     async with db.begin(actor) as tx:
-        await paper.issue_form(tx, poll_id, form, **body.model_dump())
+        voted = await paper.issue_form(tx, poll_id, form, **body.model_dump())
+    return PaperIssueOut(voted=voted)
 
 
 @router.put("/polls/{poll_id}/paper-forms/{form}/entry")
 async def enter_paper_form(
     poll_id: UUID, form: FormNumber, body: PaperEntryIn, actor: CurrentActor, db: Db
 ) -> PaperEntryOut:
-    """Enter what a form says. When two people agree, the ballot goes into the ledger."""
+    """Enter what a form says. When two people agree, the ballot goes into the ledger; when they do
+    not, a third who finds both scans in the list of forms decides."""
     answers = None if body.answers is None else given(body.answers)
     async with db.begin(actor) as tx:
         state = await paper.enter_form(tx, poll_id, form, answers, scans=body.scans)

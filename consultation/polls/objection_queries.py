@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 from sqlalchemy.orm import aliased
-from sqlmodel import col, func, select
+from sqlmodel import col, func, or_, select
 
 from consultation.community.tables import (
     Node,
@@ -19,7 +19,7 @@ from consultation.community.tables import (
 )
 from consultation.database import Transaction
 from consultation.polls.objection_tables import RollObjection, RollRuling
-from consultation.polls.registers import grids_of, within
+from consultation.polls.registers import grids_of
 from consultation.polls.rolls import Place
 from consultation.polls.rules import RolledUnit
 from consultation.polls.tables import Poll, RollEntry
@@ -118,8 +118,9 @@ async def units_of_register(
 ) -> dict[UUID, tuple[RolledUnit, str]]:
     """Those of these units that the poll decides about, or beyond its place where the rule lets
     others in; by id, each with the name of its building."""
-    scope = await tx.session.get_one(Node, poll.scope_node_id)
-    place, building = aliased(Node), aliased(Node)
+    if not unit_ids:
+        return {}
+    place, building, scope = aliased(Node), aliased(Node), aliased(Node)
     statement = (
         select(
             PropertyUnit.id,
@@ -135,7 +136,10 @@ async def units_of_register(
         .order_by(col(PropertyUnit.code))
     )
     if not poll.preset.others_with_interest:
-        statement = statement.where(within(scope, place))
+        statement = statement.join(
+            scope,
+            or_(col(place.path).startswith(col(scope.path)), col(place.grid_id) == col(scope.id)),
+        ).where(scope.id == poll.scope_node_id)
     if not poll.preset.area_includes_parking:
         statement = statement.where(PropertyUnit.kind != UnitKind.PARKING)
     rows = await tx.session.exec(statement)

@@ -88,7 +88,7 @@ async def _owners(
         .outerjoin(building, col(building.id) == col(place.parent_id))
         .outerjoin(Ownership, col(Ownership.unit_id) == col(PropertyUnit.id))
         .outerjoin(Person, col(Person.id) == col(Ownership.person_id))
-        .where(PropertyUnit.community_id == scope.community_id, within(scope, place))
+        .where(PropertyUnit.community_id == scope.community_id, _within(scope, place))
         .order_by(col(PropertyUnit.code), col(Ownership.person_id))
     )
     if not preset.area_includes_parking:
@@ -132,7 +132,7 @@ async def _households(
         .where(
             Household.community_id == scope.community_id,
             col(Household.occupied).is_(True),
-            or_(within(scope, place), within(scope, estate), col(Household.grid_id) == scope.id),
+            or_(_within(scope, place), _within(scope, estate), col(Household.grid_id) == scope.id),
         )
         .order_by(col(Household.code))
     )
@@ -223,7 +223,7 @@ async def registered_adults(tx: Transaction, preset: RulePreset, scope: Node) ->
         .where(
             Household.community_id == scope.community_id,
             col(Household.occupied).is_(True),
-            or_(within(scope, place), within(scope, estate), col(Household.grid_id) == scope.id),
+            or_(_within(scope, place), _within(scope, estate), col(Household.grid_id) == scope.id),
         )
     )
     return int(rows.one())
@@ -253,7 +253,7 @@ def _people_of(scope: Node) -> Any:
         .outerjoin(PropertyUnit, col(PropertyUnit.id) == unit_id)
         .outerjoin(place, col(place.id) == col(PropertyUnit.entrance_id))
         .outerjoin(estate, col(estate.id) == col(Household.estate_id))
-        .where(or_(within(scope, place), within(scope, estate), grid_id == scope.id))
+        .where(or_(_within(scope, place), _within(scope, estate), grid_id == scope.id))
     )
 
 
@@ -318,7 +318,7 @@ async def grids_of(tx: Transaction, community_id: UUID, roll: Sequence[Place]) -
     return {n: grids[key] for n, key in keys.items() if key is not None and key in grids}
 
 
-def within(scope: Node, place: Any) -> Any:
+def _within(scope: Node, place: Any) -> Any:
     """In or below the scope; buildings and entrances also lie in the grid that they name."""
     return or_(
         col(place.path).startswith(scope.path, autoescape=True),

@@ -53,9 +53,11 @@ async def test_paper_from_the_printer_to_the_signatures(
         "first": 1,
         "last": 6,
     }
-    for form in (1, 2):
+    await stage.cast(poll.id, owners[1], "for")
+    for form, voted in ((1, False), (2, True), (2, True)):
         body = {"number": form, "signature_sha256": SHA}
-        await put(client, f"{home}/paper-forms/{form}/issue", clerk, body, expect=204)
+        issued = await put(client, f"{home}/paper-forms/{form}/issue", clerk, body)
+        assert issued == {"voted": voted}
     entry = f"{home}/paper-forms/1/entry"
     assert await put(client, entry, one, answers("for") | {"scans": [SCAN]}) == {"state": "waiting"}
     assert await put(client, entry, two, answers("against") | {"scans": [OTHER]}) == {
@@ -80,7 +82,7 @@ async def test_paper_from_the_printer_to_the_signatures(
 
     seen = await client.get(f"{home}/reconciliation", headers=bearer(world, owners[0]))
     assert seen.status_code == 403
-    await stage.vote(poll.id, owners[2:], "f" * 10)
+    await stage.vote(poll.id, owners[2:11], "f" * 9)
     await stage.closed(poll.id)  # days later everybody logs in again
     clerk = staff(world, "clerk", Role.CLERK)
     one, two = (staff(world, f"teller{n}", Role.TELLER) for n in (1, 2))
@@ -355,9 +357,13 @@ async def test_paper_in_a_confidential_poll_over_http(
     clerk, grid = staff(world, "clerk", Role.CLERK), staff(world, "grid_worker", Role.GRID_WORKER)
     voter = next(p.person_id for p in (await stage.roll(poll.id)).values() if p.number == 1)
     await put(client, f"{home}/paper-blocks/1", clerk, {"last": 2})
-    for form in (1, 2):
+    second = next(p.person_id for p in (await stage.roll(poll.id)).values() if p.number == 2)
+    assert second is not None
+    await stage.cast_sealed(poll.id, second, "for")
+    for form in (1, 2):  # nobody learns of the second voter that an envelope is there
         body = {"number": form, "signature_sha256": SHA}
-        await put(client, f"{home}/paper-forms/{form}/issue", clerk, body, expect=204)
+        issued = await put(client, f"{home}/paper-forms/{form}/issue", clerk, body)
+        assert issued == {"voted": None}
     entry = answers("against") | {"scans": [SCAN]}
     refused = await put(client, f"{home}/paper-forms/1/entry", clerk, entry, expect=422)
     assert refused["code"] == "paper-form-stays-shut"
@@ -403,4 +409,5 @@ async def test_paper_in_a_confidential_poll_over_http(
     assert public["sheets"] == {"envelopes": 1, "entered": 1}
     assert public["reconciles"] is True
     opened = (await client.get(f"{home}/opened-ballots")).json()["items"]
-    assert [one["answers"] for one in opened] == [[{"item": 1, "choices": ["against"]}]]
+    said = sorted(ballot["answers"][0]["choices"][0] for ballot in opened)
+    assert said == ["against", "for"]

@@ -119,7 +119,7 @@ BUDGETS: Mapping[str, int] = {
     "object_to_missing": 10,
     "object_to_place": 11,
     "propose_roll_ruling": 17,
-    "confirm_roll_ruling": 28,
+    "confirm_roll_ruling": 30,
     "list_roll_objections": 7,
     "print_paper_forms": 11,
     "issue_paper_form": 16,

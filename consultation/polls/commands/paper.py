@@ -13,6 +13,7 @@ from consultation.polls.box import Cast, put_in
 from consultation.polls.commands import countersigning
 from consultation.polls.commands.casting import Answers, check_present
 from consultation.polls.countersigning import CountersignSubject, EntryKey
+from consultation.polls.mandate_queries import standing_channel
 from consultation.polls.paper import EntryState, FormFate
 from consultation.polls.paper_queries import (
     FormRow,
@@ -79,9 +80,11 @@ async def issue_form(
     number: int,
     signature_sha256: str,
     second_staff_id: UUID | None = None,
-) -> PaperIssue:
+) -> bool | None:
     """Hand a form to the voter in place ``number``, who signs; with ``second_staff_id`` at the
-    voter's door, who is asked to countersign it. Asking again changes nothing.
+    voter's door, who is asked to countersign it. Asking again changes nothing. Says whether a
+    ballot of the voter stands already, which may spare the way; None in a confidential poll, where
+    nobody learns that somebody voted.
 
     Refuses with WrongChannel, PollClosed, PollNotOpen, NotImpartial, FormNotPrinted, FormIssued,
     FormSettled, NotOnRoll, VoterHasForm or SecondStaffNeeded.
@@ -94,7 +97,7 @@ async def issue_form(
     if known is not None:
         if (known.number, known.signature_sha256, known.second_staff_id) != asked:
             raise paper.FormIssued()
-        return known
+        return await _voted(tx, poll, await voter_in(tx, poll, number))
     _check_before_close(tx, poll)
     await check_impartial(tx, poll, topic)
     if not 1 <= form <= await last_printed(tx, poll):
@@ -124,7 +127,7 @@ async def issue_form(
     tx.session.add(issue)
     key = EntryKey(CountersignSubject.HOME_VISIT, form, 1)
     await countersigning.ask(tx, poll, topic, key, [second_staff_id])
-    return issue
+    return await _voted(tx, poll, place)
 
 
 async def enter_form(
@@ -256,6 +259,12 @@ async def read_forms(tx: Transaction, poll_id: UUID, *, after: int, limit: int) 
     watches = tx.standing.role is Role.SUPERVISOR
     check(Deed.WITNESS_COUNT if watches else Deed.ENTER_PAPER, tx.standing.role)
     return await forms_page(tx, poll, after=after, limit=limit)
+
+
+async def _voted(tx: Transaction, poll: Poll, place: RollEntry) -> bool | None:
+    if poll.mode is not BallotMode.NAMED:
+        return None
+    return await standing_channel(tx, poll, place) is not None
 
 
 async def _put_in(
