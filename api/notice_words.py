@@ -27,9 +27,11 @@ def speak_notice(locale: str, words: str, facts: Mapping[str, Any]) -> tuple[str
 
 def write(words: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     """In Chinese, for what leaves the house: it may be read over somebody's shoulder, so that a
-    reply says no more than that there is one."""
+    reply says no more than that there is one, and no home is named."""
     if "about" in facts:
         facts = {**facts, "about": say("zh-CN", "notices.reply.outside")}
+    if "home" in facts:
+        facts = {**facts, "home": say("zh-CN", "notices.voter_named.outside")}
     return speak_notice("zh-CN", words, facts)
 
 
