@@ -49,6 +49,7 @@ FROM_SERVER: tuple[type[BaseModel], ...] = (
 SCHEMA = "#/components/schemas/{model}"
 ID = "5f0f6c1e-7f0a-4c39-9d2b-6f2f3a1f0001"
 EXAMPLES: Mapping[str, Any] = {
+    "home": "桐荫苑-3-2-601",
     "channel": "electronic",
     "roll_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "served_min": "2/3",

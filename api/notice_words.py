@@ -17,7 +17,7 @@ GROUPS: Mapping[str, str] = {
 }
 """Facts that are codes, and the enum whose words they have."""
 
-PERSONAL: Mapping[str, str] = {"about": "reply", "bar_reason": "barred"}
+PERSONAL: Mapping[str, str] = {"about": "reply", "bar_reason": "barred", "home": "voter_named"}
 """Facts that only their person may read, and the notice that has the words in their place."""
 
 
@@ -30,7 +30,7 @@ def speak_notice(locale: str, words: str, facts: Mapping[str, Any]) -> tuple[str
 
 def write(words: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     """In Chinese, for what leaves the house: it may be read over somebody's shoulder, so that a
-    reply says no more than that there is one, and a bar not why."""
+    reply says no more than that there is one, a bar not why, and no home is named."""
     return speak_notice("zh-CN", words, {**facts, **_instead("zh-CN", facts, "outside")})
 
 

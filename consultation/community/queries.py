@@ -130,17 +130,17 @@ async def held_for(tx: Transaction, deed: Deed) -> list[tuple[RoleAssignment, st
     found = await tx.session.exec(
         select(RoleAssignment, Organisation.name)
         .join(Organisation, col(Organisation.id) == col(RoleAssignment.org_id))
-        .where(_runs_now(tx), col(RoleAssignment.role).in_(ALLOWED[deed]))
+        .where(_theirs_now(tx), col(RoleAssignment.role).in_(ALLOWED[deed]))
         .order_by(col(RoleAssignment.role), col(RoleAssignment.id))
     )
     return list(found)
 
 
 def _held_now(tx: Transaction) -> ColumnElement[bool]:
-    return and_(col(RoleAssignment.id) == tx.actor.assignment_id, _runs_now(tx))
+    return and_(col(RoleAssignment.id) == tx.actor.assignment_id, _theirs_now(tx))
 
 
-def _runs_now(tx: Transaction) -> ColumnElement[bool]:
+def _theirs_now(tx: Transaction) -> ColumnElement[bool]:
     return and_(col(RoleAssignment.person_id) == tx.actor.person_id, _runs_now(tx))
 
 

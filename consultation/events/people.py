@@ -49,9 +49,11 @@ class CountersignAnswered(UserEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoterNamed(UserEvent):
-    """Who votes for a home of this person was named; the register shows whom."""
+    """Who votes for a home of this person was named; the register shows whom. ``home``: its code in
+    the register, of the dwelling or of the household."""
 
     type = "user.voter_named"
+    home: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

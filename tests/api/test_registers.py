@@ -711,6 +711,7 @@ async def test_whom_owners_named_is_not_overwritten_by_a_register(
     assert last.evidence_sha256 == hashlib.sha256(as_csv(sold)).hexdigest()
     told = await rows(small, select(JournalEntry).where(JournalEntry.type == "user.voter_named"))
     assert {f"user:{wife}", f"user:{husband}"} <= {one.stream for one in told}
+    assert {one.data["home"] for one in told} == {"U2"}
     clock.advance(hours=1)
     report = await take(small, RegisterKind.UNITS, line(sold, "U2", 表决代表="B9"))
     assert report.kept == ()  # what a register said a register may change

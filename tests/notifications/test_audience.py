@@ -131,6 +131,13 @@ def test_why_an_account_is_barred_is_said_to_its_person_and_not_outside_nor_at_t
     assert "{" not in said
 
 
+def test_whose_voter_was_named_reads_which_home_and_the_lock_screen_does_not() -> None:
+    facts = {"home": "桐荫苑-3-2-601"}
+
+    assert "桐荫苑-3-2-601" in speak_notice("zh-CN", "voter_named", facts)[1]
+    assert write("voter_named", facts)[1] == "您的某处房屋的投票人已经指定,请核对。"
+
+
 def test_words_say_codes_and_times_as_people_do() -> None:
     facts = {"title": "加装电梯", "closes_at": "2026-06-10T00:00:00+00:00", "to_state": "adopted"}
 

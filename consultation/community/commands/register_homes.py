@@ -120,11 +120,11 @@ async def take_units(
     if changed:
         await tx.session.exec(update(PropertyUnit), params=changed)
     await _keep_owners(tx, community, owned)
-    known = {unit.id for unit in before.values()}
+    known = {unit.id: code for code, unit in before.items()}
     for unit_id, owners in owned.items():
-        if unit_id in known:
+        if (home := known.get(unit_id)) is not None:
             was, is_now = _voter(owners_before.get(unit_id, {})), _voter(owners)
-            _log_voter(tx, community, was, is_now, digest, unit_id=unit_id)
+            _log_voter(tx, community, was, is_now, digest, home=home, unit_id=unit_id)
     affected = {person for unit in owned for person in owners_before.get(unit, {})}
     affected |= {person for owners in owned.values() for person in owners}
     await settle_residences(tx, community, affected)
@@ -146,6 +146,7 @@ def _log_voter(
     is_now: UUID | None,
     digest: str,
     *,
+    home: str,
     unit_id: UUID | None = None,
     household_id: UUID | None = None,
 ) -> None:
@@ -166,7 +167,7 @@ def _log_voter(
         )
     )
     for person in sorted({one for one in (was, is_now) if one is not None}):
-        tx.emit(VoterNamed(community_id=community.id, person_id=person))
+        tx.emit(VoterNamed(community_id=community.id, person_id=person, home=home))
 
 
 def _place_of_unit(
@@ -239,7 +240,7 @@ async def take_households(
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     affected: set[UUID] = set()
-    renamed: list[tuple[UUID, UUID | None, UUID | None]] = []
+    renamed: list[tuple[str, UUID, UUID | None, UUID | None]] = []
     for row in register.rows:
         content = _household(row, places, units, register, outcome)
         household = before.get(row["code"])
@@ -272,7 +273,7 @@ async def take_households(
             )
         elif differs:
             changed.append(content | {"id": household.id})
-            renamed.append((household.id, household.representative_id, spokesperson))
+            renamed.append((row["code"], household.id, household.representative_id, spokesperson))
             affected |= _touched(household.unit_id, household.representative_id, owners)
         if household is None or differs:
             affected |= _touched(content["unit_id"], spokesperson, owners)
@@ -285,8 +286,8 @@ async def take_households(
         await tx.session.exec(insert(Household), params=new)
     if changed:
         await tx.session.exec(update(Household), params=changed)
-    for household_id, was, is_now in renamed:
-        _log_voter(tx, community, was, is_now, digest, household_id=household_id)
+    for home, household_id, was, is_now in renamed:
+        _log_voter(tx, community, was, is_now, digest, home=home, household_id=household_id)
     await settle_residences(tx, community, affected)
     if new or changed:
         outcome.warnings.extend(await settle_sizes(tx, community))

@@ -62,9 +62,9 @@ async def post_on_board(
     """Proof that a published document hangs on the notice board: where, since when, and the
     SHA-256 of the photo (64 hex digits). The photo itself stays with whoever took it, and is shown
     when somebody doubts. Refuses with FingerprintVoid or PhotoUsedBefore, among others."""
-    rules.check_fingerprint(photo_sha256)
     document, topic = await queries.access_document(tx, document_id, Deed.PUBLISH_NOTICE, lock=True)
     _check_own(tx, topic)
+    rules.check_fingerprint(photo_sha256)
     task_rules.check_not_future(posted_on, today=local_day(tx.now))
     if await queries.photo_is_used(tx, topic.community_id, photo_sha256):
         raise rules.PhotoUsedBefore()

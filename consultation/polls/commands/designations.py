@@ -68,7 +68,7 @@ async def name_owner_voter(
         tx.session.add(one)
     _log(tx, place, person_id, voter, evidence_sha256, witness_id, unit_id=unit.id)
     for one in owners:
-        tx.emit(VoterNamed(community_id=unit.community_id, person_id=one.person_id))
+        tx.emit(VoterNamed(community_id=unit.community_id, person_id=one.person_id, home=unit.code))
 
 
 async def name_representative(
@@ -104,7 +104,7 @@ async def name_representative(
     tx.session.add(household)
     _log(tx, place, person_id, before, evidence_sha256, witness_id, household_id=household.id)
     for one in {person_id, before or person_id}:
-        tx.emit(VoterNamed(community_id=household.community_id, person_id=one))
+        tx.emit(VoterNamed(community_id=household.community_id, person_id=one, home=household.code))
 
 
 async def read_designations(
