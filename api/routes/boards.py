@@ -257,7 +257,7 @@ def _head(head: TreeHead) -> TreeHeadOut:
     return TreeHeadOut.model_validate(head_line(head))
 
 
-def _zip(files: Mapping[str, bytes], name: str) -> Response:
+def _zip(files: Mapping[str, bytes], saved_as: str) -> Response:
     """The same files always make the same bytes: entries by name, all of one time."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -266,5 +266,5 @@ def _zip(files: Mapping[str, bytes], name: str) -> Response:
     return Response(
         packed.getvalue(),
         media_type="application/zip",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": f'attachment; filename="{saved_as}"'},
     )
