@@ -70,6 +70,7 @@ FORMAT_TEXTS = {
     "244c9c9ec2ce54909746328d0f996b1b7963dd70089b098c03a18c598d94865c",
     "c9d9d6a76a26165eb217f5490d6617f83b2667f0a628866c00b90bc3afdcf306",
     "9990fa30b2ba0cc34e26b6789d5b2a218b0711d6f1f604af1cc4e9b52c783c86",
+    "28e5dd929e9e7d00fda19626c3021783545f0c6b912d8c55dd9e3f3485af3797",
 }
 """SHA-256 of every FORMAT.md that packs were written with: no signature is over that text."""
 MOST_BYTES = 1 << 28
