@@ -17,7 +17,7 @@ from api.live.changes import CHANGES
 from api.live.closing import CLOSES, RANGES, THEN, Close, after
 from api.live.house import PATH, SUBPROTOCOL
 from api.words import LOCALES, say
-from consultation.events.event import Event, PollEvent, TopicDetail, TopicEvent, UserEvent
+from consultation.events.event import Event, PollEvent, PollStep, TopicDetail, TopicEvent, UserEvent
 from consultation.events.every import every_event
 from notifications.messages import (
     Away,
@@ -213,6 +213,8 @@ def _streams(kind: type[Event]) -> list[str]:
     """The kinds of streams that an event of this type may come on."""
     if issubclass(kind, UserEvent):
         return ["user"]
+    if issubclass(kind, PollStep):
+        return ["poll", "topic", "community"]
     if issubclass(kind, PollEvent):
         return ["poll", "topic"]
     if issubclass(kind, TopicDetail):

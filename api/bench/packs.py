@@ -212,18 +212,20 @@ def _casts(
         if luck.random() >= kind.vote:
             continue
         stands: BallotChannel | None = None
+        stands_valid = True
         number = 0
         while number == 0 or (number < 4 and luck.random() < kind.again):
             channel = luck.choice(kind.channels)
+            valid = luck.random() >= kind.invalid
             fate = Precedence.REPLACES
             if stands is not None:
-                fate = precedence(terms.preset, stands, channel)
+                fate = precedence(
+                    terms.preset, stands, channel, stands_valid=stands_valid, comes_valid=valid
+                )
             if fate is Precedence.REFUSED:
                 break
             number += 1
-            choices = None
-            if luck.random() >= kind.invalid:
-                choices = _answers(kind, luck, terms, turn)
+            choices = _answers(kind, luck, terms, turn) if valid else None
             salt = luck.randbytes(16)
             leaf = ballot_leaf(
                 poll_id=terms.id,
@@ -245,7 +247,8 @@ def _casts(
                     leaf=leaf_hash(leaf),
                 )
             )
-            stands = stands if aside else channel
+            if not aside:
+                stands, stands_valid = channel, valid
     return casts
 
 

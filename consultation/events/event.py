@@ -67,6 +67,17 @@ class PollEvent(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollStep(PollEvent):
+    """What the list of topics shows of a poll: it reaches the community's own stream as well."""
+
+    def streams(self) -> list[str]:
+        home = PollEvent.streams(self)
+        if self.community_id is not None:
+            home.append(community_stream(self.community_id))
+        return home
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserEvent(Event):
     person_id: UUID
 

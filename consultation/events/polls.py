@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from consultation.events.event import PollEvent
+from consultation.events.event import PollEvent, PollStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollAnnounced(PollEvent):
+class PollAnnounced(PollStep):
     """``served_min``: the share (x/y) of the roll that must be served before it opens, or null."""
 
     type = "poll.announced"
@@ -18,19 +18,19 @@ class PollAnnounced(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollOpened(PollEvent):
+class PollOpened(PollStep):
     type = "poll.opened"
     closes_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollExtended(PollEvent):
+class PollExtended(PollStep):
     type = "poll.extended"
     closes_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollClosed(PollEvent):
+class PollClosed(PollStep):
     type = "poll.closed"
 
 
@@ -106,13 +106,13 @@ class PollAddressesRead(PollEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollResultPublished(PollEvent):
+class PollResultPublished(PollStep):
     type = "poll.result_published"
     verdict: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollVoided(PollEvent):
+class PollVoided(PollStep):
     type = "poll.voided"
 
 

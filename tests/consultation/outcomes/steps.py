@@ -26,7 +26,7 @@ COMPANY = ("company", Role.PROPERTY_COMPANY)
 
 ITEMS = ("一层两户不分摊建设费用", "运行夜间22:30后低速模式")
 MINORITY = "101室不同意加装,主要理由是采光和噪声;处理:井道改到北侧。"
-PHOTO = "ab" * 32
+
 Who = tuple[str, Role | None]
 
 
@@ -176,5 +176,9 @@ async def notify(db: Database, world: World, topic: Topic) -> Document:
 async def post(db: Database, world: World, document_id: UUID, *, on: datetime) -> None:
     async with db.begin(world.as_(*CLERK)) as tx:
         await feedback.post_on_board(
-            tx, document_id, place="3幢公告栏", posted_on=on.date(), photo_sha256=PHOTO
+            tx,
+            document_id,
+            place="3幢公告栏",
+            posted_on=on.date(),
+            photo_sha256=document_id.hex * 2,
         )

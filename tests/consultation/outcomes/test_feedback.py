@@ -19,7 +19,6 @@ from tests.consultation.outcomes.steps import (
     CLERK,
     OFFICIAL,
     PARTY,
-    PHOTO,
     accept,
     adopted,
     commissioned,
@@ -115,7 +114,11 @@ async def test_who_publishes_and_posts(db: Database, world: World, clock: Manual
         async with db.begin(world.as_(*who)) as tx:
             with pytest.raises(NotPermitted):
                 await feedback.post_on_board(
-                    tx, notice.id, place="门口", posted_on=clock.now.date(), photo_sha256=PHOTO
+                    tx,
+                    notice.id,
+                    place="门口",
+                    posted_on=clock.now.date(),
+                    photo_sha256=notice.id.hex * 2,
                 )
     asked = await commissioned(db, world, State.FEEDBACK)
     async with db.begin(world.as_(*OFFICIAL)) as tx:
@@ -137,6 +140,6 @@ async def test_a_posting_proves_where_and_when(
     assert (posting.document_id, posting.place, posting.photo_sha256) == (
         notice.id,
         "3幢公告栏",
-        PHOTO,
+        notice.id.hex * 2,
     )
     assert (await topic_now(db, topic.id)).state is State.EVALUATING

@@ -9,14 +9,13 @@ from sqlmodel import col, select
 
 from api.phrases import write
 from consultation.append_only import protect, unprotect
-from consultation.calendar import add_days
+from consultation.calendar import add_days, until
 from consultation.community.tables import Node
 from consultation.events.polls import PollBallotsRead
 from consultation.journal import JournalEntry
 from consultation.permissions import NOBODY, SYSTEM, Actor, Deed, Role
 from consultation.polls import rules, terms
 from consultation.polls.commands import closing, drafting, opening
-from consultation.polls.phrases import minute
 from consultation.polls.presets import BallotMode
 from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import CountSignature, Poll
@@ -133,8 +132,8 @@ async def test_a_poll_is_extended_once_with_a_new_notice_and_closes_later(stage:
     assert notices[1].title.startswith("表决延期公告")
     assert notices[1].correction_reason == notices[1].body.splitlines()[0]
     for body in (notices[1].body.splitlines()[0], notices[1].body.split("表决时间")[1]):
-        assert minute(extended.closes_at) in body
-    assert minute(extended.closes_at) not in notices[0].body
+        assert until(extended.closes_at) in body
+    assert until(extended.closes_at) not in notices[0].body
 
     stage.clock.now = poll.closes_at
     await stage.work()
