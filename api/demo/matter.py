@@ -379,22 +379,21 @@ class Matter:
         return planned["id"]
 
     async def use_parts(self, uses: dict[str, str]) -> None:
-        """Exclusive parts that the work uses, by code of the unit, and how; every owner signs."""
+        """Exclusive parts that the work will use, by code of the unit, and how."""
         wanted = [{"code": code, "use": use} for code, use in uses.items()]
-        said = await self.clerk.put(self.url("/used-parts"), {"parts": wanted})
+        await self.clerk.put(self.url("/used-parts"), {"parts": wanted})
+        self.said(f"施工将占用 {len(wanted)} 处专有部分,已征求其业主同意")
+
+    async def parts_agree(self) -> None:
+        """Every owner of a used part signs; before that, work does not begin."""
         await self.clerk.post(self.url("/implementation"), {"text": "开工"}, expect=409)
-        self.said(f"施工占用 {said['total']} 处专有部分;业主未书面同意,不能开工(409 gate-not-met)")
-        for part in said["parts"]:
+        self.said("业主未书面同意占用,不能开工(409 gate-not-met)")
+        for part in (await self.clerk.get(self.url("/used-parts")))["parts"]:
             for owner in part["owners"]:
+                scan = hashlib.sha256(f"{part['code']}{owner['id']}".encode()).hexdigest()
                 await self.clerk.put(
                     self.url(f"/used-parts/{part['unit_id']}/consents/{owner['id']}"),
-                    {
-                        "agrees": True,
-                        "digest": part["digest"],
-                        "scan_sha256": hashlib.sha256(
-                            f"{part['code']}{owner['id']}".encode()
-                        ).hexdigest(),
-                    },
+                    {"agrees": True, "digest": part["digest"], "scan_sha256": scan},
                 )
         self.said("业主书面同意占用,扫描件哈希已登记")
 

@@ -244,6 +244,10 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     await matter.explain(dissent, EXPLANATION, channel="home_visit")
     yield at("2026-07-01", "20:00")
     await matter.answer(dissent, first_floor, "maintained")
+    yield at("2026-07-03", "10:00")
+    await matter.use_parts(
+        {f"{ENTRANCE}-201": "二层北侧次卧外墙开设候梯厅门洞,宽1.2米,由出资户负责恢复装修。"}
+    )
     yield at("2026-07-06", "10:00")
     task = await matter.task(
         "北侧电梯建设与验收",
@@ -268,9 +272,7 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
             category="coordination",
             funding_source="出资业主",
         )
-    await matter.use_parts(
-        {f"{ENTRANCE}-201": "二层北侧次卧外墙开设候梯厅门洞,宽1.2米,由出资户负责恢复装修。"}
-    )
+    await matter.parts_agree()
     await matter.implement(
         "由业主委托施工单位建设,社区居民委员会协助办理手续,网格员马立新联络,每月5日前公布进度。"
     )
