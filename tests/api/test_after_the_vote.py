@@ -21,7 +21,6 @@ from tests.consultation.outcomes.steps import (
     HOST,
     OFFICIAL,
     PARTY,
-    PHOTO,
     Who,
     adopted,
     commissioned,
@@ -267,7 +266,7 @@ async def test_feedback_is_posted_and_dissent_is_a_number(
     notice = await ask("POST", f"{path}/feedback-notice", CLERK, fix, status=201)
     general = {"body": "对采光意见的处理如下"}
     await ask("POST", f"{path}/general-explanation", CLERK, general, status=201)
-    proof = {"place": "北门", "posted_on": "2026-03-11", "photo_sha256": PHOTO}
+    proof = {"place": "北门", "posted_on": "2026-03-11", "photo_sha256": "ab" * 32}
     board = f"/documents/{notice['id']}/postings"
     await ask("POST", board, CLERK, proof | {"photo_sha256": "x"}, status=422)
     void = await ask("POST", board, CLERK, proof | {"photo_sha256": "0" * 64}, status=422)

@@ -397,7 +397,8 @@ async def test_news_is_told_in_a_digest_within_two_days_and_never_in_two_of_one_
     assert len(days) == len(set(days))
     for moment in happened:
         assert [n for n in made if moment < n.created_at <= moment + timedelta(hours=49)], moment
-    assert len(made) <= len(happened)
+    of_this = [n for n in made if str(topic.id) in n.facts["topic_ids"]]  # one house for all tries
+    assert len(of_this) <= len(happened)
 
 
 async def test_what_the_community_is_told_reaches_its_members_and_no_others(
