@@ -61,6 +61,8 @@ ALONE = 400
 AT_HOME = 10
 """Polls at once where SQLite is used: in one community."""
 STORED = 4000
+STORE_TURNS = 15
+"""Short and many, so that a slow second of the machine decides nothing."""
 """In one turn of the store of SQLite."""
 TOKEN_SECONDS = 4 * 3600
 
@@ -322,15 +324,15 @@ async def _on_sqlite(report: Report, folder: Path, stored: int, tell: Tell) -> N
     settings = settings_in(folder)
     await runner.upgrade(settings.database_url)
     db = build_database(settings)
-    turns = report.runs + 1
+    turns = STORE_TURNS + 1
     size = 2 * turns * stored // 100 + 1
     community = await build_community(db, 10 * size)
     polls = await open_polls(db, community, [community.people] * AT_HOME)
     votes = Votes(polls, {})
     group, single = Express(db), SqliteBox(db.url, system_clock, db.turn)
-    for run in range(-1, report.runs):
+    for run in range(-1, STORE_TURNS):
         noted = report if run >= 0 else Report(report.bench, 1)
-        tell(f"SQLite, run {run + 1} of {report.runs}")
+        tell(f"SQLite, turn {run + 1} of {STORE_TURNS}")
         casts = [OwnCast(poll, voter, FOR) for poll, voter in votes.take(stored)]
         began, cpu = time.perf_counter(), time.process_time()
         await single.put_in_one_by_one(casts[: stored // 4])
