@@ -7,6 +7,7 @@ take their turns in one run.
 """
 
 import asyncio
+import gc
 import itertools
 import logging
 import os
@@ -61,9 +62,9 @@ ALONE = 400
 AT_HOME = 10
 """Polls at once where SQLite is used: in one community."""
 STORED = 4000
+"""In one turn of the store of SQLite."""
 STORE_TURNS = 15
 """Short and many, so that a slow second of the machine decides nothing."""
-"""In one turn of the store of SQLite."""
 TOKEN_SECONDS = 4 * 3600
 
 
@@ -319,8 +320,10 @@ async def _alone(report: Report, settings: Settings, hall: Hall) -> None:
 
 async def _on_sqlite(report: Report, folder: Path, stored: int, tell: Tell) -> None:
     """64 callers who share commits, beside a thread that commits each ballot: the same steps on the
-    same connection settings, ``synchronous=FULL``."""
+    same connection settings, ``synchronous=FULL``, in a process whose garbage is collected as a
+    server's is."""
     pin(SERVER_CORE)
+    server.collect_less()
     settings = settings_in(folder)
     await runner.upgrade(settings.database_url)
     db = build_database(settings)
@@ -330,6 +333,8 @@ async def _on_sqlite(report: Report, folder: Path, stored: int, tell: Tell) -> N
     polls = await open_polls(db, community, [community.people] * AT_HOME)
     votes = Votes(polls, {})
     group, single = Express(db), SqliteBox(db.url, system_clock, db.turn)
+    gc.collect()
+    gc.freeze()  # as a server does, which holds nothing of what HTTP was measured with before
     for run in range(-1, STORE_TURNS):
         noted = report if run >= 0 else Report(report.bench, 1)
         tell(f"SQLite, turn {run + 1} of {STORE_TURNS}")
