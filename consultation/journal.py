@@ -92,7 +92,7 @@ class Waiting:
 
 Entry = JournalEntry | Waiting
 _FACTS = [
-    JournalEntry.__table__.c[each.name]  # type: ignore[attr-defined]
+    JournalEntry.__table__.c[each.name]  # type: ignore[attr-defined]  # SQLModel makes it
     for each in fields(Waiting)
     if each.name not in ("seq", "digest")
 ]
@@ -232,7 +232,7 @@ async def waiting(session: AsyncSession, shard: int, *, limit: int) -> list[Wait
 
 async def reached(session: AsyncSession, streams: Collection[str]) -> dict[str, Reached]:
     """How far each of these streams has come, but for those in which nothing has happened yet."""
-    table = JournalHead.__table__  # type: ignore[attr-defined]
+    table = JournalHead.__table__  # type: ignore[attr-defined]  # SQLModel makes it
     rows = await (await session.connection()).execute(
         sa_select(table.c.stream, table.c.epoch, table.c.seq, table.c.digest).where(
             table.c.stream.in_(streams)

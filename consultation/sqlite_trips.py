@@ -113,7 +113,7 @@ class OneTripCursor:
 
 
 class OneTripConnection(Connection):
-    def cursor(self) -> OneTripCursor:  # type: ignore[override]
+    def cursor(self) -> OneTripCursor:  # type: ignore[override]  # SQLAlchemy enters it
         return OneTripCursor(self)
 
     async def trip(self, do: Any, *args: Any) -> None:
@@ -127,4 +127,4 @@ class OneTripConnection(Connection):
 async def connect(path: str) -> OneTripConnection:
     connection = OneTripConnection(partial(sqlite3.connect, path), iter_chunk_size=64)
     connection._thread.daemon = True  # as SQLAlchemy has it: a forgotten one does not keep us
-    return await connection  # type: ignore[return-value]
+    return await connection  # type: ignore[return-value]  # theirs is typed as the base

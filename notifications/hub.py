@@ -20,7 +20,7 @@ from notifications.frames import text_frame
 from notifications.messages import Envelope
 
 PORTION = 500
-"""Deliveries between two looks at everything else: some four milliseconds."""
+"""Deliveries between two looks at everything else: some five milliseconds."""
 KEPT_IN_ALL = 64 * 1024 * 1024
 """Bytes of frames in all rings of a process."""
 IDLE_CHANNELS = 20_000

@@ -120,7 +120,7 @@ class Asker(threading.Thread):
 def compile_phones(folder: Path) -> Path:
     program = folder / "phones"
     try:
-        subprocess.run(["gcc", "-O2", "-o", program, PHONES_SOURCE], check=True)  # noqa: S603, S607
+        subprocess.run(["gcc", "-O2", "-o", program, PHONES_SOURCE], check=True)  # noqa: S603, S607  our own source, and whichever gcc there is
     except (OSError, subprocess.CalledProcessError) as error:
         raise Unmeasurable("gcc is needed: it makes the phones.") from error
     return program

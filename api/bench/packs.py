@@ -26,8 +26,9 @@ from consultation.polls.keys import LocalBoardKey
 from consultation.polls.leaves import ballot_leaf, envelope_leaf, leaf_hash, opened_leaf
 from consultation.polls.manifest import RollLine, voter_of
 from consultation.polls.pack import CastLine, CertificateLine, OpenedLine, PackSource
+from consultation.polls.precedence import Precedence, precedence
 from consultation.polls.presets import BallotChannel, QuestionKind, RulePreset
-from consultation.polls.rules import Option, PollItem, Precedence, precedence
+from consultation.polls.rules import Option, PollItem
 
 FIRST_FORMAT = "minyi-poll-1"
 

@@ -16,6 +16,7 @@ class Event:
     community_id: UUID | None
 
     def streams(self) -> list[str]:
+        """Where it is told; every kind says so."""
         raise NotImplementedError
 
     def data(self) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def missing_consents(
     answers: Mapping[tuple[str, UUID], bool],
 ) -> int:
     """How many consents work still waits for. ``owners`` by unit, as the register has them now: who
-    bought meanwhile is asked as well. ``answers`` by digest of the part and owner, the last ones. A
+    bought meanwhile must agree too. ``answers`` by digest of the part and owner, the last ones. A
     part without owners waits for one."""
     return sum(
         sum(not answers.get((part.digest, owner), False) for owner in owners.get(part.unit_id, ()))

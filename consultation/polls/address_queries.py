@@ -33,7 +33,7 @@ async def addresses(
     statement = (
         select(
             RollEntry.number, RollEntry.label, RollEntry.units, Household.code, PropertyUnit.code
-        )  # type: ignore[call-overload]
+        )  # type: ignore[call-overload]  # typed up to four
         .outerjoin(
             Residence,
             and_(

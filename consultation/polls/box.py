@@ -1,6 +1,6 @@
 """The ballot box: the one road by which casts of every channel enter the ledger of a poll.
 
-The primary key refuses the second ballot of a voter; ``rules.precedence`` says when a later cast
+The primary key refuses the second ballot of a voter; ``precedence`` says when a later cast
 stands instead, or is recorded and set aside.
 """
 
@@ -16,9 +16,10 @@ from sqlmodel import col
 
 from consultation.database import Transaction
 from consultation.polls import leaves, rules
+from consultation.polls.precedence import Precedence, another_cast
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import casts_of
-from consultation.polls.rules import Choices, Precedence, another_cast
+from consultation.polls.rules import Choices
 from consultation.polls.tables import TURNOUT_SHARDS, Ballot, Poll, PollTurnout, RollEntry
 
 

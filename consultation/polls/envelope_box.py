@@ -22,8 +22,9 @@ from consultation.polls import envelopes, leaves, rules
 from consultation.polls.box import count_turnout
 from consultation.polls.envelope_queries import envelopes_of
 from consultation.polls.envelope_tables import Envelope
+from consultation.polls.precedence import Precedence, precedence
 from consultation.polls.presets import BallotChannel
-from consultation.polls.rules import Choices, Precedence, precedence
+from consultation.polls.rules import Choices
 from consultation.polls.tables import Poll, RollEntry
 
 CHANNELS = frozenset({BallotChannel.ELECTRONIC, BallotChannel.ASSISTED, BallotChannel.PROXY})

@@ -9,8 +9,8 @@ from consultation.database import Transaction
 from consultation.polls.envelope_queries import kept_of
 from consultation.polls.paper import Entry, EntryState, FormFate, state_of
 from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
+from consultation.polls.precedence import ON_PAPER
 from consultation.polls.presets import BallotMode
-from consultation.polls.rules import ON_PAPER
 from consultation.polls.tables import Poll, RollEntry
 
 

@@ -9,7 +9,7 @@ from sqlmodel import col, func, select
 from consultation.database import Transaction
 from consultation.polls.envelope_queries import kept_of
 from consultation.polls.paper import Entry, EntryState, state_of
-from consultation.polls.rules import ON_PAPER
+from consultation.polls.precedence import ON_PAPER
 from consultation.polls.sheet_tables import SealedSheet, SheetEntry
 from consultation.polls.tables import Poll
 

@@ -136,7 +136,7 @@ class RollEntry(Row, table=True):
 
 class Ballot(Row, table=True):
     """One cast of one voter in a ``named`` poll, never changed. The primary key refuses a second
-    cast number 1; where the preset lets a later cast stand (``rules.precedence``) it is the next
+    cast number 1; where the preset lets a later cast stand (``precedence``) it is the next
     number. Of a voter's casts the last that was not set aside stands. ``choices`` is null of an
     invalid ballot. Staff who entered it are named, with how the voter agreed (``consent_note``).
     ``leaf_hash`` and ``salt`` put it on the board (``polls/leaves.py``). The index holds the few

@@ -230,3 +230,21 @@ def test_a_part_waits_for_all_its_present_owners_and_for_words_they_saw() -> Non
     assert missing_consents([part], {unit: [one]}, {(part.digest, one): False}) == 1
     assert missing_consents([part], {unit: [one]}, {(other_words.digest, one): True}) == 1
     assert missing_consents([part], {}, {(part.digest, one): True}) == 1
+
+
+async def test_government_declares_for_what_it_commissioned_and_sees_no_other(
+    site: Site, db: Database, world: World, topic: Topic
+) -> None:
+    official = world.headers("official", Role.GOVERNMENT)
+    await site.declare((FLAT, USE))
+    address = f"{site.at}/used-parts"
+    others = await site.client.put(address, json={"parts": []}, headers=official)
+    assert (others.status_code, others.json()["code"]) == (403, "not-your-task")
+    assert (await site.seen(official))["parts"] == []
+
+    await stand(
+        db, topic.id, State.ADOPTED, commissioning_org_id=world.orgs["subdistrict_office"].id
+    )
+    assert [part["code"] for part in (await site.seen(official))["parts"]] == [FLAT]
+    own = await site.client.put(address, json={"parts": []}, headers=official)
+    assert (own.status_code, own.json()["version"]) == (200, 2)

@@ -172,7 +172,17 @@ def described() -> dict[str, Any]:
     return contract.openapi()
 
 
-def questions(play: Play, name: str, *, all: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
+async def leaf_to_prove(house: House, play: Play, name: str) -> str:
+    """One that is on the board, or, of an empty one, the first receipt: which of the leaves that
+    wait go on first is chance, where the board grows in steps (disclosure rule 6)."""
+    board = await house.client.get(f"/v1/polls/{play.script.polls[name].poll_id}/board")
+    leaves: list[str] = board.json()["leaves"] if board.status_code == 200 else []
+    return leaves[0] if leaves else play.leaves[name]
+
+
+def questions(
+    play: Play, name: str, leaf: str, *, all: bool
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(operation, path, request) of every read; without ``all`` those about the poll."""
     document, addresses = described(), addresses_of(play, name)
     for method, path, operation in operations(document):
@@ -180,7 +190,7 @@ def questions(play: Play, name: str, *, all: bool) -> Iterator[tuple[str, str, d
             continue
         request = request_of(document, operation)
         if operation["operationId"] == "prove_inclusion":
-            request["params"]["leaf"] = play.leaves[name]
+            request["params"]["leaf"] = leaf
         if operation["operationId"] == "prove_consistency":
             request["params"] |= {"from": 1, "to": 2}
         yield operation["operationId"], fill(path, addresses), request
@@ -202,12 +212,13 @@ async def everybody_looks(
     house: House, play: Play, noticed: Noticed, *names: str, only: str | None = None
 ) -> None:
     for name in names:
+        leaf = await leaf_to_prove(house, play, name)
         # who may read what is decided before a database is asked: every office, on one of them
         everything = name == "lift" and only is None and house.services.db.is_sqlite
         for reader, headers in readers(play, name):
             if (not everything and reader not in CLOSE) or only not in (None, reader):
                 continue
-            for operation, path, request in questions(play, name, all=everything):
+            for operation, path, request in questions(play, name, leaf, all=everything):
                 answer = await house.client.get(path, headers=headers, **request)
                 own = reader == "voted"
                 noticed.answer((operation, reader, path), answer, own=own)
@@ -310,8 +321,9 @@ async def played(
         house.clock.now = closes
         await play.late(*names)
         for name in names:
+            leaf = await leaf_to_prove(house, play, name)
             for headers in ({}, play.staff("teller1", Role.TELLER)):
-                for operation, path, request in questions(play, name, all=False):
+                for operation, path, request in questions(play, name, leaf, all=False):
                     answer = await house.client.get(path, headers=headers, **request)
                     noticed.answer((operation, "at the close", path), answer)
         noticed.lines(house.log.getvalue())

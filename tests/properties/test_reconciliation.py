@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consultation.polls.paper import FormFate
+from consultation.polls.precedence import Precedence, precedence
 from consultation.polls.preset_files import presets
 from consultation.polls.presets import BallotChannel, Duplicates, Revote, RulePreset
 from consultation.polls.reconciliation import (
@@ -21,7 +22,6 @@ from consultation.polls.reconciliation import (
     check_reconciled,
     reconcile,
 )
-from consultation.polls.rules import Precedence, precedence
 
 PLACES = 9
 CHANNELS = [

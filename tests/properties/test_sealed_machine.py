@@ -20,10 +20,10 @@ from consultation.polls.envelope_tables import OpenedBallot
 from consultation.polls.mandates import MandateRelation
 from consultation.polls.paper import FormFate
 from consultation.polls.paper_queries import forms_between, forms_page, issue_of
+from consultation.polls.precedence import Precedence, precedence
 from consultation.polls.presets import BallotChannel, Duplicates, InvalidBallots, Proxies, Revote
 from consultation.polls.queries import turnout
 from consultation.polls.reconciliation_queries import reconciliation_of
-from consultation.polls.rules import Precedence, precedence
 from consultation.polls.tables import Poll
 from consultation.refusals import Refusal
 from tests.conftest import ManualClock

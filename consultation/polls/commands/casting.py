@@ -26,6 +26,7 @@ from consultation.polls.people_queries import (
     find_person,
     holds_a_role,
 )
+from consultation.polls.precedence import equal_after_close
 from consultation.polls.presence_queries import not_present
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import (
@@ -72,7 +73,7 @@ async def cast_ballot(
         rules.check_open(poll.state, poll.closes_at, tx.now)
     except rules.PollClosed:
         earlier = (await casts_of(tx, poll.id, [place.id])).get(place.id, [])
-        equal = rules.equal_after_close(earlier, choices, sent_before(poll, cast, earlier))
+        equal = equal_after_close(earlier, choices, sent_before(poll, cast, earlier))
         if equal is not None:
             return equal
         raise

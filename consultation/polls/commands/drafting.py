@@ -21,6 +21,7 @@ from consultation.polls.counting import Count, turnout_progress
 from consultation.polls.deeming_queries import check_clause
 from consultation.polls.drafts import PollDraft
 from consultation.polls.extension_tables import PollExtension
+from consultation.polls.items import check_candidates, check_items, check_nominees
 from consultation.polls.objection_queries import write_roll
 from consultation.polls.people_queries import people_named
 from consultation.polls.phrases import Phrase
@@ -57,8 +58,8 @@ async def draft_poll(tx: Transaction, topic_id: UUID, draft: PollDraft) -> Poll:
     await _check_preset(tx, topic, preset)
     scope = await _scope(tx, topic, preset, draft.scope_node_id)
     terms.check_mode(preset, draft.mode)
-    terms.check_items(preset, draft.items, draft.budget_fen)
-    terms.check_nominees(draft.items, draft.candidates)
+    check_items(preset, draft.items, draft.budget_fen)
+    check_nominees(draft.items, draft.candidates)
     people = await people_named(tx, draft.candidates) if draft.candidates else {}
     options = (option.text for item in draft.items for option in item.options)
     check_subject(draft.question, *(item.text for item in draft.items), *options)
@@ -138,8 +139,8 @@ async def announce_poll(
     await _check_preset(tx, topic, poll.preset)
     terms.check_effective(terms.find_preset(poll.preset.key), tx.now)
     terms.check_confirmed(poll.preset, confirmed=confirm_preset)
-    terms.check_items(poll.preset, poll.items, poll.budget_fen)
-    terms.check_candidates(poll.items, poll.candidates)
+    check_items(poll.preset, poll.items, poll.budget_fen)
+    check_candidates(poll.items, poll.candidates)
     await _check_runoff(tx, topic, poll.preset, poll.scope_node_id, poll.items, poll.candidates)
     terms.check_window(poll.preset, poll.opens_at, poll.closes_at)
     terms.check_notice(poll.preset, poll.opens_at, tx.now)

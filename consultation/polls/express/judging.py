@@ -10,11 +10,12 @@ from uuid import UUID
 from consultation.community.queries import residence_role
 from consultation.community.tables import ResidenceKind
 from consultation.permissions import Role
-from consultation.polls import rules
+from consultation.polls import precedence, rules
 from consultation.polls.envelopes import check_once
 from consultation.polls.leaves import canonical, sent_before
+from consultation.polls.precedence import Precedence
 from consultation.polls.presets import BallotChannel, BallotMode, RulePreset
-from consultation.polls.rules import Choices, PollItem, PollState, Precedence
+from consultation.polls.rules import Choices, PollItem, PollState
 from consultation.refusals import NotFound, Refusal
 
 Answers = tuple[tuple[int, tuple[str, ...]], ...]
@@ -173,7 +174,7 @@ def equal_after_close(
 ) -> Known | None:
     """The ballot whose answer may have been lost."""
     same = sent_before(known, text.salt_secret, seen.number, cast.once)
-    return rules.equal_after_close(known, choices, same)
+    return precedence.equal_after_close(known, choices, same)
 
 
 def again(
@@ -182,7 +183,7 @@ def again(
     """Another cast of a voter who has ``known``: an equal one, or how to record it. Refuses with
     AlreadyVoted or BallotKeyReused."""
     same = sent_before(known, text.salt_secret, seen.number, cast.once)
-    outcome = rules.another_cast(text.preset, known, choices, CHANNEL, same)
+    outcome = precedence.another_cast(text.preset, known, choices, CHANNEL, same)
     if outcome is Precedence.REFUSED:
         raise rules.AlreadyVoted(numbers=[str(seen.number)])
     if isinstance(outcome, Precedence):

@@ -15,11 +15,11 @@ from consultation.community.tables import Node, NodeKind
 from consultation.permissions import Actor, Role
 from consultation.polls.commands import casting, closing, drafting, mandates, paper
 from consultation.polls.drafts import Nominee
+from consultation.polls.items import PollItemsInvalid
 from consultation.polls.mandates import HolderNotAllowed, MandateRelation
 from consultation.polls.presets import BallotChannel, QuestionKind
 from consultation.polls.rules import NotImpartial, Option, PollItem
 from consultation.polls.tables import Poll
-from consultation.polls.terms import PollItemsInvalid
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics.tables import Topic
 from tests.consultation.polls.stage import Stage

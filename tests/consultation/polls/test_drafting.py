@@ -15,6 +15,7 @@ from consultation.permissions import Actor, Role
 from consultation.polls import rules, terms
 from consultation.polls.commands import drafting
 from consultation.polls.counting import Count
+from consultation.polls.items import PollItemsInvalid
 from consultation.polls.preset_files import presets
 from consultation.polls.presets import BallotMode, QuestionKind, RulePreset
 from consultation.polls.queries import turnout
@@ -118,8 +119,8 @@ WRONG: list[tuple[dict[str, Any], type[Refusal]]] = [
     ({"preset": "civil278_special@1999-01-01"}, terms.UnknownPreset),
     ({"preset": "civil278_special@2021-01-01"}, terms.PresetNotPlanned),
     ({"preset": "household_poll@2026-01-01"}, terms.PollLayerMismatch),
-    ({"items": []}, terms.PollItemsInvalid),
-    ({"budget_fen": 100}, terms.PollItemsInvalid),
+    ({"items": []}, PollItemsInvalid),
+    ({"budget_fen": 100}, PollItemsInvalid),
     ({"meeting_id": uuid4()}, terms.PollMeetingInvalid),
     ({"scope_node_id": uuid4()}, NotFound),
 ]

@@ -7,9 +7,11 @@ import pytest
 
 from consultation.community.tables import NodeKind
 from consultation.polls import rules, terms
+from consultation.polls.items import PollItemsInvalid, check_items
+from consultation.polls.precedence import Precedence, precedence
 from consultation.polls.preset_files import presets
 from consultation.polls.presets import BallotChannel, Duplicates, Electorate, QuestionKind, Revote
-from consultation.polls.rules import Option, PollItem, PollState, Precedence, precedence
+from consultation.polls.rules import Option, PollItem, PollState
 from consultation.refusals import Refusal
 from consultation.topics.states import Layer
 from tests.consultation.polls.counting_cases import preset
@@ -187,10 +189,10 @@ def test_items_fit_the_preset(
     name: str, items: list[PollItem], budget: int | None, problem: str | None
 ) -> None:
     if problem is None:
-        terms.check_items(preset(name), items, budget)
+        check_items(preset(name), items, budget)
     else:
-        with pytest.raises(terms.PollItemsInvalid) as caught:
-            terms.check_items(preset(name), items, budget)
+        with pytest.raises(PollItemsInvalid) as caught:
+            check_items(preset(name), items, budget)
         assert caught.value.facts["problem"] == problem
 
 
@@ -327,10 +329,10 @@ def test_options_must_look_different(one: str, other: str, alike: bool) -> None:
         ("civil278_special", items, "same_item_twice"),
     ):
         if not alike:
-            terms.check_items(preset(preset_of), asked, None)
+            check_items(preset(preset_of), asked, None)
             continue
-        with pytest.raises(terms.PollItemsInvalid) as refused:
-            terms.check_items(preset(preset_of), asked, None)
+        with pytest.raises(PollItemsInvalid) as refused:
+            check_items(preset(preset_of), asked, None)
         assert refused.value.facts == {"problem": problem}
 
 
