@@ -209,6 +209,8 @@ class Database:
         )
 
 
+MAPPED_BYTES = 256 * 1024 * 1024
+"""Of the file; what lies behind is read by calls. A community of 3,000 households stays below."""
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -216,10 +218,13 @@ PRAGMAS = (
     f"busy_timeout={BUSY_MILLISECONDS}",
     "secure_delete=ON",
     "wal_autocheckpoint=4000",
+    f"mmap_size={MAPPED_BYTES}",
 )
 """Of every connection to SQLite. Pages that ballots touch are spread, and a checkpoint flushes
 twice: with 16 MB of log before each, four times as seldom as by default, every page is written back
-once for many batches."""
+once for many batches. Places on rolls are spread as well, over far more than a connection caches:
+they are read where the system holds the file, once for all connections, in place of a call and a
+copy for each page (a sixth of a ballot's time). Writing stays with calls."""
 
 
 def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> AsyncEngine:

@@ -7,11 +7,8 @@ take their turns in one run.
 """
 
 import asyncio
-import gc
-import itertools
 import logging
 import os
-import random
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -28,7 +25,7 @@ import uvloop
 from api import logs, server
 from api.app import build_database
 from api.bench import plain_casting
-from api.bench.clients import Driven, drive, put
+from api.bench.clients import Driven, drive
 from api.bench.machine import (
     LOAD_CORE,
     SERVER_CORE,
@@ -40,7 +37,8 @@ from api.bench.machine import (
 )
 from api.bench.postgres import PLACE, Cluster, cluster
 from api.bench.report import Report
-from api.bench.voting import BODY, FOR, OpenPoll, Tell, build_community, open_polls
+from api.bench.storing import STORED, on_sqlite
+from api.bench.voting import FOR, OpenPoll, Tell, Votes, build_community, open_polls
 from api.migrations import runner
 from api.settings import Settings
 from api.tokens import Tokens
@@ -48,7 +46,6 @@ from consultation.database import system_clock
 from consultation.ids import random_id
 from consultation.polls.commands.express import Express
 from consultation.polls.express.judging import OwnCast
-from consultation.polls.express.sqlite import SqliteBox
 
 CLIENTS = 64
 POLLS = 1000
@@ -59,12 +56,6 @@ FEWER = 10
 """The plain route takes so many times fewer, or nobody would wait for it."""
 ALONE = 400
 """In one turn of one client."""
-AT_HOME = 10
-"""Polls at once where SQLite is used: in one community."""
-STORED = 4000
-"""In one turn of the store of SQLite."""
-STORE_TURNS = 15
-"""Short and many, so that a slow second of the machine decides nothing."""
 TOKEN_SECONDS = 4 * 3600
 
 
@@ -100,24 +91,6 @@ class Side:
     name: str
     port: int
     pid: int
-
-
-class Votes:
-    """Ballots nobody has cast yet, in an order that mixes polls and voters."""
-
-    def __init__(self, polls: Sequence[OpenPoll], tokens: dict[UUID, str]) -> None:
-        pairs = [(poll.id, voter) for poll in polls for voter in poll.voters]
-        random.Random(64).shuffle(pairs)  # noqa: S311  the same order each time, on purpose
-        self._pairs: Iterator[tuple[UUID, UUID]] = iter(pairs)
-        self._tokens = tokens
-
-    def take(self, count: int) -> list[tuple[UUID, UUID]]:
-        taken = list(itertools.islice(self._pairs, count))
-        assert len(taken) == count, "the rolls are too short"
-        return taken
-
-    def requests(self, pairs: Sequence[tuple[UUID, UUID]], body: bytes = BODY) -> list[bytes]:
-        return [put(f"/v1/polls/{poll}/ballot", self._tokens[voter], body) for poll, voter in pairs]
 
 
 def _turn(report: Report, side: Side, name: str, requests: Sequence[bytes], clients: int) -> None:
@@ -315,56 +288,6 @@ async def _alone(report: Report, settings: Settings, hall: Hall) -> None:
     await db.dispose()
 
 
-# ---- the store of SQLite -------------------------------------------------------------------------
-
-
-async def _on_sqlite(report: Report, folder: Path, stored: int, tell: Tell) -> None:
-    """64 callers who share commits, beside a thread that commits each ballot: the same steps on the
-    same connection settings, ``synchronous=FULL``, in a process whose garbage is collected as a
-    server's is."""
-    pin(SERVER_CORE)
-    server.collect_less()
-    settings = settings_in(folder)
-    await runner.upgrade(settings.database_url)
-    db = build_database(settings)
-    turns = STORE_TURNS + 1
-    size = 2 * turns * stored // 100 + 1
-    community = await build_community(db, 10 * size)
-    polls = await open_polls(db, community, [community.people] * AT_HOME)
-    votes = Votes(polls, {})
-    group, single = Express(db), SqliteBox(db.url, system_clock, db.turn)
-    gc.collect()
-    gc.freeze()  # as a server does, which holds nothing of what HTTP was measured with before
-    for run in range(-1, STORE_TURNS):
-        noted = report if run >= 0 else Report(report.bench, 1)
-        tell(f"SQLite, turn {run + 1} of {STORE_TURNS}")
-        casts = [OwnCast(poll, voter, FOR) for poll, voter in votes.take(stored)]
-        began, cpu = time.perf_counter(), time.process_time()
-        await single.put_in_one_by_one(casts[: stored // 4])
-        _note_store(noted, "SQLite, commit per ballot", stored // 4, began, cpu)
-        casts = [OwnCast(poll, voter, FOR) for poll, voter in votes.take(stored)]
-        began, cpu = time.perf_counter(), time.process_time()
-        await _together(group, casts)
-        _note_store(noted, "SQLite, group commit", stored, began, cpu)
-    await single.close()
-    await db.dispose()
-
-
-def _note_store(report: Report, name: str, casts: int, began: float, cpu: float) -> None:
-    seconds, spent = time.perf_counter() - began, time.process_time() - cpu
-    report.note(name, casts_per_second=casts / seconds, cpu_us=spent / casts * 1e6)
-
-
-async def _together(express: Express, casts: Sequence[OwnCast]) -> None:
-    waiting = iter(casts)
-
-    async def phone() -> None:
-        for cast in waiting:
-            await express.cast(cast)
-
-    await asyncio.gather(*(phone() for _ in range(CLIENTS)))
-
-
 # ---- the report ----------------------------------------------------------------------------------
 
 
@@ -378,7 +301,9 @@ def run(runs: int, casts: int, tell: Tell) -> Report:
         try:
             _over_http(report, folder, casts, tell)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
-                loop.run(_on_sqlite(report, folder, min(casts, STORED), tell))
+                loop.run(
+                    on_sqlite(report, folder, tell, stored=min(casts, STORED), clients=CLIENTS)
+                )
         finally:
             os.sched_setaffinity(0, cores)
     rate = "casts_per_second"

@@ -1,6 +1,8 @@
 """Open polls with rolls of any size, written straight into the tables."""
 
-from collections.abc import Callable, Sequence
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -8,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
+from api.bench.clients import put
 from consultation.community.tables import Node, NodeKind, Person, Residence, ResidenceKind
 from consultation.database import Database, Transaction
 from consultation.ids import random_id
@@ -22,6 +25,11 @@ from consultation.topics.tables import Topic
 PRESET = next(preset for preset in presets().values() if preset.id == "household_poll")
 AT_ONCE = 5000
 AREA_DM2 = 7420
+
+Answers = tuple[tuple[int, tuple[str, ...]], ...]
+FOR: Answers = ((1, ("for",)),)
+BODY = b'{"answers":[{"item":1,"choices":["for"]}]}'
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +205,19 @@ async def _add(tx: Transaction, table: type[Any], rows: Sequence[dict[str, Any]]
         await connection.execute(insert(table), list(rows[start : start + AT_ONCE]))
 
 
-Answers = tuple[tuple[int, tuple[str, ...]], ...]
-FOR: Answers = ((1, ("for",)),)
-BODY = b'{"answers":[{"item":1,"choices":["for"]}]}'
-Tell = Callable[[str], None]
+class Votes:
+    """Ballots nobody has cast yet, in an order that mixes polls and voters."""
+
+    def __init__(self, polls: Sequence[OpenPoll], tokens: dict[UUID, str]) -> None:
+        pairs = [(poll.id, voter) for poll in polls for voter in poll.voters]
+        random.Random(64).shuffle(pairs)  # noqa: S311  the same order each time, on purpose
+        self._pairs: Iterator[tuple[UUID, UUID]] = iter(pairs)
+        self._tokens = tokens
+
+    def take(self, count: int) -> list[tuple[UUID, UUID]]:
+        taken = list(itertools.islice(self._pairs, count))
+        assert len(taken) == count, "the rolls are too short"
+        return taken
+
+    def requests(self, pairs: Sequence[tuple[UUID, UUID]], body: bytes = BODY) -> list[bytes]:
+        return [put(f"/v1/polls/{poll}/ballot", self._tokens[voter], body) for poll, voter in pairs]
