@@ -97,6 +97,7 @@ async def _vote_until_killed(
     await asyncio.wait([reached, phones], return_when=asyncio.FIRST_COMPLETED)
     if not reached.done():
         reached.cancel()
+        phones.result()  # raises what a phone met that is no lost connection
         state = "still runs" if servers.alive else "has ended by itself"
         raise Violated(f"nobody could vote, and the server {state}: refused {told.refused}")
     await asyncio.sleep(draw.uniform(0, MOMENT))
