@@ -20,6 +20,7 @@ class Who(StrEnum):
     AUTHOR = "author"  # of the topic
     FOLLOWERS = "followers"  # author, co-signers, who spoke, who is on a roll, who asked to
     ROLL = "roll"  # everybody on the roll of the poll
+    KEPT = "kept"  # who stands on a corrected roll as on the version before it
     AFFECTED = "affected"  # who owns or lives in the place where the matter lies
     STAFF = "staff"  # who holds one of ``roles`` there
     COMMISSIONER = "commissioner"  # who holds one of ``roles`` for the office that commissioned it
@@ -88,10 +89,15 @@ def _vote(words: str) -> Told:
 
 
 def _voters(
-    words: str, *, serves: bool = False, has_a_day: bool = False, **when: frozenset[Any]
+    words: str,
+    *,
+    who: Who = Who.ROLL,
+    serves: bool = False,
+    has_a_day: bool = False,
+    **when: frozenset[Any],
 ) -> Told:
     return Told(
-        who=Who.ROLL,
+        who=who,
         urgency=Urgency.NORMAL,
         chain="ballot",
         words=words,
@@ -227,7 +233,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "poll.paper_forms_settled": NOBODY,
     "poll.roll_objection_made": (_staff("roll_objection_made", Role.CLERK, Role.SUPERVISOR),),
     "poll.roll_ruling_overdue": (_staff("roll_ruling_overdue", *_CONVENING, Role.SUPERVISOR),),
-    "poll.roll_corrected": (_voters("roll_corrected"),),
+    "poll.roll_corrected": (_voters("roll_corrected", who=Who.KEPT),),
     "poll.outside_result_confirmed": (_told(Who.FOLLOWERS, "outside_result"),),
     "poll.ballots_read": NOBODY,  # on record for whoever looks
     "poll.voters_served": NOBODY,  # a count
@@ -262,6 +268,10 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "user.part_consent_answered": (_told(Who.PERSON, "part_consent_answered"),),
     "user.countersign_answered": NOBODY,  # the registers show it
     "user.roll_objection_answered": (_owed(Who.PERSON, "roll_objection_answered"),),
+    "user.roll_place_changed": (
+        _owed(Who.PERSON, "roll_place_corrected", homes=frozenset({0})),
+        _owed(Who.PERSON, "roll_home_corrected"),
+    ),
     "user.voter_named": (_told(Who.PERSON, "voter_named"),),
     "notice.added": NOBODY,  # is itself the telling
     "community.register_imported": NOBODY,

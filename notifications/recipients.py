@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import CompoundSelect, Select, literal, literal_column, union, union_all
 from sqlalchemy import select as sa_select
-from sqlmodel import col, or_
+from sqlalchemy.orm import aliased
+from sqlmodel import and_, col, or_
 
 from consultation.community.rules import COMMUNITIES
 from consultation.community.tables import (
@@ -54,7 +55,7 @@ async def recipients(tx: Transaction, occasion: Occasion) -> dict[UUID, Told]:
     if branches:
         rows = await tx.session.exec(union_all(*branches))  # type: ignore[call-overload]
         for place, person_id in sorted(rows, key=lambda row: row[0]):
-            own = occasion.told[place].who in (Who.PERSON, Who.ROLL)
+            own = occasion.told[place].who in (Who.PERSON, Who.ROLL, Who.KEPT)
             if own or person_id != occasion.actor_id:
                 found.setdefault(person_id, occasion.told[place])
     return found
@@ -76,6 +77,8 @@ def _people(
                 .join(Poll, on_present_roll())
                 .where(col(Poll.id) == occasion.poll_id, col(RollEntry.person_id).is_not(None))
             )
+        case Who.KEPT if occasion.poll_id is not None:
+            return _kept_places(occasion.poll_id)
         case Who.AUTHOR if topic is not None:
             return sa_select(col(Topic.author_id)).where(col(Topic.id) == topic.id)
         case Who.FOLLOWERS if topic is not None:
@@ -92,6 +95,26 @@ def _people(
             return _members(topic.community_id)
         case _:
             return None
+
+
+def _kept_places(poll_id: UUID) -> Select[Any]:
+    """Whose place the last correction of the roll left as it was."""
+    before = aliased(RollEntry)
+    return (
+        sa_select(col(RollEntry.person_id))
+        .join(Poll, on_present_roll())
+        .join(
+            before,
+            and_(
+                col(before.poll_id) == col(RollEntry.poll_id),
+                col(before.roll_version) == col(RollEntry.roll_version) - 1,
+                col(before.number) == col(RollEntry.number),
+                col(before.person_id) == col(RollEntry.person_id),
+                col(before.area_dm2) == col(RollEntry.area_dm2),
+            ),
+        )
+        .where(col(Poll.id) == poll_id)
+    )
 
 
 def followers(topic_id: UUID) -> Select[Any] | CompoundSelect[Any]:
