@@ -14,6 +14,7 @@ from consultation.community.rules import COMMUNITIES
 from consultation.community.tables import (
     Household,
     Node,
+    Organisation,
     Ownership,
     Person,
     PropertyUnit,
@@ -21,9 +22,11 @@ from consultation.community.tables import (
     RoleAssignment,
 )
 from consultation.database import Transaction
+from consultation.outcomes.tables import Task
 from consultation.polls.queries import on_present_roll
 from consultation.polls.tables import Poll, RollEntry
-from consultation.topics.tables import Follow, Topic
+from consultation.topics.tables import Follow, Topic, Transfer
+from consultation.topics.transfers import PENDING
 from notifications.audience import Told, Who
 
 
@@ -37,6 +40,7 @@ class Occasion:
     topic: Topic | None
     below: bool
     poll_id: UUID | None
+    task_id: UUID | None
     actor_id: UUID | None
 
 
@@ -91,6 +95,16 @@ def _people(
             return _staff(tx, topic, told).where(
                 col(RoleAssignment.org_id) == topic.commissioning_org_id
             )
+        case Who.RECEIVER if topic is not None:
+            waits = sa_select(col(Transfer.receiver_org_id)).where(
+                col(Transfer.topic_id) == topic.id, col(Transfer.state).in_(PENDING)
+            )
+            return _staff(tx, topic, told).where(col(RoleAssignment.org_id).in_(waits))
+        case Who.OFFICE if topic is not None:
+            offices = sa_select(col(Organisation.id)).where(col(Organisation.kind).in_(told.kinds))
+            return _staff(tx, topic, told).where(col(RoleAssignment.org_id).in_(offices))
+        case Who.RESPONSIBLE if topic is not None and occasion.task_id is not None:
+            return _responsible(tx, topic, told, occasion.task_id)
         case Who.COMMUNITY if topic is not None:
             return _members(topic.community_id)
         case _:
@@ -174,6 +188,15 @@ def _staff(tx: Transaction, topic: Topic, told: Told) -> Select[Any]:
             or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
         )
         .distinct()
+    )
+
+
+def _responsible(tx: Transaction, topic: Topic, told: Told, task_id: UUID) -> CompoundSelect[Any]:
+    task = col(Task.id) == task_id
+    answers = sa_select(col(Task.responsible_org_id)).where(task)
+    return union(
+        _staff(tx, topic, told).where(col(RoleAssignment.org_id).in_(answers)),
+        sa_select(col(Task.contact_id)).where(task, col(Task.contact_id).is_not(None)),
     )
 
 
