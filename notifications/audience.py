@@ -155,8 +155,7 @@ _SUBMITTED = frozenset({State.SUBMITTED.value})
 _ANNOUNCED = frozenset({State.ANNOUNCED.value})
 _REPLY_OWED = frozenset({State.ADOPTION_PENDING.value})
 _AFTER_THE_REPLY = frozenset(
-    state.value
-    for state in (State.ADOPTED, State.PARTIALLY_ADOPTED, State.NOT_ADOPTED, State.FEEDBACK)
+    state.value for state in (State.ADOPTED, State.PARTIALLY_ADOPTED, State.FEEDBACK)
 )
 """Steps that the office which commissioned a matter takes with the community."""
 _TRANSFERRED = frozenset({State.TRANSFERRED.value})
