@@ -64,6 +64,7 @@ EXAMPLES: Mapping[str, Any] = {
     "method": "register",
     "reason_code": "off_topic",
     "role": "clerk",
+    "roll_change": "left",
     "side": "village_committee",
     "stance": "for",
     "state": "open",

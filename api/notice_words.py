@@ -14,6 +14,7 @@ GROUPS: Mapping[str, str] = {
     "about": "told",
     "form": "meeting_form",
     "bar_reason": "bar_reason",
+    "roll_change": "roll_change",
 }
 """Facts that are codes, and the enum whose words they have."""
 

@@ -14,7 +14,7 @@ from consultation.database import Database, Transaction
 from consultation.deliberation.commands import marking
 from consultation.jobs import Job, JobKind
 from consultation.meetings.commands import minutes
-from consultation.outcomes.commands import adoption, tasks
+from consultation.outcomes.commands import adoption, parts, tasks
 from consultation.oversight.commands import surveys
 from consultation.permissions import SYSTEM
 from consultation.polls.commands import closing, erasure, objections, opening, recording, showing
@@ -38,6 +38,7 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.ROLL_RULING_OVERDUE: objections.note_overdue,
     JobKind.START_ADOPTION: adoption.start_adoption,
     JobKind.TASK_OVERDUE: tasks.note_overdue,
+    JobKind.ASK_PART_OWNERS: parts.ask_new_owners,
     JobKind.SURVEY_OPEN: surveys.open_survey,
     JobKind.SURVEY_CLOSE: surveys.close_survey,
     JobKind.OWE_NOTICES: owe_event,

@@ -34,6 +34,7 @@ class JobKind(StrEnum):
     SURVEY_OPEN = "survey_open"
     SURVEY_CLOSE = "survey_close"
     TASK_OVERDUE = "task_overdue"
+    ASK_PART_OWNERS = "ask_part_owners"
     TELL_MARKS = "tell_marks"
     SETTLE_MINUTES = "settle_minutes"
     WECHAT_PUSH = "wechat_push"

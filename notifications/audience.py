@@ -11,8 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from consultation.permissions import Role
-from consultation.topics.states import State
+from consultation.community.tables import OrgKind
+from consultation.permissions import ALLOWED, Deed, Role
+from consultation.topics.bodies import APPEAL_BODIES, SUBDISTRICT
+from consultation.topics.rules import ESCALATION
+from consultation.topics.states import State, TransferState
 
 
 class Who(StrEnum):
@@ -20,9 +23,13 @@ class Who(StrEnum):
     AUTHOR = "author"  # of the topic
     FOLLOWERS = "followers"  # author, co-signers, who spoke, who is on a roll, who asked to
     ROLL = "roll"  # everybody on the roll of the poll
+    KEPT = "kept"  # who stands on a corrected roll as on the version before it
     AFFECTED = "affected"  # who owns or lives in the place where the matter lies
     STAFF = "staff"  # who holds one of ``roles`` there
     COMMISSIONER = "commissioner"  # who holds one of ``roles`` for the office that commissioned it
+    RECEIVER = "receiver"  # … for the office that it was transferred to and that has not answered
+    OFFICE = "office"  # … for an office of one of ``kinds``
+    RESPONSIBLE = "responsible"  # … for the organisation that answers for the task, and its contact
     COMMUNITY = "community"  # every verified member
 
 
@@ -46,6 +53,7 @@ class Told:
     chain: str
     words: str
     roles: frozenset[Role] = frozenset()
+    kinds: frozenset[OrgKind] = frozenset()
     when: Mapping[str, frozenset[Any]] = field(default_factory=dict)
     serves: bool = False
     has_a_day: bool = False
@@ -88,10 +96,15 @@ def _vote(words: str) -> Told:
 
 
 def _voters(
-    words: str, *, serves: bool = False, has_a_day: bool = False, **when: frozenset[Any]
+    words: str,
+    *,
+    who: Who = Who.ROLL,
+    serves: bool = False,
+    has_a_day: bool = False,
+    **when: frozenset[Any],
 ) -> Told:
     return Told(
-        who=Who.ROLL,
+        who=who,
         urgency=Urgency.NORMAL,
         chain="ballot",
         words=words,
@@ -112,15 +125,28 @@ def _staff(words: str, *roles: Role, **when: frozenset[Any]) -> Told:
     )
 
 
-def _commissioner(words: str, **when: frozenset[Any]) -> Told:
-    """The office that commissioned the matter and owes it a reply."""
+def _office(
+    who: Who, words: str, *, kinds: frozenset[OrgKind] = frozenset(), **when: frozenset[Any]
+) -> Told:
+    """Those who act for an office of the government."""
     return Told(
-        who=Who.COMMISSIONER,
+        who=who,
         urgency=Urgency.NORMAL,
         chain="told",
         words=words,
         roles=frozenset({Role.GOVERNMENT}),
+        kinds=kinds,
         when=when,
+    )
+
+
+def _responsible(words: str) -> Told:
+    return Told(
+        who=Who.RESPONSIBLE,
+        urgency=Urgency.NORMAL,
+        chain="told",
+        words=words,
+        roles=frozenset(ALLOWED[Deed.REPORT_PROGRESS]),
     )
 
 
@@ -128,6 +154,17 @@ _CONVENING = (Role.CLERK, Role.PARTY_SECRETARY)
 _SUBMITTED = frozenset({State.SUBMITTED.value})
 _ANNOUNCED = frozenset({State.ANNOUNCED.value})
 _REPLY_OWED = frozenset({State.ADOPTION_PENDING.value})
+_AFTER_THE_REPLY = frozenset(
+    state.value for state in (State.ADOPTED, State.PARTIALLY_ADOPTED, State.FEEDBACK)
+)
+"""Steps that the office which commissioned a matter takes with the community."""
+_TRANSFERRED = frozenset({State.TRANSFERRED.value})
+_APPEALED = frozenset({State.REJECTED.value})
+_DELIBERATING = frozenset({State.DELIBERATING.value})
+_LATE, _LATER, _LAST = (frozenset({body}) for body in ESCALATION)
+"""Whoever owes a step hears once that it is late; the bodies above, in their turn (T20c)."""
+_SENT = frozenset({TransferState.SENT.value})
+_COME_BACK = frozenset({TransferState.ANSWERED.value, TransferState.RETURNED.value})
 _ANSWERS = frozenset(
     state.value
     for state in (
@@ -170,23 +207,38 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
         _told(Who.FOLLOWERS, "topic_answered", to_state=_ANSWERS),
         _told(Who.AFFECTED, "topic_announced", to_state=_ANNOUNCED),
         _told(Who.FOLLOWERS, "topic_announced", to_state=_ANNOUNCED),
-        _commissioner("reply_owed", to_state=_REPLY_OWED),
+        _office(Who.COMMISSIONER, "reply_owed", to_state=_REPLY_OWED),
         _digest(Who.COMMUNITY, to_state=_ANNOUNCED),
         _digest(Who.FOLLOWERS, to_state=_STEPS),
     ),
     "topic.cosigned": NOBODY,  # a count
     "topic.withdrawal_asked": NOBODY,  # those concerned get user.notified
     "topic.taken_over": (_digest(Who.FOLLOWERS),),
-    "topic.appeal_made": (_staff("appeal_made", Role.SUPERVISOR),),
+    "topic.appeal_made": (
+        _staff("appeal_made", Role.SUPERVISOR),
+        _office(Who.OFFICE, "appeal_made", kinds=APPEAL_BODIES),
+    ),
     "topic.deliberation_extended": (_told(Who.FOLLOWERS, "deliberation_extended"),),
     "topic.overdue": (
         _staff("topic_overdue", *_CONVENING, Role.SUPERVISOR),
-        _commissioner("topic_overdue", state=_REPLY_OWED),
+        _office(Who.COMMISSIONER, "topic_overdue", state=_REPLY_OWED),
+        _office(Who.COMMISSIONER, "duty_overdue", state=_AFTER_THE_REPLY, escalated_to=_LATE),
+        _office(Who.RECEIVER, "duty_overdue", state=_TRANSFERRED, escalated_to=_LATE),
+        _office(
+            Who.OFFICE, "duty_overdue", kinds=APPEAL_BODIES, state=_APPEALED, escalated_to=_LATE
+        ),
+        _staff("duty_overdue", Role.COMMITTEE_HEAD, state=_REPLY_OWED, escalated_to=_LATE),
+        _staff("duty_overdue", Role.HOST, state=_DELIBERATING, escalated_to=_LATE),
+        _office(Who.OFFICE, "topic_overdue", kinds=SUBDISTRICT, escalated_to=_LATER),
+        _staff("topic_overdue", Role.INSPECTOR, escalated_to=_LAST),
         _digest(Who.FOLLOWERS),
     ),
     "document.published": (_digest(Who.FOLLOWERS, kind=_NOTICES),),
     "document.posted": NOBODY,  # it hangs where it hangs
-    "transfer.changed": NOBODY,
+    "transfer.changed": (
+        _office(Who.RECEIVER, "transfer_received", state=_SENT),
+        _staff("transfer_came_back", *_CONVENING, state=_COME_BACK),
+    ),
     "plan.changed": NOBODY,
     # ---- deliberation
     "thread.opened": (_digest(Who.FOLLOWERS),),
@@ -227,7 +279,7 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "poll.paper_forms_settled": NOBODY,
     "poll.roll_objection_made": (_staff("roll_objection_made", Role.CLERK, Role.SUPERVISOR),),
     "poll.roll_ruling_overdue": (_staff("roll_ruling_overdue", *_CONVENING, Role.SUPERVISOR),),
-    "poll.roll_corrected": (_voters("roll_corrected"),),
+    "poll.roll_corrected": (_voters("roll_corrected", who=Who.KEPT),),
     "poll.outside_result_confirmed": (_told(Who.FOLLOWERS, "outside_result"),),
     "poll.ballots_read": NOBODY,  # on record for whoever looks
     "poll.voters_served": NOBODY,  # a count
@@ -243,7 +295,11 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "adoption.reply_extended": (_told(Who.FOLLOWERS, "reply_extended"),),
     "outcome.used_parts_declared": NOBODY,  # whose part it is, is asked
     "task.changed": NOBODY,
-    "task.overdue": (_staff("task_overdue", *_CONVENING, Role.SUPERVISOR), _digest(Who.FOLLOWERS)),
+    "task.overdue": (
+        _responsible("own_task_overdue"),
+        _staff("task_overdue", *_CONVENING, Role.SUPERVISOR),
+        _digest(Who.FOLLOWERS),
+    ),
     "task.spending_recorded": NOBODY,
     "dissent.counted": NOBODY,  # counts
     "survey.opened": (_told(Who.FOLLOWERS, "survey_opened"),),
@@ -262,6 +318,10 @@ AUDIENCE: Mapping[str, Sequence[Told]] = {
     "user.part_consent_answered": (_told(Who.PERSON, "part_consent_answered"),),
     "user.countersign_answered": NOBODY,  # the registers show it
     "user.roll_objection_answered": (_owed(Who.PERSON, "roll_objection_answered"),),
+    "user.roll_place_changed": (
+        _owed(Who.PERSON, "roll_place_corrected", homes=frozenset({0})),
+        _owed(Who.PERSON, "roll_home_corrected"),
+    ),
     "user.voter_named": (_told(Who.PERSON, "voter_named"),),
     "notice.added": NOBODY,  # is itself the telling
     "community.register_imported": NOBODY,

@@ -132,6 +132,7 @@ def _occasion(one: _Owed) -> Occasion:
         topic=one.topic,
         below=one.below,
         poll_id=_id(one.entry, "poll_id", "poll"),
+        task_id=_id(one.entry, "task_id", "task"),
         actor_id=one.entry.actor_id,
     )
 

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import CompoundSelect, Select, literal, literal_column, union, union_all
 from sqlalchemy import select as sa_select
-from sqlmodel import col, or_
+from sqlalchemy.orm import aliased
+from sqlmodel import and_, col, or_
 
 from consultation.community.rules import COMMUNITIES
 from consultation.community.tables import (
     Household,
     Node,
+    Organisation,
     Ownership,
     Person,
     PropertyUnit,
@@ -20,9 +22,11 @@ from consultation.community.tables import (
     RoleAssignment,
 )
 from consultation.database import Transaction
+from consultation.outcomes.tables import Task
 from consultation.polls.queries import on_present_roll
 from consultation.polls.tables import Poll, RollEntry
-from consultation.topics.tables import Follow, Topic
+from consultation.topics.tables import Follow, Topic, Transfer
+from consultation.topics.transfers import PENDING
 from notifications.audience import Told, Who
 
 
@@ -36,6 +40,7 @@ class Occasion:
     topic: Topic | None
     below: bool
     poll_id: UUID | None
+    task_id: UUID | None
     actor_id: UUID | None
 
 
@@ -54,7 +59,7 @@ async def recipients(tx: Transaction, occasion: Occasion) -> dict[UUID, Told]:
     if branches:
         rows = await tx.session.exec(union_all(*branches))  # type: ignore[call-overload]
         for place, person_id in sorted(rows, key=lambda row: row[0]):
-            own = occasion.told[place].who in (Who.PERSON, Who.ROLL)
+            own = occasion.told[place].who in (Who.PERSON, Who.ROLL, Who.KEPT)
             if own or person_id != occasion.actor_id:
                 found.setdefault(person_id, occasion.told[place])
     return found
@@ -76,6 +81,8 @@ def _people(
                 .join(Poll, on_present_roll())
                 .where(col(Poll.id) == occasion.poll_id, col(RollEntry.person_id).is_not(None))
             )
+        case Who.KEPT if occasion.poll_id is not None:
+            return _kept_places(occasion.poll_id)
         case Who.AUTHOR if topic is not None:
             return sa_select(col(Topic.author_id)).where(col(Topic.id) == topic.id)
         case Who.FOLLOWERS if topic is not None:
@@ -88,10 +95,40 @@ def _people(
             return _staff(tx, topic, told).where(
                 col(RoleAssignment.org_id) == topic.commissioning_org_id
             )
+        case Who.RECEIVER if topic is not None:
+            waits = sa_select(col(Transfer.receiver_org_id)).where(
+                col(Transfer.topic_id) == topic.id, col(Transfer.state).in_(PENDING)
+            )
+            return _staff(tx, topic, told).where(col(RoleAssignment.org_id).in_(waits))
+        case Who.OFFICE if topic is not None:
+            offices = sa_select(col(Organisation.id)).where(col(Organisation.kind).in_(told.kinds))
+            return _staff(tx, topic, told).where(col(RoleAssignment.org_id).in_(offices))
+        case Who.RESPONSIBLE if topic is not None and occasion.task_id is not None:
+            return _responsible(tx, topic, told, occasion.task_id)
         case Who.COMMUNITY if topic is not None:
             return _members(topic.community_id)
         case _:
             return None
+
+
+def _kept_places(poll_id: UUID) -> Select[Any]:
+    """Whose place the last correction of the roll left as it was."""
+    before = aliased(RollEntry)
+    return (
+        sa_select(col(RollEntry.person_id))
+        .join(Poll, on_present_roll())
+        .join(
+            before,
+            and_(
+                col(before.poll_id) == col(RollEntry.poll_id),
+                col(before.roll_version) == col(RollEntry.roll_version) - 1,
+                col(before.number) == col(RollEntry.number),
+                col(before.person_id) == col(RollEntry.person_id),
+                col(before.area_dm2) == col(RollEntry.area_dm2),
+            ),
+        )
+        .where(col(Poll.id) == poll_id)
+    )
 
 
 def followers(topic_id: UUID) -> Select[Any] | CompoundSelect[Any]:
@@ -151,6 +188,15 @@ def _staff(tx: Transaction, topic: Topic, told: Told) -> Select[Any]:
             or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
         )
         .distinct()
+    )
+
+
+def _responsible(tx: Transaction, topic: Topic, told: Told, task_id: UUID) -> CompoundSelect[Any]:
+    task = col(Task.id) == task_id
+    answers = sa_select(col(Task.responsible_org_id)).where(task)
+    return union(
+        _staff(tx, topic, told).where(col(RoleAssignment.org_id).in_(answers)),
+        sa_select(col(Task.contact_id)).where(task, col(Task.contact_id).is_not(None)),
     )
 
 

@@ -95,6 +95,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "user.part_consent_answered": frozenset({"get_used_parts"}),
     "user.countersign_answered": LEDGER,
     "user.roll_objection_answered": ROLL,
+    "user.roll_place_changed": frozenset({"my_eligibility", "my_ballot", "list_mandates"}) | TOPIC,
     "user.voter_named": frozenset({"list_designations"}),
     "notice.added": frozenset({"list_my_notices", "count_unread_notices"}),
     "community.register_imported": frozenset({"read_community", "list_nodes"}),

@@ -21,9 +21,11 @@ from api.routes.topic_shapes import (
     step_out,
 )
 from api.wire import WireIn, WireOut
+from api.words import say
 from consultation.topics import duties
 from consultation.topics.commands import routing, screening
 from consultation.topics.commands.screening import Classification
+from consultation.topics.next_acts import NextAct
 from consultation.topics.states import Category, Layer, MatterList, RejectionReason, Track
 
 router = APIRouter(prefix="/v1", tags=["screening"])
@@ -85,10 +87,13 @@ class MergeIn(ReasonIn):
 
 
 class DutyOut(WireOut):
-    """``rejection_proposed``: another person may confirm it; ``open_requests``: residents who ask
-    to take part and wait for an answer."""
+    """``next``: the operation that takes it on, by this role. ``rejection_proposed``: another
+    person may confirm it; ``open_requests``: residents who ask to take part and wait for an
+    answer."""
 
     topic: TopicCard
+    next: NextAct
+    next_text: str
     rejection_proposed: bool
     open_requests: int
 
@@ -107,6 +112,8 @@ async def list_duties(
         items=[
             DutyOut(
                 topic=card_out(duty.card, locale),
+                next=duty.next,
+                next_text=say(locale, f"words.next_act.{duty.next}"),
                 rejection_proposed=duty.rejection_proposed,
                 open_requests=duty.open_requests,
             )

@@ -14,6 +14,7 @@ from api.wire import WireIn, WireOut
 from api.words import say
 from consultation.topics import duties
 from consultation.topics.commands import routing
+from consultation.topics.next_acts import OF_A_TRANSFER, NextAct
 from consultation.topics.states import TransferState
 from consultation.topics.tables import Topic, Transfer
 
@@ -61,7 +62,8 @@ class TransferOut(WireOut):
 
 
 class ReceivedTransferOut(TransferOut):
-    """With the matter itself, which the receiver needs in full."""
+    """With the matter itself, which the receiver needs in full. ``next``: the operation that takes
+    it on, null once it is answered or given back."""
 
     number: str
     title: str
@@ -69,6 +71,8 @@ class ReceivedTransferOut(TransferOut):
     wish: str
     place: str
     overdue: bool
+    next: NextAct | None
+    next_text: str | None
 
 
 def transfer_out(transfer: Transfer, locale: str) -> TransferOut:
@@ -79,7 +83,7 @@ def transfer_out(transfer: Transfer, locale: str) -> TransferOut:
 def _received_out(
     transfer: Transfer, topic: Topic, now: datetime, locale: str
 ) -> ReceivedTransferOut:
-    due = transfer.due_at
+    due, act = transfer.due_at, OF_A_TRANSFER.get(transfer.state)
     return ReceivedTransferOut(
         **transfer_out(transfer, locale).model_dump(),
         number=topic.number,
@@ -88,6 +92,8 @@ def _received_out(
         wish=topic.wish,
         place=topic.place,
         overdue=due is not None and transfer.answered_at is None and now >= due,
+        next=act,
+        next_text=None if act is None else say(locale, f"words.next_act.{act}"),
     )
 
 

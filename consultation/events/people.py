@@ -66,6 +66,20 @@ class RollObjectionAnswered(UserEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollPlaceChanged(UserEvent):
+    """A corrected roll gave this person a vote, took one away, or changed its area. ``homes``: how
+    many of their homes it is about; ``home``: the codes of the first of them in the register, empty
+    on a roll of people."""
+
+    type = "user.roll_place_changed"
+    topic_id: UUID
+    poll_id: UUID
+    roll_change: str
+    home: str
+    homes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MandateChanged(UserEvent):
     """A mandate of this voter was registered or taken back."""
 

@@ -66,9 +66,12 @@ class DocumentPublished(TopicEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferChanged(TopicDetail):
+    """``due_at``: by when the receiver answers."""
+
     type = "transfer.changed"
     transfer_id: UUID
     state: str
+    due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

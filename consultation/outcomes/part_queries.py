@@ -10,7 +10,10 @@ from sqlmodel import col, exists, select
 
 from consultation.community.tables import Ownership, Person, PropertyUnit
 from consultation.database import Transaction
-from consultation.outcomes.part_rules import UsedPart, missing_consents
+from consultation.events.people import PartConsentAsked
+from consultation.events.streams import user_stream
+from consultation.journal import JournalEntry
+from consultation.outcomes.part_rules import WHILE, UsedPart, missing_consents
 from consultation.outcomes.part_tables import PartConsent, UsedParts
 from consultation.permissions import Deed, Grant, grant_of
 from consultation.polls.presets import Condition
@@ -98,6 +101,50 @@ async def declared(tx: Transaction, topic: Topic) -> UsedParts | None:
         .limit(1)
     )
     return found.first()
+
+
+async def waiting_topics(tx: Transaction, community_id: UUID) -> list[UUID]:
+    """Topics of the community whose present round has said which parts the work uses, and whose
+    work has not begun."""
+    found = await tx.session.exec(
+        select(Topic.id)
+        .where(
+            Topic.community_id == community_id,
+            col(Topic.state).in_(WHILE),
+            exists().where(
+                col(UsedParts.topic_id) == col(Topic.id), col(UsedParts.round) == col(Topic.round)
+            ),
+        )
+        .order_by(col(Topic.id))
+    )
+    return list(found)
+
+
+async def asked(tx: Transaction, topic: Topic, views: Sequence[PartView]) -> set[tuple[UUID, UUID]]:
+    """(unit, owner) of those who were asked since the present words were first declared in this
+    round, as the journal has it."""
+    versions = await tx.session.exec(
+        select(UsedParts)
+        .where(UsedParts.topic_id == topic.id, UsedParts.round == topic.round)
+        .order_by(col(UsedParts.version))
+    )
+    said_first: dict[str, datetime] = {}
+    for version in versions:
+        for part in version.parts:
+            said_first.setdefault(part.digest, version.at)
+    owners = {user_stream(owner.id): owner.id for view in views for owner in view.owners}
+    rows = await tx.session.exec(
+        select(JournalEntry.stream, JournalEntry.at, JournalEntry.data).where(
+            col(JournalEntry.stream).in_(owners), JournalEntry.type == PartConsentAsked.type
+        )
+    )
+    since = {str(view.unit_id): (view.unit_id, said_first[view.digest]) for view in views}
+    found: set[tuple[UUID, UUID]] = set()
+    for stream, at, data in rows:
+        unit_id, first = since.get(data["unit_id"], (None, at))
+        if data["topic_id"] == str(topic.id) and unit_id is not None and at >= first:
+            found.add((unit_id, owners[stream]))
+    return found
 
 
 async def owners_by_code(

@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, func, or_, select
 
 from consultation.community.tables import (
+    Household,
     Node,
     NodeKind,
     Ownership,
@@ -111,6 +112,15 @@ async def verified_person(tx: Transaction, community_id: UUID, person_id: UUID) 
 async def owned_units(tx: Transaction, person_id: UUID) -> set[UUID]:
     rows = await tx.session.exec(select(Ownership.unit_id).where(Ownership.person_id == person_id))
     return set(rows)
+
+
+async def household_codes(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, str]:
+    if not ids:
+        return {}
+    rows = await tx.session.exec(
+        select(Household.id, Household.code).where(col(Household.id).in_(ids))
+    )
+    return dict(list(rows))
 
 
 async def units_of_register(

@@ -7,7 +7,7 @@ never given to another place.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -284,3 +284,49 @@ def _place_of(places: Mapping[int, Place], person: UUID) -> int | None:
 
 def _with_units(place: Place, units: tuple[RolledUnit, ...]) -> Place:
     return replace(place, units=units, area_dm2=sum(unit.area_dm2 for unit in units))
+
+
+# ---- whom it is about ---------------------------------------------------------------------------
+
+
+class RollChange(StrEnum):
+    JOINED = "joined"  # votes, or votes for more homes than before
+    LEFT = "left"
+    AREA = "area"
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a corrected roll did to one voter: the units that it is about, or the household; neither
+    on a roll of people."""
+
+    change: RollChange
+    unit_codes: tuple[str, ...] = ()
+    household_id: UUID | None = None
+
+
+def touched(before: Sequence[Place], after: Sequence[Place]) -> dict[UUID, Touched]:
+    """The voters whose place another version of the roll has otherwise, by person."""
+    was = {place.person_id: place for place in before if place.person_id is not None}
+    now = {place.person_id: place for place in after if place.person_id is not None}
+    return {
+        person: change
+        for person in sorted(was.keys() | now.keys())
+        if (change := _change(was.get(person), now.get(person))) is not None
+    }
+
+
+def _change(was: Place | None, now: Place | None) -> Touched | None:
+    had = {} if was is None else {unit.unit_id: unit for unit in was.units}
+    has = {} if now is None else {unit.unit_id: unit for unit in now.units}
+    household = (now or was or Place(number=0, label="")).household_id
+    if was is None or has.keys() - had.keys():
+        return Touched(RollChange.JOINED, _codes(has, had), household)
+    if now is None or had.keys() - has.keys():
+        return Touched(RollChange.LEFT, _codes(had, has), household)
+    other = {id: unit for id, unit in has.items() if unit != had[id]}
+    return Touched(RollChange.AREA, _codes(other, {}), household) if other else None
+
+
+def _codes(units: Mapping[UUID, RolledUnit], without: Mapping[UUID, RolledUnit]) -> tuple[str, ...]:
+    return tuple(sorted(unit.code for id, unit in units.items() if id not in without))

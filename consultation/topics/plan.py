@@ -46,6 +46,11 @@ class Plan(Frozen):
     deliberation_ends: date
     text: str = Field(default="", max_length=4000)
 
+    @property
+    def asks_for_sitting(self) -> bool:
+        """Whether people must come together, and not in the open thread alone."""
+        return any(form.required and form.form != "online_deliberation" for form in self.forms)
+
 
 class Unit(StrEnum):
     WORKING = "working"

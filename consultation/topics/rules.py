@@ -208,7 +208,7 @@ DUTIES: Mapping[State, frozenset[Deed]] = {
     ),
     _S.ADOPTED: frozenset({Deed.PLAN_TASKS}),
     _S.PARTIALLY_ADOPTED: frozenset({Deed.PLAN_TASKS}),
-    _S.NOT_ADOPTED: frozenset({Deed.PUBLISH_NOTICE}),
+    _S.NOT_ADOPTED: frozenset({Deed.CONVENE}),  # who passes the reasons on
     _S.FEEDBACK: frozenset({Deed.PUBLISH_NOTICE}),
 }
 """Whose turn it is in a state with a deadline: the worklist of a role shows what waits for it and

@@ -1,12 +1,14 @@
 """No vote gives away what is one owner's alone: work on a used part waits for its owners."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
+from api.registers import take_register
+from consultation.community.registers import RegisterKind
 from consultation.community.tables import Ownership
 from consultation.database import Database
 from consultation.journal import JournalEntry
@@ -14,9 +16,11 @@ from consultation.outcomes.part_rules import UsedPart, missing_consents
 from consultation.permissions import Role
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
+from tests.api.test_registers import UNITS, as_csv
 from tests.conftest import ManualClock
 from tests.consultation.outcomes.steps import plan, stand
 from tests.consultation.polls.stage import Stage
+from tests.notifications.house import House
 from tests.world import World
 
 USE = "井道连廊搭在北侧次卧外墙,开门洞宽1.2米"
@@ -50,6 +54,7 @@ class Site:
 
     def __init__(self, client: httpx.AsyncClient, world: World, topic: Topic) -> None:
         self.client, self.world = client, world
+        self.topic_id = topic.id
         self.at = f"/v1/topics/{topic.id}"
         self.clerk = world.headers("clerk", Role.CLERK)
 
@@ -218,6 +223,58 @@ async def test_where_the_vote_does_not_ask_for_it_nothing_is_declared(
     refused = await site.declare((FLAT, USE))
     assert (refused.status_code, refused.json()["code"]) == (409, "consent-not-asked")
     assert (await site.begin()).status_code == 201
+
+
+async def test_who_buys_a_used_part_later_is_asked_once(
+    site: Site, db: Database, world: World, clock: ManualClock
+) -> None:
+    """The register brings a buyer of a used part, then one of a part that is not used."""
+    house = House(db, clock, world)
+    [part] = (await site.declare((FLAT, USE))).json()["parts"]
+    await site.answer("resident1", part, True)
+    assert await asked(db) == [world.id("resident1")]
+
+    async def sold(code: str, key: str, phone: str) -> None:
+        clock.advance(minutes=5)
+        places = [world.nodes[name].code for name in ("estate", "building", "entrance")]
+        line = (code, *places, "住宅", "68.35", key, "新业主", phone, "")
+        await take_register(
+            db, RegisterKind.UNITS, as_csv([UNITS[0], line]), community_code=world.community.code
+        )
+        await house.later(minutes=1)
+
+    await sold(FLAT, "N1", "19900009991")
+    buyer = (await asked(db))[-1]
+    async with db.read() as tx:
+        assert await tx.session.get(Ownership, (world.units[0].id, buyer)) is not None
+    assert await asked(db) == [world.id("resident1"), buyer]
+    told = [one.words for one in await house.notices(buyer)]
+    assert told.count("part_consent_asked") == 1
+    assert (await site.seen(site.clerk))["missing"] == 1
+
+    await sold(OTHER, "N2", "19900009992")  # nobody's part that is used; and the buyer is silent
+    assert await asked(db) == [world.id("resident1"), buyer]
+
+    await site.declare(
+        (FLAT, "井道占用北阳台一半")
+    )  # other words ask anew, and the register no more
+    await sold(OTHER, "N3", "19900009993")
+    assert await asked(db) == [world.id("resident1"), buyer, buyer]
+
+    await stand(db, site.topic_id, State.IMPLEMENTING)
+    await sold(FLAT, "N4", "19900009994")
+    assert len(await asked(db)) == 3  # work has begun
+
+
+async def asked(db: Database) -> list[UUID]:
+    """Who was asked for their consent, in the order of the journal."""
+    async with db.read() as tx:
+        streams = await tx.session.exec(
+            select(JournalEntry.stream)
+            .where(JournalEntry.type == "user.part_consent_asked")
+            .order_by(col(JournalEntry.id))
+        )
+        return [UUID(stream.partition(":")[2]) for stream in streams]
 
 
 def test_a_part_waits_for_all_its_present_owners_and_for_words_they_saw() -> None:

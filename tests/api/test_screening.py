@@ -25,7 +25,9 @@ async def test_a_topic_is_returned_completed_and_accepted(
 ) -> None:
     home = f"/v1/topics/{await raise_topic(client, world)}"
     waiting = await client.get("/v1/worklist", headers=world.headers(*CLERK))
-    assert [duty["topic"]["number"] for duty in waiting.json()["items"]] == ["2026-001"]
+    [duty] = waiting.json()["items"]
+    assert duty["topic"]["number"] == "2026-001"
+    assert (duty["next"], duty["next_text"]) == ("return_topic", "审查材料,不齐的退回补正")
     refused = await post(client, world, ("resident2",), f"{home}/return", reason="不行")
     assert (refused.status_code, refused.json()["code"]) == (403, "not-permitted")
 
@@ -139,6 +141,7 @@ async def test_a_transfer_is_received_answered_relayed_and_rated(
         PROPOSAL["problem"],
         False,
     )
+    assert (item["next"], item["next_text"]) == ("receive_transfer", "签收转办事项")
     summary = (await client.get(f"/v1/topics/{id}")).json()
     assert (summary["problem"], summary["transfer"]["receiver"]) == (None, "区综合执法局")
 

@@ -144,6 +144,7 @@ IN_OTHER_STORIES = frozenset(
         "user.ballot_recorded",
         "user.mandate_changed",
         "user.roll_objection_answered",
+        "user.roll_place_changed",
     }
 )
 """Types that only the stories beyond ``WALKED`` have."""

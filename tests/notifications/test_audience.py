@@ -10,11 +10,14 @@ from api import contract
 from api.notice_words import speak_at_the_door, speak_notice, write
 from api.words import catalogue
 from consultation.events.every import every_event
+from consultation.permissions import Role, grant_of
+from consultation.topics.rules import DUTIES, ESCALATION
 from notifications import audience
 from notifications.audience import AUDIENCE, DIGEST_WORDS, Told, Urgency, Who
 from notifications.debts import HOMES
 from notifications.policy import policy
 
+UNDER_A_ROLE = {Who.STAFF, Who.COMMISSIONER, Who.RECEIVER, Who.OFFICE, Who.RESPONSIBLE}
 ALL = [(name, told) for name, rows in AUDIENCE.items() for told in rows]
 
 
@@ -62,7 +65,17 @@ def test_what_is_urgent_or_serves_a_poll_is_for_its_voters_and_may_exceed_the_bu
             assert told.who is Who.ROLL
             assert policy().chains[told.chain].exceeds_budget
         assert (told.urgency is Urgency.DIGEST) == (told.words == DIGEST_WORDS)
-        assert (told.who in {Who.STAFF, Who.COMMISSIONER}) == bool(told.roles)
+        assert (told.who in UNDER_A_ROLE) == bool(told.roles)
+        assert (told.who is Who.OFFICE) == bool(told.kinds)
+
+
+def test_whoever_has_a_step_on_the_worklist_is_told_when_it_is_late() -> None:
+    late = AUDIENCE["topic.overdue"]
+    for state, deeds in DUTIES.items():
+        facts = {"state": state.value, "escalated_to": ESCALATION[0]}
+        told = {role for one in late if one.fits(facts) for role in one.roles}
+        owes = {role for deed in deeds for role in Role if grant_of(deed, role) is not None}
+        assert owes <= told, state
 
 
 def test_a_vote_reaches_people_without_a_phone() -> None:

@@ -1,5 +1,6 @@
 """A corrected roll: who keeps their place stays served and is visited once, who is off it hears no
-more of the poll, and who is new on it is a voter like the others."""
+more of the poll, who is new on it is a voter like the others, and whose home it is about hears
+which."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
+from api.notice_words import speak_notice
+from api.notice_words import write as write_outside
 from api.phrases import write
-from consultation.community.tables import Node, NodeKind
+from consultation.community.tables import Household, Node, NodeKind, Ownership, PropertyUnit
 from consultation.database import Database
 from consultation.permissions import Role
 from consultation.polls import terms
@@ -150,7 +153,7 @@ async def test_who_is_off_the_roll_hears_no_more_and_nobody_is_visited_twice(
 
     await scene.correct_the_roll()
     assert await scene.visits() == [1, 2, 3]
-    assert await scene.words(scene.buyer) == ["roll_corrected", "roll_objection_answered"]
+    assert await scene.words(scene.buyer) == ["roll_home_corrected", "roll_objection_answered"]
     async with db.read() as tx:
         follow: Any = await tx.session.get(Follow, (scene.poll.topic_id, scene.buyer))
         assert (follow.by_roll, follow.ended) == (True, False)
@@ -160,7 +163,7 @@ async def test_who_is_off_the_roll_hears_no_more_and_nobody_is_visited_twice(
     scene.stage.clock.now = scene.poll.opens_at
     await scene.house.later(hours=12)
     assert (await scene.stage.load(scene.poll.id)).state is PollState.OPEN
-    assert await scene.words(seller) == ["poll_announced"]
+    assert await scene.words(seller) == ["poll_announced", "roll_home_corrected"]
     assert "poll_opened" in await scene.words(scene.buyer)
     await scene.house.later(hours=3)
     assert await scene.visits() == [1, 2, 3, 5]
@@ -177,7 +180,7 @@ async def test_a_message_that_waits_does_not_go_to_who_is_off_the_roll_meanwhile
         ["poll_announced"],
         ["poll_announced"],
         ["poll_announced"],
-        [],
+        ["roll_home_corrected"],
     ]
     assert ("sms", "obsolete") in await scene.house.deliveries(scene.owners[3])
 
@@ -191,3 +194,114 @@ async def test_a_proof_that_comes_while_the_roll_is_corrected_is_not_lost(scene:
     await asyncio.gather(prove_all(), scene.correct_the_roll(), prove_all())
 
     assert (await scene.served(), await scene.waiting()) == (3, [5])
+
+
+async def corrections_told(scene: Scene) -> dict[UUID, list[tuple[str, Any, Any]]]:
+    """By person, the notices of corrected rolls: words, what changed, and of which homes."""
+    found: dict[UUID, list[tuple[str, Any, Any]]] = {}
+    for one in await scene.house.notices():
+        if one.words in ("roll_corrected", "roll_home_corrected", "roll_place_corrected"):
+            change = (one.words, one.facts.get("roll_change"), one.facts.get("home"))
+            found.setdefault(one.person_id, []).append(change)
+    return found
+
+
+async def test_whose_home_it_is_about_hears_which_and_once(scene: Scene, db: Database) -> None:
+    """The fourth owner has another home, which stays theirs."""
+    seller = scene.owners[3]
+    roll = {place.number: place for place in (await scene.stage.roll(scene.poll.id)).values()}
+    await scene.correct_the_roll()
+
+    code = roll[4].units[0].code
+    assert await corrections_told(scene) == {
+        scene.buyer: [("roll_home_corrected", "joined", code)],
+        seller: [("roll_home_corrected", "left", code)],
+        **{owner: [("roll_corrected", None, None)] for owner in scene.owners[:3]},
+    }
+    [notice] = [
+        one for one in await scene.house.notices(seller) if one.words == "roll_home_corrected"
+    ]
+    text = speak_notice("zh-CN", notice.words, notice.facts)[1]
+    assert code in text
+    assert "不再由您投票" in text
+    assert code not in write_outside(notice.words, notice.facts)[1]  # a lock screen
+
+
+async def test_of_several_homes_the_one_that_is_corrected_is_named(
+    db: Database, world: World, clock: ManualClock
+) -> None:
+    stage, house = Stage(db=db, world=world, clock=clock), House(db, clock, world)
+    estate, owners, topic = await estate_of(stage, 2)
+    building = await stage.place(NodeKind.BUILDING, "2幢", estate)
+    shop, flat = await stage.homes(estate, building, [5000, 6000], [owners[0], owners[0]])
+    (buyer,) = await stage.people(1, world.community.id)
+    poll = await stage.announced("civil278_general", topic, estate)
+    scene = Scene(stage, house, poll, owners, buyer)
+    async with db.begin() as tx:
+        await tx.session.delete(await tx.session.get_one(Ownership, (flat, owners[0])))
+        tx.session.add(Ownership(unit_id=flat, person_id=buyer, community_id=poll.community_id))
+        codes = {id: (await tx.session.get_one(PropertyUnit, id)).code for id in (shop, flat)}
+
+    async def corrected(correction: RollCorrection, objector: UUID) -> None:
+        objection = await object_to(stage, poll.id, objector)
+        await propose(stage, objection, correction=correction)
+        await confirm(stage, objection)
+        await house.told()
+
+    kind = CorrectionKind.ADD_VOTER
+    await corrected(RollCorrection(kind=kind, person_id=buyer, unit_ids=[flat]), buyer)
+    area = RollCorrection(
+        kind=CorrectionKind.SET_AREA,
+        number=next(
+            place.number
+            for place in (await stage.roll(poll.id)).values()
+            if place.person_id == owners[0]
+        ),
+        unit_ids=[shop],
+        area_dm2=5100,
+    )
+    await corrected(area, owners[0])
+
+    told = await corrections_told(scene)
+    assert sorted(told[owners[0]]) == [
+        ("roll_home_corrected", "area", codes[shop]),
+        ("roll_home_corrected", "left", codes[flat]),
+    ]
+    assert sorted(told[buyer], key=str) == [
+        ("roll_corrected", None, None),
+        ("roll_home_corrected", "joined", codes[flat]),
+    ]
+    assert told[owners[1]] == [("roll_corrected", None, None)] * 2
+
+
+async def test_a_household_hears_by_its_code_and_a_member_without_a_home(
+    db: Database, world: World, clock: ManualClock
+) -> None:
+    stage, house = Stage(db=db, world=world, clock=clock), House(db, clock, world)
+    estate, people = await stage.households(3)
+    topic = await stage.topic("household_poll", estate)
+    drafted = await stage.drafted("household_poll", topic, estate)
+    async with db.begin() as tx:
+        row = await tx.session.get_one(Poll, drafted.id)
+        days = {"roll_objection_days": 2, "roll_ruling_days": 1}
+        row.preset = row.preset.model_copy(update=days)
+    async with db.begin(stage.secretary) as tx:
+        poll = await drafting.announce_poll(tx, drafted.id, write=write)
+    scene = Scene(stage, house, poll, people, people[0])
+    (other,) = await stage.people(1, world.community.id)
+    objection = await object_to(stage, poll.id, other)
+    correction = RollCorrection(kind=CorrectionKind.SET_VOTER, number=2, person_id=other)
+    await propose(stage, objection, correction=correction)
+    await confirm(stage, objection)
+    await house.told()
+
+    place = next(p for p in (await stage.roll(poll.id)).values() if p.number == 2)
+    async with db.read() as tx:
+        assert place.household_id is not None
+        code = (await tx.session.get_one(Household, place.household_id)).code
+    told = await corrections_told(scene)
+    assert told[other] == [("roll_home_corrected", "joined", code)]
+    assert told[people[1]] == [("roll_home_corrected", "left", code)]
+    assert told[people[0]] == [("roll_corrected", None, None)]
+    alone = {"title": "章程", "roll_change": "left", "home": "", "homes": 0}
+    assert "涉及您本人:不再由您投票" in speak_notice("zh-CN", "roll_place_corrected", alone)[1]

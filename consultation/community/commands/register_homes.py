@@ -32,6 +32,7 @@ from consultation.community.tables import (
 )
 from consultation.database import Transaction
 from consultation.events.people import VoterNamed
+from consultation.jobs import JobKind, schedule
 from consultation.polls.designation_queries import designated
 from consultation.polls.designation_tables import VoterDesignation
 
@@ -121,6 +122,16 @@ async def take_units(
         await tx.session.exec(update(PropertyUnit), params=changed)
     await _keep_owners(tx, community, owned)
     known = {unit.id: code for code, unit in before.items()}
+    sold = {unit_id: owned[unit_id] for unit_id in owned.keys() & known.keys()}
+    if any(owners.keys() - owners_before.get(id, {}).keys() for id, owners in sold.items()):
+        await schedule(
+            tx,
+            JobKind.ASK_PART_OWNERS,
+            community.id,
+            tx.now,
+            community_id=community.id,
+            occasion=tx.new_id().hex,
+        )
     for unit_id, owners in owned.items():
         if (home := known.get(unit_id)) is not None:
             was, is_now = _voter(owners_before.get(unit_id, {})), _voter(owners)

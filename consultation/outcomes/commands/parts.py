@@ -1,6 +1,6 @@
 """Which exclusive parts the work uses is declared, and their owners agree or not."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from consultation.database import Transaction
@@ -8,6 +8,7 @@ from consultation.events.outcomes import UsedPartsDeclared
 from consultation.events.people import PartConsentAnswered, PartConsentAsked
 from consultation.outcomes import part_queries as queries
 from consultation.outcomes import part_rules as rules
+from consultation.outcomes.part_queries import PartView
 from consultation.outcomes.part_rules import UsedPart
 from consultation.outcomes.part_tables import PartConsent, UsedParts
 from consultation.outcomes.tasks import check_own
@@ -53,9 +54,33 @@ async def declare_used_parts(
             parts=len(wanted),
         )
     )
-    for view in await queries.views(tx, topic, wanted):
+    _ask(tx, topic, await queries.views(tx, topic, wanted))
+    return row
+
+
+async def ask_new_owners(tx: Transaction, community_id: UUID) -> None:
+    """By the system, when a register has other owners: whoever owns a used part, has not answered
+    and was never asked to its present words is asked, while work waits."""
+    for topic_id in await queries.waiting_topics(tx, community_id):
+        topic = await access_topic(tx, topic_id, Deed.RUN_SYSTEM, lock=True)
+        row = await queries.declared(tx, topic)
+        if row is None or topic.state not in rules.WHILE:
+            continue
+        views = await queries.views(tx, topic, row.parts)
+        _ask(tx, topic, views, but=await queries.asked(tx, topic, views))
+
+
+def _ask(
+    tx: Transaction,
+    topic: Topic,
+    views: Sequence[PartView],
+    *,
+    but: Collection[tuple[UUID, UUID]] = (),
+) -> None:
+    """Who has not answered to the present words; ``but``: (unit, owner) who are left in peace."""
+    for view in views:
         for owner in view.owners:
-            if owner.answer is None:
+            if owner.answer is None and (view.unit_id, owner.id) not in but:
                 tx.emit(
                     PartConsentAsked(
                         community_id=topic.community_id,
@@ -64,7 +89,6 @@ async def declare_used_parts(
                         unit_id=view.unit_id,
                     )
                 )
-    return row
 
 
 async def answer_part_use(

@@ -1,11 +1,12 @@
 """Objections to the roll: filed by anybody concerned, ruled by two people, and carried out."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from consultation.calendar import local_day
 from consultation.database import Transaction
-from consultation.events.people import RollObjectionAnswered
+from consultation.events.people import RollObjectionAnswered, RollPlaceChanged
 from consultation.events.polls import RollCorrected, RollObjectionMade, RollRulingOverdue
 from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, grant_of
@@ -15,6 +16,7 @@ from consultation.polls.commands.recording import fix_manifest
 from consultation.polls.notice_queries import carry_proofs
 from consultation.polls.objection_queries import (
     highest_number,
+    household_codes,
     last_ruling,
     load_objection,
     objection_of,
@@ -224,9 +226,11 @@ async def _open_objection(
     return objection
 
 
-async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) -> list[Place]:
-    """The roll as the correction leaves it. Who is put on it must be verified, and of age on the
-    last day of voting (domain 4.1); as an owner, by the register."""
+async def _corrected(
+    tx: Transaction, poll: Poll, correction: RollCorrection
+) -> tuple[list[Place], list[Place]]:
+    """The roll as it stands, and as the correction leaves it. Who is put on it must be verified,
+    and of age on the last day of voting (domain 4.1); as an owner, by the register."""
     masked, owned = "", set[UUID]()
     if correction.person_id is not None:
         who = await verified_person(tx, poll.community_id, correction.person_id)
@@ -238,9 +242,10 @@ async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) ->
         masked = who.masked_name
         owned = await owned_units(tx, who.id)
     units = await units_of_register(tx, poll, correction.unit_ids)
-    return objections.correct(
+    stands = list((await frozen_roll(tx, poll)).values())
+    return stands, objections.correct(
         poll.preset.electorate,
-        list((await frozen_roll(tx, poll)).values()),
+        stands,
         correction,
         masked_name=masked,
         where=next((where for _, where in units.values()), ""),
@@ -259,8 +264,9 @@ async def _carry_out(
     write: Writer,
 ) -> None:
     """The next version of the roll, with the whole of it written anew, and of the notice. Who
-    keeps their place stays served; who is new follows the topic like every voter."""
-    roll = await _corrected(tx, poll, correction)
+    keeps their place stays served; who is new follows the topic like every voter. Those whose own
+    place it is hear which."""
+    before, roll = await _corrected(tx, poll, correction)
     poll.roll_version += 1
     poll.roll_digest = roll_digest(roll)
     poll.eligible_heads = len(roll)
@@ -291,3 +297,30 @@ async def _carry_out(
             roll_digest=poll.roll_digest,
         )
     )
+    await _tell_touched(tx, poll, objections.touched(before, roll))
+
+
+HOMES_NAMED = 3
+"""Homes that a notice names; of the others it says how many there are."""
+
+
+async def _tell_touched(
+    tx: Transaction, poll: Poll, people: Mapping[UUID, objections.Touched]
+) -> None:
+    households = {one.household_id for one in people.values() if one.household_id is not None}
+    codes = await household_codes(tx, households)
+    for person, one in people.items():
+        homes = one.unit_codes
+        if one.household_id is not None:
+            homes = (codes[one.household_id],)
+        tx.emit(
+            RollPlaceChanged(
+                community_id=poll.community_id,
+                person_id=person,
+                topic_id=poll.topic_id,
+                poll_id=poll.id,
+                roll_change=one.change.value,
+                home=", ".join(homes[:HOMES_NAMED]),
+                homes=len(homes),
+            )
+        )

@@ -96,6 +96,7 @@ async def transfer_topic(
         sent_at=tx.now,
     )
     tx.session.add(transfer)
+    _changed(tx, transfer, topic)
     tell(tx, topic, {topic.author_id}, "topic_transferred", subject_id=transfer.id)
     return transfer
 
@@ -196,11 +197,16 @@ async def _access_as_receiver(tx: Transaction, transfer_id: UUID) -> tuple[Trans
 
 def _step(tx: Transaction, transfer: Transfer, topic: Topic, act: TransferAct) -> None:
     transfer.state = transfers.transfer_after(transfer.state, act)
+    _changed(tx, transfer, topic)
+
+
+def _changed(tx: Transaction, transfer: Transfer, topic: Topic) -> None:
     tx.emit(
         TransferChanged(
             community_id=topic.community_id,
             topic_id=topic.id,
             transfer_id=transfer.id,
             state=transfer.state.value,
+            due_at=transfer.due_at,
         )
     )

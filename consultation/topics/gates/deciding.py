@@ -27,7 +27,7 @@ def groups_heard(facts: TopicFacts) -> None:
     no sitting, the open thread is the hearing."""
     assert facts.meetings is not None
     assert facts.plan is not None
-    if not any(f.required and f.form != "online_deliberation" for f in facts.plan.plan.forms):
+    if not facts.plan.plan.asks_for_sitting:
         return
     unheard = [
         group.name

@@ -521,3 +521,41 @@ def test_a_ruling_is_due_before_the_poll_opens_over_spring_festival_too(one: Rul
     assert due <= opens_at
     ruled_in = [last_moment + timedelta(days=n) for n in range(1, one.roll_ruling_days + 1)]
     assert not any(is_working_day(day.date()) for day in ruled_in)
+
+
+def test_a_correction_touches_those_whose_votes_or_areas_it_changes() -> None:
+    touched, change = rules_of.touched, rules_of.RollChange
+
+    def told(after: list[Place], before: list[Place] = ROLL) -> dict[UUID, Any]:
+        return {
+            person: (one.change, one.unit_codes, one.household_id)
+            for person, one in touched(before, after).items()
+        }
+
+    moved = corrected(ROLL, CorrectionKind.ADD_VOTER, person_id=C, unit_ids=[SHOP])
+    assert told(moved) == {
+        A: (change.LEFT, (str(SHOP),), None),
+        C: (change.JOINED, (str(SHOP),), None),
+    }
+    merged = corrected(ROLL, CorrectionKind.ADD_VOTER, person_id=B, unit_ids=[HOME, SHOP])
+    assert told(merged) == {
+        A: (change.LEFT, (str(HOME), str(SHOP)), None),
+        B: (change.JOINED, (str(HOME), str(SHOP)), None),
+    }
+    area = corrected(ROLL, CorrectionKind.SET_AREA, number=1, unit_ids=[SHOP], area_dm2=55)
+    assert told(area) == {A: (change.AREA, (str(SHOP),), None)}
+    assert told(ROLL) == {}
+
+    homes = [Place(number=1, label="3幢 甲*", person_id=A, household_id=HOME)]
+    emptied = corrected(
+        [*homes, Place(number=2, label="3幢 乙*", person_id=B, household_id=FLAT)],
+        CorrectionKind.REMOVE_PLACE,
+        owners=False,
+        number=2,
+    )
+    assert emptied == homes
+    both = [*homes, Place(number=2, label="乙*", person_id=B)]
+    assert told(homes, both) == {B: (change.LEFT, (), None)}
+    assert told(both, homes) == {B: (change.JOINED, (), None)}
+    given = [Place(number=1, label="3幢 丙*", person_id=C, household_id=HOME)]
+    assert told(given, homes) == {A: (change.LEFT, (), HOME), C: (change.JOINED, (), HOME)}

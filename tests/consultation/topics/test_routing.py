@@ -175,7 +175,7 @@ async def test_the_receiver_answers_and_the_author_hears_and_rates(
         entry.data["state"]
         for entry in await story.journal(db, topic_id)
         if entry.type == "transfer.changed"
-    ] == ["received", "handling", "answered", "relayed_to_author", "rated"]
+    ] == ["sent", "received", "handling", "answered", "relayed_to_author", "rated"]
 
 
 async def test_only_the_receiver_deals_with_a_transfer(db: Database, world: World) -> None:
