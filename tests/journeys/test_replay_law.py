@@ -90,6 +90,7 @@ OF_AN_ITEM = {
         "list_roll": "polls/{}/roll",
         "list_roll_objections": "polls/{}/roll-objections",
         "get_outside_result": "polls/{}/outside-result",
+        "get_reconciliation": "polls/{}/reconciliation",
     },
     "list_tasks": {
         "get_task": "tasks/{}",
