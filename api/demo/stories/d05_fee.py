@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from api.demo.matter import Matter
+from api.demo.paper import print_paper
 from api.demo.stage import Stage, at
 from api.demo.stories import d05_channels as channels
 from api.demo.voters import choose, owners
@@ -96,7 +97,7 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     objection = await channels.object_to_roll(matter, poll, seller=seller, buyer="吴晓曼")
     yield at("2026-10-16", "15:00")
     await channels.uphold(matter, poll, objection, ESTATE, seller=seller, buyer="吴晓曼")
-    await channels.print_paper(matter, poll, 60)
+    await print_paper(matter, poll, 60)
     yield at("2026-10-28", "09:00")
     await channels.change_hands(matter, ESTATE, seller=mover, buyer="何建军")
     yield at("2026-11-12", "19:00")
