@@ -1,7 +1,8 @@
-"""Acts that name a second person: help with a ballot, a visit to a door. Whoever is
-named countersigns under their own log-in; before that nobody signs the count."""
+"""Acts that name a second person: help with a ballot, a visit to a door, a count of hands. Whoever
+is named countersigns under their own log-in; before that nobody signs the count."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from api.demo.matter import Matter
 from api.demo.paper import number_of
@@ -26,12 +27,29 @@ async def help_at_office(
     matter.said(f"名册第{number}号看不清手机,{matter.clerk.name}代为填写,{beside.name}在场")
 
 
-async def countersign(matter: Matter, poll: str, who: Person) -> None:
-    """Confirm all that names oneself."""
+async def count_hands(
+    matter: Matter, poll: str, hands: Mapping[str, int], witnesses: Sequence[Person]
+) -> dict[str, Any]:
+    """A teller counts the hands for the one item of a poll, two who are present count along;
+    returns the totals as each of them gives them."""
+    ids = [await matter.stage.people.id_of(witness) for witness in witnesses]
+    totals = {"heads": sum(hands.values()), "items": [{"item": 1, "hands": dict(hands)}]}
+    teller = matter.tellers[0]
+    await teller.put(f"polls/{poll}/hand-count", totals | {"witness_ids": ids})
+    matter.said(f"举手表决,{teller.name}清点 {totals['heads']} 人,{len(ids)}名到会人员一同清点")
+    return totals
+
+
+async def countersign(
+    matter: Matter, poll: str, who: Person, *, hands: Mapping[str, Any] | None = None
+) -> None:
+    """Confirm all that names oneself, of a count of hands by what one counted."""
     asked = (await who.get(f"polls/{poll}/countersignatures"))["items"]
     for one in asked:
         entry = f"{one['subject']}/{one['number']}/{one['turn']}"
-        await who.put(f"polls/{poll}/countersignatures/{entry}", {"confirmed": True})
+        await who.put(
+            f"polls/{poll}/countersignatures/{entry}", {"confirmed": True, "hands": hands}
+        )
     matter.stage.expect(matter.story, f"{who.name or '到会人员'}用本人账号会签", len(asked), 1)
 
 
@@ -50,12 +68,14 @@ async def cannot_sign_yet(matter: Matter, poll: str, waiting: str) -> None:
 async def adds_up(
     matter: Matter, poll: str, channels: Mapping[str, int], *, countersigned: int
 ) -> None:
-    """What everybody may read of a published poll: the ballots that count by channel, and the
-    entries that were countersigned."""
+    """What everybody may read of a published poll: the ballots that count by channel, hands
+    included, and the entries that were countersigned."""
     answer = await matter.stage.people.http.get(f"/v1/polls/{poll}/reconciliation")
     answer.raise_for_status()
     report = answer.json()
     came = {line["channel"]: line["counted"] for line in report["channels"]}
+    if report["by_hand"]:
+        came["hands"] = report["by_hand"]
     entries = report["countersigned"]
     expect, story = matter.stage.expect, matter.story
     expect(story, "公开核对:各渠道计入", came, dict(channels))

@@ -109,7 +109,6 @@ NOT_PLAYED: Mapping[str, str] = {
     "poll.correction_ordered": "no count is wrong",
     "poll.count_corrected": "no count is wrong",
     "poll.extended": "every poll that runs long enough reaches its turnout, or fails by rule",
-    "poll.hands_counted": "no meeting of the demo votes by hand",
     "poll.opener_came": "no poll of the demo is confidential",
     "poll.outside_result_confirmed": "owners vote here, in the invented city",
     "poll.roll_ruling_overdue": "objections are ruled in time",
