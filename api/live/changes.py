@@ -11,7 +11,7 @@ STEP = TOPIC | {"get_topic_timeline"}
 POLL = frozenset({"get_poll", "list_topic_polls"})
 LEDGER = frozenset({"get_reconciliation", "list_paper_forms"})
 ROLL = frozenset({"list_roll", "my_eligibility", "list_roll_objections"})
-NEW_POLL = ROLL | {"get_manifest", "get_outside_result", "my_ballot", "list_mandates"}
+NEW_POLL = ROLL | LEDGER | {"get_manifest", "get_outside_result", "my_ballot", "list_mandates"}
 """What there is of a poll from its announcement on."""
 TASK = frozenset({"get_task", "list_tasks"})
 MEETING = frozenset({"get_meeting", "list_meetings"})
@@ -47,16 +47,16 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "poll.announced": POLL | TOPIC | NEW_POLL,  # on the roll, one follows the topic from now on
     "poll.opened": POLL | TOPIC,
     "poll.extended": POLL | TOPIC,
-    "poll.closed": POLL | TOPIC,
+    "poll.closed": POLL | TOPIC | LEDGER,
     "poll.signed": POLL,
     "poll.recount_due": POLL,
     "poll.correction_ordered": POLL | {"get_count_correction"},
-    "poll.count_corrected": POLL | DOCUMENTS | {"get_count_correction"},
+    "poll.count_corrected": POLL | DOCUMENTS | LEDGER | {"get_count_correction"},
     "poll.ballots_read": frozenset(),
-    "poll.result_published": POLL | TOPIC,
-    "poll.voided": POLL | TOPIC,
+    "poll.result_published": POLL | TOPIC | LEDGER,
+    "poll.voided": POLL | TOPIC | LEDGER,
     "poll.opener_came": POLL,
-    "poll.box_opened": POLL,
+    "poll.box_opened": POLL | LEDGER,
     "poll.box_destroyed": POLL,
     "poll.hands_counted": POLL | LEDGER,
     "poll.presence_fixed": POLL | LEDGER,

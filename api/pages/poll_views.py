@@ -13,6 +13,7 @@ from consultation.polls.board_tables import Tree, TreeHead
 from consultation.polls.counting import Count
 from consultation.polls.phrases import per_cent
 from consultation.polls.presets import QuestionKind
+from consultation.polls.reconciliation import Reconciliation
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
 from consultation.polls.wording import MANIFEST_SHOWN
@@ -22,8 +23,12 @@ from consultation.topics.tables import Topic
 async def polls_view(tx: Transaction, topic: Topic, t: Words, locale: str) -> list[dict[str, Any]]:
     found = await polls.polls_of_topic(tx, topic.id, after=None, limit=5)
     heads = await board_queries.last_heads(tx, [poll.id for poll in found])
+    published = [poll.id for poll in found if poll.state is PollState.PUBLISHED]
+    reports = await board_queries.certified_reports(tx, published) if published else {}
     return [
-        _poll(await poll_out(tx, poll, locale), t) | _evidence(poll, heads.get(poll.id, {}), t)
+        _poll(await poll_out(tx, poll, locale), t)
+        | _evidence(poll, heads.get(poll.id, {}), t)
+        | {"ledger": _ledger(reports.get(poll.id), t)}
         for poll in found
     ]
 
@@ -45,6 +50,35 @@ def _evidence(poll: Poll, heads: Mapping[Tree, TreeHead], t: Words) -> dict[str,
             )
             for tree, head in sorted(heads.items())
         ],
+    }
+
+
+def _ledger(report: Reconciliation | None, t: Words) -> dict[str, Any] | None:
+    """By which channel ballots came, what became of the forms, and who confirmed what names a
+    second person: numbers, as they were certified."""
+    if report is None:
+        return None
+    rows = [
+        (t(f"words.ballot_channel.{line.channel}"), line.cast, line.counted)
+        for line in report.channels
+    ]
+    if report.by_hand:
+        rows.append((t("words.countersign_subject.hands"), report.by_hand, report.by_hand))
+    paper, named = report.paper, report.countersigned
+    sentences = []
+    if paper.printed:
+        sentences.append(t("pages.ledger_forms", **paper.model_dump()))
+    if named.entries:
+        facts = {"entries": named.entries, "confirmed": named.confirmed, "settled": named.settled}
+        sentences.append(t("pages.ledger_countersigned", **facts))
+    if report.reconciles:
+        sentences.append(t("pages.ledger_reconciles"))
+    return {
+        "rows": [
+            {"channel": name, "cast": f"{cast:,}", "counted": f"{counted:,}"}
+            for name, cast, counted in rows
+        ],
+        "sentences": sentences,
     }
 
 

@@ -13,6 +13,7 @@ from consultation.polls.leaves import leaf_hash, opened_leaf
 from consultation.polls.manifest import RollLine, voter_of
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import on_roll
+from consultation.polls.reconciliation import Reconciliation
 from consultation.polls.tables import Ballot, Poll, RollEntry
 
 
@@ -191,3 +192,24 @@ async def certificates(tx: Transaction, poll_id: UUID) -> Sequence[PollCertifica
         .order_by(col(PollCertificate.version))
     )
     return list(rows)
+
+
+async def certified_reports(
+    tx: Transaction, poll_ids: Collection[UUID]
+) -> dict[UUID, Reconciliation]:
+    """How these polls added up as it was certified last, in one statement; of those without a
+    certificate nothing."""
+    newest = (
+        select(PollCertificate.poll_id, func.max(PollCertificate.version).label("version"))
+        .where(col(PollCertificate.poll_id).in_(poll_ids))
+        .group_by(col(PollCertificate.poll_id))
+        .subquery()
+    )
+    rows = await tx.session.exec(
+        select(PollCertificate.poll_id, PollCertificate.reconciliation).join(
+            newest,
+            (col(PollCertificate.poll_id) == newest.c.poll_id)
+            & (col(PollCertificate.version) == newest.c.version),
+        )
+    )
+    return {poll_id: Reconciliation.model_validate(report) for poll_id, report in rows}

@@ -9,10 +9,24 @@ from api.pages.saying import day
 from consultation.calendar import end_of, until
 from consultation.database import Database
 from consultation.outcomes.tables import Outcome, OutcomeItem
+from consultation.polls.paper import FormFate
 from consultation.polls.rules import PollState
 from consultation.topics.states import State
 from tests.conftest import ManualClock
 from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_countersigning import help_to_vote
+from tests.consultation.polls.test_hands import count as count_hands
+from tests.consultation.polls.test_hands import meeting_poll, totals
+from tests.consultation.polls.test_paper import (
+    CLERK,
+    ONE,
+    TWO,
+    enter,
+    fate,
+    issue,
+    print_forms,
+    settle,
+)
 from tests.world import World, a_topic
 
 
@@ -190,3 +204,49 @@ async def test_an_entrance_is_named_with_its_building_and_an_office_by_its_name(
     assert f"<td>{place}</td>" in page.text
     assert f" · {place} · " in board.text
     assert f'<p class="soft">{office} · ' in page.text
+
+
+async def test_a_published_poll_shows_its_channels_and_who_confirmed_the_second_entries(
+    client: httpx.AsyncClient, db: Database, world: World, clock: ManualClock
+) -> None:
+    stage = Stage(db=db, world=world, clock=clock)
+    poll, owners = await stage.lift_poll()
+    await help_to_vote(stage, poll, 3)
+    await print_forms(stage, poll.id, 1, 3)
+    await issue(stage, poll.id, 1, 1, second_staff_id=world.id("grid_worker"))
+    for teller in (ONE, TWO):
+        await enter(stage, poll.id, 1, teller, "for")
+    await settle(stage, poll.id, CLERK, fate(FormFate.UNUSED, 2, 3))
+    await stage.vote(poll.id, [owners[1], *owners[3:]], "f" * 10)
+    await stage.closed(poll.id)
+    await stage.countersign_all(poll.id)
+    heading = "<h3>各渠道收票与核对</h3>"
+    assert heading not in (await client.get(f"/t/{poll.topic_id}")).text
+
+    await stage.signed(poll.id)
+
+    page = (await client.get(f"/t/{poll.topic_id}")).text
+    assert page.count(heading) == 1
+    for channel, count in (("线上", 10), ("代录", 1), ("上门票箱", 1)):
+        row = f'<td>{channel}</td><td class="n">{count}</td><td class="n">{count}</td>'
+        assert row in page
+    assert "纸质票印制 3 张,发出 1 张(其中上门 1 张),收回 1 张。" in page
+    assert "的登记 2 项:本人会签 2 项,监督人核实 0 项。" in page
+    assert "发出、收回和计票的数字核对一致。" in page
+    english = (await client.get(f"/t/{poll.topic_id}", headers={"accept-language": "en"})).text
+    assert "confirmed by that person 2, settled by the supervisor 0." in english
+
+
+async def test_hands_are_a_channel_of_their_own_on_the_page(
+    client: httpx.AsyncClient, db: Database, world: World, clock: ManualClock
+) -> None:
+    stage = Stage(db=db, world=world, clock=clock)
+    poll, members = await meeting_poll(stage)
+    await count_hands(stage, poll, 57, totals((40, 10, 7), (20, 30, 7)), members[:2])
+    await stage.published(poll.id)
+
+    page = (await client.get(f"/t/{poll.topic_id}")).text
+
+    assert '<td>举手计数</td><td class="n">57</td><td class="n">57</td>' in page
+    assert "的登记 1 项:本人会签 1 项,监督人核实 0 项。" in page
+    assert "纸质票印制" not in page

@@ -24,6 +24,12 @@ def test_five_topics_walk_from_submission_to_their_states_without_a_difference()
     assert steps >= 80
     for story in ("D1 ", "D2 ", "D6 ", "D11", "D12", "D13", "8.3", "实时"):
         assert any(f"  {story}" in line for line in told), story
+    for said, times in (
+        ("用本人账号会签: 1", 4),
+        ("会签不齐,计票人不能签字", 2),
+        ("各渠道计入", 2),
+    ):
+        assert sum(said in line for line in told) == times, said
 
 
 def test_a_number_that_differs_stops_the_check(monkeypatch: pytest.MonkeyPatch) -> None:

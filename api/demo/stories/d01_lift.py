@@ -1,10 +1,13 @@
-"""D1 桐荫苑3幢2单元加装电梯: fails on area by a hair, is consulted again, passes, is being built."""
+"""D1 桐荫苑3幢2单元加装电梯: fails on area by a hair, is consulted again, passes, is being built. In
+the second vote one owner is helped at the office and one votes at home."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from api.demo.matter import Matter
+from api.demo.paper import bring_to_door, print_paper, read_twice, settle_unused
 from api.demo.people import Person
+from api.demo.second_people import adds_up, cannot_sign_yet, countersign, help_at_office
 from api.demo.stage import Stage, at
 from api.demo.voters import owner_of
 from consultation.topics.states import State
@@ -15,6 +18,8 @@ PRESET = "lift_scope_owners@2021-01-01"
 LOW = "一二层业主"
 HIGH = "三层以上业主"
 ROOMS = [f"{floor}0{door}" for floor in range(1, 7) for door in (1, 2)]
+HELPED, VISITED = "402", "502"
+"""Who votes at the office with help, and at home: 钱素珍, whose leg does not carry her down."""
 QUESTION = "是否同意按公告方案在3幢2单元加装电梯"
 
 PROBLEM = """桐荫苑3幢2单元六层十二户,现住七十岁以上老人九位,其中四位住在四楼以上。去年冬天五楼的钱奶奶
@@ -228,13 +233,30 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
         closes=at("2026-06-17", "00:00"),
     )
     yield at("2026-06-12", "19:30")
-    agree = {voters[room]: "for" for room in ROOMS[2:]}
+    agree = {voters[room]: "for" for room in ROOMS[2:] if room not in (HELPED, VISITED)}
     await matter.vote(poll, agree | against)
+    worker = matter.person("马立新", "grid_worker")
+    second = matter.person("殷桂生", "supervisor")
+    yield at("2026-06-13", "09:30")
+    await help_at_office(matter, poll, voters[HELPED], "for", beside=worker)
+    await print_paper(matter, poll, 2)
+    yield at("2026-06-13", "15:00")
+    await bring_to_door(matter, poll, 1, voters[VISITED], worker=worker, second=second)
+    yield at("2026-06-13", "17:00")
+    state = await read_twice(matter, poll, 1, ("for", "for"))
+    stage.expect("D1", "1号票两人录入一致", state, "entered")
+    yield at("2026-06-14", "20:00")
+    await countersign(matter, poll, worker)
     yield at("2026-06-17", "10:00")
+    await settle_unused(matter, poll, 2, 2)
+    await cannot_sign_yet(matter, poll, "home_visit 1")
+    await countersign(matter, poll, second)
     result = await matter.sign(poll)
     agreed = result["items"][0]["tallies"][0]["votes"]
     stage.expect("D1", "第二轮同意", (agreed["heads"], agreed["area_dm2"]), (10, 71275))
     stage.expect("D1", "第二轮结论", result["verdict"], "passed")
+    channels = {"electronic": 10, "assisted": 1, "home_visit": 1}
+    await adds_up(matter, poll, channels, countersigned=2)
 
     yield at("2026-06-29", "15:00")
     await matter.must_be(State.ADOPTION_PENDING)

@@ -3,24 +3,13 @@ late, a paper form that two people read differently, a vote on paper and on the 
 that its principal takes over."""
 
 import csv
-import hashlib
 import io
 
 from api.demo.matter import Matter
+from api.demo.paper import hand_out, number_of, read_twice, sha
 from api.demo.registers import rows
 from api.registers import take_register
 from consultation.community.registers import RegisterKind
-
-
-def sha(text: str) -> str:
-    """Stands for the hash of a scan, which stays with who made it."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-async def number_of(matter: Matter, poll: str, phone: str) -> int:
-    """Somebody's place on the roll."""
-    voter = matter.stage.people.by_phone(phone)
-    return (await voter.get(f"polls/{poll}/eligibility"))["number"]
 
 
 async def object_to_roll(matter: Matter, poll: str, *, seller: str, buyer: str) -> str:
@@ -94,34 +83,6 @@ async def register_sale(matter: Matter, estate: str, *, seller: str, buyer: str)
         community_code=matter.office.code,
     )
     return report.changed
-
-
-async def print_paper(matter: Matter, poll: str, count: int) -> None:
-    await matter.clerk.put(f"polls/{poll}/paper-blocks/1", {"last": count})
-    matter.said(f"印制纸质表决票 {count} 张,逐张编号")
-
-
-async def hand_out(matter: Matter, poll: str, form: int, phone: str) -> None:
-    number = await number_of(matter, poll, phone)
-    await matter.clerk.put(
-        f"polls/{poll}/paper-forms/{form}/issue",
-        {"number": number, "signature_sha256": sha(f"签收 {form}")},
-    )
-
-
-async def read_twice(matter: Matter, poll: str, form: int, readings: tuple[str, str]) -> str:
-    """Two tellers enter a form without seeing one another's entry."""
-    state = ""
-    for teller, choice in zip(matter.tellers, readings, strict=True):
-        answer = await teller.put(
-            f"polls/{poll}/paper-forms/{form}/entry",
-            {
-                "answers": [{"item": 1, "choices": [choice]}],
-                "scans": [sha(f"扫描 {form} {teller.name}")],
-            },
-        )
-        state = answer["state"]
-    return state
 
 
 async def paper_in_doubt(matter: Matter, poll: str, phone: str) -> None:

@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from api.demo.matter import Matter
+from api.demo.paper import print_paper
+from api.demo.second_people import help_at_office
 from api.demo.stage import Stage, at
 from api.demo.stories import d05_channels as channels
 from api.demo.voters import choose, owners
@@ -96,12 +98,13 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     objection = await channels.object_to_roll(matter, poll, seller=seller, buyer="吴晓曼")
     yield at("2026-10-16", "15:00")
     await channels.uphold(matter, poll, objection, ESTATE, seller=seller, buyer="吴晓曼")
-    await channels.print_paper(matter, poll, 60)
+    await print_paper(matter, poll, 60)
     yield at("2026-10-28", "09:00")
     await channels.change_hands(matter, ESTATE, seller=mover, buyer="何建军")
     yield at("2026-11-12", "19:00")
     await matter.must_be(State.VOTING)
     on_paper, twice, principal = taking_part[10:13]
+    helped = taking_part[15]
     await channels.paper_in_doubt(matter, poll, on_paper)
     until = at("2026-12-01", "00:00").isoformat()
     await channels.mandate(matter, poll, principal, holder="李想", until=until)
@@ -109,6 +112,8 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     choices = ("for", "for", "against", "for", "abstain")
     votes = {phone: choices[n % 5] for n, phone in enumerate(taking_part)}
     del votes[on_paper]
+    beside = matter.person("殷桂生", "supervisor")  # has not countersigned yet
+    await help_at_office(matter, poll, helped, votes.pop(helped), beside=beside)
     await matter.vote(poll, votes)
     await channels.paper_and_phone(matter, poll, twice)
     await channels.check_ledger(matter, poll)

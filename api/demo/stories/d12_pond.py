@@ -1,10 +1,11 @@
-"""D12 柳桥村村口当家塘清淤与护栏: 四议两公开 from the branch's proposal to the archive."""
+"""D12 柳桥村村口当家塘清淤与护栏: 四议两公开 from the branch's proposal to the archive; the villagers'
+representatives decide by show of hands."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from api.demo.matter import LIUQIAO, Matter
-from api.demo.people import Person
+from api.demo.second_people import adds_up, cannot_sign_yet, count_hands, countersign
 from api.demo.stage import Stage, at
 from api.demo.voters import of_role
 from consultation.topics.states import State
@@ -12,6 +13,7 @@ from consultation.topics.states import State
 PRESET = "village_reps@2018-12-29"
 NEAR, FIELDS = "塘边农户", "用水农户"
 REPRESENTATIVES = "居民(村民)代表"
+HANDS = {"for": 61, "against": 9, "abstain": 4}
 ITEMS = ["当家塘清淤并加装护栏,预算14.8万元,从村集体收益列支。", "护栏留出两处农具口。"]
 MINUTES = {
     "summary": "时间:2026年8月20日19:00;地点:村民代表会议室。应到91人,实到74人。村党支部提议、“两委”商议、"
@@ -119,15 +121,21 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
     yield at("2026-08-20", "19:10")
     await matter.sit(assembly)
     await matter.must_be(State.VOTING)
-    await _hands(matter, poll, people)
+    witnesses = [people[3], people[40]]
+    hands = await count_hands(matter, poll, HANDS, witnesses)
+    yield at("2026-08-20", "19:20")
+    await countersign(matter, poll, witnesses[0], hands=hands)
     yield at("2026-08-20", "21:05")
     await matter.rise(assembly)
     await matter.minutes(assembly, MINUTES, [near])
+    await cannot_sign_yet(matter, poll, "hands 1")
+    await countersign(matter, poll, witnesses[1], hands=hands)
     result = await matter.sign(poll)
     counted = [tally["votes"]["heads"] for tally in result["items"][0]["tallies"]]
     stage.expect("D12", "应到、到会", (result["eligible"]["heads"], result["present"]), (91, 74))
     stage.expect("D12", "同意、反对、弃权", counted, [61, 9, 4])
     stage.expect("D12", "结论", result["verdict"], "passed")
+    await adds_up(matter, poll, {"hands": 74}, countersigned=1)
     dissent = await matter.dissent(near, "护栏挡住我家农具的路,留口也不方便。")
 
     yield at("2026-08-31", "09:00")
@@ -190,15 +198,3 @@ async def play(stage: Stage) -> AsyncGenerator[datetime]:
         f"surveys/{survey}/response", {"body": "感谢乡亲们的评价,冬修时再清一次塘口水草。"}
     )
     await matter.must_be(State.CLOSED)
-
-
-async def _hands(matter: Matter, poll: str, people: list[Person]) -> None:
-    """The teller enters how the 74 present voted: 61 for, 9 against, 4 abstained."""
-    choices = [*["for"] * 61, *["against"] * 9, *["abstain"] * 4]
-    votes = []
-    for someone, choice in zip(people, choices, strict=True):
-        place = await someone.get(f"polls/{poll}/eligibility")
-        votes.append({"number": place["number"], "answers": [{"item": 1, "choices": [choice]}]})
-    teller = matter.tellers[0]
-    await teller.put(f"polls/{poll}/meeting-votes", {"channel": "show_of_hands", "votes": votes})
-    matter.said("74名到会代表举手表决,由计票人登记")
