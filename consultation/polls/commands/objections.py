@@ -33,6 +33,7 @@ from consultation.polls.objections import (
     RollObjectionState,
 )
 from consultation.polls.phrases import Phrase
+from consultation.polls.presets import Measure
 from consultation.polls.queries import (
     Hold,
     access_poll,
@@ -42,7 +43,7 @@ from consultation.polls.queries import (
     voters_follow,
 )
 from consultation.polls.registers import of_age
-from consultation.polls.rolls import Place, roll_digest
+from consultation.polls.rolls import Place, of_heads, roll_digest
 from consultation.polls.rules import NotOnRoll, PollState
 from consultation.polls.tables import Poll
 from consultation.topics.tables import Document, Topic
@@ -238,7 +239,7 @@ async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) ->
         masked = who.masked_name
         owned = await owned_units(tx, who.id)
     units = await units_of_register(tx, poll, correction.unit_ids)
-    return objections.correct(
+    corrected = objections.correct(
         poll.preset.electorate,
         list((await frozen_roll(tx, poll)).values()),
         correction,
@@ -248,6 +249,7 @@ async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) ->
         owned=owned,
         next_number=await highest_number(tx, poll) + 1,
     )
+    return corrected if Measure.AREA in poll.preset.measures else of_heads(corrected)
 
 
 async def _carry_out(
