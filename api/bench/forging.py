@@ -73,6 +73,11 @@ class Forgery:
         ]
         return at(alone, index)
 
+    def cast_of_a_receipt(self) -> dict[str, Any]:
+        """An opened ballot whose voter keeps its tracker."""
+        held = {one.get("tracker") for one in self.honest.receipts}
+        return at([row for row in self.ballots if row["tracker"] in held], 0)
+
     def tree(self, name: str = "recorded") -> list[dict[str, Any]]:
         return [row for row in self.heads if row["tree"] == name]
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.bench.forging import Forgery, NotHere, at
+from consultation.polls import board
 from consultation.polls.keys import LocalBoardKey
 from consultation.polls.leaves import canonical
 from consultation.polls.pack import Edition
+from consultation.polls.presets import Threshold
+from consultation.polls.thresholds import least_reaching
 
 Deed = Callable[[Forgery], None]
 STRANGER = LocalBoardKey(b"a key of somebody else, 32 bytes")
@@ -1237,6 +1240,208 @@ def hide_the_hands_in_public(f: Forgery) -> None:
 def report_a_channel_that_the_rule_does_not_take_in_public(f: Forgery) -> None:
     at(f.report["channels"], 0)["channel"] = "home_visit"
     f.recertify()
+
+
+@mutation("recount", "owners", edition=PUBLIC)
+def turn_the_verdict_of_the_public_edition(f: Forgery) -> None:
+    word = "not_passed" if f.result["verdict"] == "passed" else "passed"
+    f.result["verdict"] = f.result["items"][0]["verdict"] = word
+
+
+@mutation("recount", "owners", edition=PUBLIC)
+def count_a_vote_more_in_public(f: Forgery) -> None:
+    f.result["items"][0]["tallies"][0]["votes"]["heads"] += 1
+
+
+@mutation("recount", "owners", edition=PUBLIC)
+def count_one_fewer_as_taking_part_in_public(f: Forgery) -> None:
+    f.result["participating"]["heads"] -= 1
+
+
+@mutation("recount", "owners", edition=PUBLIC)
+def leave_out_a_bound_of_area_in_public(f: Forgery) -> None:
+    f.result["turnout"] = [one for one in f.result["turnout"] if one["measure"] == "heads"]
+
+
+@mutation("recount", "owners", edition=PUBLIC)
+def lower_the_base_of_a_bound_in_public(f: Forgery) -> None:
+    check = f.result["items"][0]["tallies"][0]["approval"][0]
+    names = ("measure", "of", "numerator", "denominator", "inclusive")
+    threshold = Threshold.model_validate({name: check[name] for name in names})
+    check["base"] -= 2
+    check["needed"] = max(1, least_reaching(threshold, check["base"]))
+    check["missing"] = max(0, check["needed"] - check["value"])
+    check["reached"] = check["value"] >= check["needed"]
+
+
+@mutation("recount", "deemed", edition=PUBLIC)
+def let_the_silent_follow_the_minority_in_public(f: Forgery) -> None:
+    agree, object_, *_ = f.result["items"][0]["tallies"]
+    silent = f.result["deemed"]["heads"]
+    if not (silent and agree["deemed"]["heads"]):
+        raise NotHere
+    agree["deemed"], object_["deemed"] = object_["deemed"], agree["deemed"]
+    check = agree["approval"][0]
+    check["value"] -= silent
+    check["missing"] = max(0, check["needed"] - check["value"])
+    check["reached"] = check["value"] >= check["needed"]
+
+
+@mutation("recount", "election", edition=PUBLIC)
+def elect_another_candidate_in_public(f: Forgery) -> None:
+    elect_another_candidate_and_certify(f)
+
+
+# ---- what the operator may try besides ----------------------------------------------------------
+
+
+@mutation("corrections", "counted-twice")
+def correct_a_version_that_nobody_signed(f: Forgery) -> None:
+    """A correction is itself another count: so a first version is invented, and the second count
+    is saved."""
+    first = canonical({**f.certificate, "signatures": []})
+    f.paper["earlier"] = [{"content": first.decode(), "signature": f.key.sign(first)}]
+    signed = [one for one in f.certificate["signatures"] if not one["recount"]]
+    f.certificate |= {
+        "version": 2,
+        "corrects": board.text_digest(first),
+        "reason": "复核后更正",
+        "signatures": signed,
+    }
+    f.recertify()
+
+
+@mutation("corrections", "corrected")
+def correct_a_version_of_another_manifest(f: Forgery) -> None:
+    first = json.loads(f.paper["earlier"][0]["content"])
+    content = canonical({**first, "manifest": "00" * 32})
+    f.paper["earlier"] = [{"content": content.decode(), "signature": f.key.sign(content)}]
+    f.certificate["corrects"] = board.text_digest(content)
+    f.recertify()
+
+
+@mutation("reconciliation")
+def lose_fewer_forms_than_none_and_certify(f: Forgery) -> None:
+    f.report["paper"]["missing"] -= 3
+    f.report["paper"]["unused"] += 3
+    f.recertify()
+
+
+@mutation("reconciliation", "sealed-revotes")
+def set_fewer_ballots_aside_than_none_and_certify(f: Forgery) -> None:
+    line = at(f.report["channels"], 0)
+    line["set_aside"] -= 1
+    line["cast"] -= 1
+    f.recertify()
+
+
+@mutation("reconciliation", "sealed")
+def report_a_channel_in_two_lines_and_certify(f: Forgery) -> None:
+    line = at(f.report["channels"], 0)
+    if line["counted"] < 2:
+        raise NotHere
+    part = {**line, "cast": 1, "counted": 1}
+    line["cast"] -= 1
+    line["counted"] -= 1
+    f.report["channels"].append(part)
+    f.recertify()
+
+
+@mutation("reconciliation")
+def bring_more_forms_to_doors_than_were_issued_and_certify(f: Forgery) -> None:
+    f.report["paper"]["issued_at_door"] = f.report["paper"]["issued"] + 1
+    f.recertify()
+
+
+@mutation("receipts", "sealed")
+def make_a_voters_ballot_invalid_and_remake_everything(f: Forgery) -> None:
+    f.cast_of_a_receipt()["choices"] = None
+    f.remake()
+
+
+@mutation("roll", "owners")
+def give_a_home_less_than_no_area_and_remake_everything(f: Forgery) -> None:
+    f.silent()["area_dm2"] *= -1
+    f.remake()
+
+
+@mutation("roll", "owners")
+def write_a_voter_in_capitals_for_a_second_place_and_remake_everything(f: Forgery) -> None:
+    voters = [row for row in f.roll if row["voter"]]
+    at(voters, 1)["voter"] = voters[0]["voter"].upper()
+    f.remake()
+
+
+@mutation("manifest", "owners")
+def let_a_motion_be_answered_twice_over_and_remake_everything(f: Forgery) -> None:
+    f.manifest["items"][0]["most"] = 2
+    f.remake()
+
+
+@mutation("manifest", "single-choice")
+def put_an_option_twice(f: Forgery) -> None:
+    options = f.manifest["items"][0]["options"]
+    options[1]["code"] = options[0]["code"]
+    _retext(f)
+
+
+@mutation("manifest", "election")
+def elect_for_no_seat(f: Forgery) -> None:
+    f.manifest["items"][0]["seats"] = 0
+    _retext(f)
+
+
+@mutation("manifest", "owners")
+def bind_and_ask_for_no_approval(f: Forgery) -> None:
+    f.manifest["preset"]["content"]["approval"] = []
+    _retext(f)
+
+
+@mutation("manifest", "owners")
+def ask_for_a_share_of_nothing(f: Forgery) -> None:
+    f.manifest["preset"]["content"]["turnout"][0]["numerator"] = 0
+    _retext(f)
+
+
+@mutation("manifest", "owners")
+def ask_for_a_bound_of_what_is_not_counted(f: Forgery) -> None:
+    f.manifest["preset"]["content"]["measures"] = ["heads"]
+    _retext(f)
+
+
+@mutation("manifest", "deemed")
+def count_the_silence_of_residents(f: Forgery) -> None:
+    f.manifest["preset"]["content"]["layer"] = "assembly"
+    _retext(f)
+
+
+@mutation("manifest", "election")
+def count_silence_in_an_election(f: Forgery) -> None:
+    f.manifest["preset"]["content"]["silent"] = "deemed_majority"
+    _retext(f)
+
+
+class _Anybody(LocalBoardKey):
+    """The neutral point of the curve as a public key: it needs no private one."""
+
+    def __init__(self) -> None:
+        self.public = "01" + "00" * 31
+
+    def sign(self, message: bytes) -> str:
+        return self.public + "00" * 32
+
+
+@mutation("manifest", "owners")
+def sign_under_a_key_that_everybody_has_and_remake_everything(f: Forgery) -> None:
+    f.key = _Anybody()
+    f.remake()
+
+
+def _retext(f: Forgery) -> None:
+    """The hash of a text that the program itself would not announce."""
+    m = f.manifest
+    text = {name: m[name] for name in ("question", "items", "budget_fen")}
+    m["text_hash"] = board.text_digest(canonical({**text, "preset": m["preset"]["content"]}))
 
 
 def _close(f: Forgery, at_: str) -> None:

@@ -37,7 +37,9 @@ Reference = Annotated[str, Field(min_length=1, max_length=100)]
 
 class VoterNoticeIn(WireIn):
     """``channel`` is printed, doorstep or telephone; ``evidence`` what proves it, ``reference``
-    where: the number of the slip, who was witness by office. No names."""
+    where: the number of the slip, who was witness by office. No names. Where silence counts with
+    the majority, it counts of whoever signed for the notice once two members of staff say so, one
+    by printed and one by doorstep."""
 
     channel: NoticeChannel
     evidence: NoticeEvidence

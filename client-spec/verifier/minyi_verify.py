@@ -71,6 +71,7 @@ FORMAT_TEXTS = {
     "c9d9d6a76a26165eb217f5490d6617f83b2667f0a628866c00b90bc3afdcf306",
     "9990fa30b2ba0cc34e26b6789d5b2a218b0711d6f1f604af1cc4e9b52c783c86",
     "28e5dd929e9e7d00fda19626c3021783545f0c6b912d8c55dd9e3f3485af3797",
+    "b0144d4a901677a53822602245c648533445130b8f21e5abd5ebcb5c49d70ff5",
 }
 """SHA-256 of every FORMAT.md that packs were written with: no signature is over that text."""
 MOST_BYTES = 1 << 28
@@ -78,7 +79,13 @@ MOST_BYTES = 1 << 28
 MOST_HELD = 1 << 20
 """Of a receipt or a head."""
 LONGEST_LINE = 500
+NO_SIGNATURE, TRIES = "01" + "00" * 63, 128
+"""Ed25519 with a key of small order takes it for many messages: R is the neutral point, S is 0."""
 ALONE = {"abstain", "none"}
+CERTIFICATE = (
+    "v kind poll manifest version corrects reason result_digest heads reconciliation signatures "
+    "extension closed_at certified_at"
+)
 ON_PAPER = {"paper", "home_visit"}
 SHANGHAI = timezone(timedelta(hours=8))
 LATE = timedelta(days=1)
@@ -272,6 +279,42 @@ def root_of(leaves: Iterable[bytes]) -> str:
 # ---- counting -----------------------------------------------------------------------------------
 
 
+def check_rule(preset: Json, items: list[Json]) -> None:
+    """Bounds are shares of something that the rule counts; what binds has a quorum and a bound of
+    approval; and silence is counted with the majority of owners' motions alone, not where all must
+    agree."""
+    for one in [*preset["turnout"], *preset["approval"]]:
+        need(one["measure"] in preset["measures"], "rule: a bound of what it does not count")
+        whole = one["of"] in ("eligible", "participating")
+        need(whole or one["measure"] == "heads", "rule: an area of what has none")
+        share = [one["numerator"], one["denominator"]]
+        need(all(type(n) is int for n in share) and 1 <= share[0] <= share[1], "rule: no share")
+    bounds = preset["turnout"] and preset["approval"]
+    need(not preset["binding"] or bool(bounds), "rule: it binds and asks nothing")
+    if preset["silent"] != "deemed_majority":
+        return
+    need(preset["layer"] == "owners" and not preset["held_in_meeting"], "silence: not of owners")
+    need(all(item["kind"] == "motion" for item in items), "silence: not of a motion")
+    all_agree = any(one["numerator"] == one["denominator"] for one in preset["approval"])
+    need(not all_agree, "silence: where all must agree")
+
+
+def check_item(item: Json, where: str) -> None:
+    """It can be answered in one way only."""
+    kind, most, seats = item["kind"], item["most"], item["seats"]
+    codes = [option["code"] for option in item["options"]]
+    need(len(set(codes)) == len(codes) and not ALONE & set(codes), f"{where}: options")
+    need(type(most) is int and most >= 1, f"{where}: no marks")
+    if kind == "motion":
+        need(not codes, f"{where}: a motion has no options")
+    if kind in ("motion", "single_choice", "rating"):
+        need(most == 1, f"{where}: more marks than one")
+    else:
+        need(most <= len(codes), f"{where}: more marks than options")
+    need((seats is None) == (kind != "election"), f"{where}: seats")
+    need(seats is None or (type(seats) is int and seats >= 1), f"{where}: no seats")
+
+
 def choices_of(item: Json) -> list[str]:
     if item["kind"] == "motion":
         return ["for", "against", "abstain"]
@@ -373,8 +416,31 @@ class Votes:
                 answers[code].heads += count
 
 
-def apply(threshold: Json, value: Sum, bases: dict[str, Sum]) -> Json:
+class Withheld:
+    """What a public edition says of areas whose sums it withholds. It is taken as it is said: which
+    bounds of area are reached, in their order, and whom the silent followed."""
+
+    def __init__(self, result: Json) -> None:
+        shown = [tally["approval"] for item in result["items"] for tally in item["tallies"]]
+        checks = [*result["turnout"], *(check for checks in shown for check in checks)]
+        self.reached = iter([one["reached"] for one in checks if one["measure"] == "area"])
+        self.followed = {
+            item["number"]: [one["code"] for one in item["tallies"] if one["deemed"]["heads"]]
+            for item in result["items"]
+        }
+
+    def apply(self, threshold: Json) -> Json:
+        reached = next(self.reached, None)
+        need(type(reached) is bool, "a bound of area is not there")
+        return {**threshold, "reached": reached}
+
+
+def apply(
+    threshold: Json, value: Sum, bases: dict[str, Sum], withheld: Withheld | None = None
+) -> Json:
     """A threshold as a result shows it."""
+    if withheld is not None and threshold["measure"] == "area":
+        return withheld.apply(threshold)
     of_base = bases[threshold["of"]].by(threshold["measure"])
     bound = Fraction(of_base * threshold["numerator"], threshold["denominator"])
     least = -(-bound.numerator // bound.denominator)
@@ -392,7 +458,9 @@ def apply(threshold: Json, value: Sum, bases: dict[str, Sum]) -> Json:
     }
 
 
-def count(manifest: Json, votes: Votes, present: int | None) -> Json:
+def count(
+    manifest: Json, votes: Votes, present: int | None, withheld: Withheld | None = None
+) -> Json:
     """The result, without its explaining steps."""
     preset, items = manifest["preset"]["content"], manifest["items"]
     taking_part = votes.valid + votes.deemed
@@ -406,16 +474,12 @@ def count(manifest: Json, votes: Votes, present: int | None) -> Json:
         "votes_cast": votes.valid + votes.invalid,
         "present": came,
     }
-    turnout = [apply(threshold, came, bases) for threshold in preset["turnout"]]
+    turnout = [apply(threshold, came, bases, withheld) for threshold in preset["turnout"]]
     quorum = all(check["reached"] for check in turnout)
-    counted = [_count_item(preset, item, votes, bases, quorum) for item in items]
+    counted = [_count_item(preset, item, votes, bases, quorum, withheld) for item in items]
     left = None
     if preset["allocation"] == "budget_in_vote_order":
         left = _fund(items, counted, manifest["budget_fen"] or 0)
-    verdicts = {one["verdict"] for one in counted}
-    if verdicts != {"noted"}:
-        verdicts.discard("noted")
-    mixed = "partly_passed" if preset["binding"] else "partly_supported"
     return {
         "eligible": votes.eligible.json,
         "participating": taking_part.json,
@@ -427,19 +491,33 @@ def count(manifest: Json, votes: Votes, present: int | None) -> Json:
         "turnout": turnout,
         "quorum_reached": quorum,
         "items": counted,
-        "verdict": verdicts.pop() if len(verdicts) == 1 else mixed,
+        "verdict": overall(preset, counted),
         "budget_left_fen": left,
     }
 
 
+def overall(preset: Json, counted: list[Json]) -> str:
+    verdicts = {one["verdict"] for one in counted}
+    if verdicts != {"noted"}:
+        verdicts.discard("noted")
+    mixed = "partly_passed" if preset["binding"] else "partly_supported"
+    return verdicts.pop() if len(verdicts) == 1 else mixed
+
+
 def _count_item(
-    preset: Json, item: Json, votes: Votes, bases: dict[str, Sum], quorum: bool
+    preset: Json,
+    item: Json,
+    votes: Votes,
+    bases: dict[str, Sum],
+    quorum: bool,
+    withheld: Withheld | None,
 ) -> Json:
     kind, got = item["kind"], votes.answers[item["number"]]
     options = [option["code"] for option in item["options"]]
     silent: dict[str, Sum] = {}
     if votes.deemed.heads and kind == "motion":
-        silent = {_followed(preset, got): votes.deemed}
+        said = None if withheld is None else withheld.followed[item["number"]]
+        silent = {_followed(preset, got, said): votes.deemed}
     approvable = {"motion": ["for"], "rating": []}.get(kind, options)
     tallies = [
         {
@@ -447,7 +525,7 @@ def _count_item(
             "votes": votes.json,
             "deemed": silent.get(code, Sum()).json,
             "approval": [
-                apply(threshold, votes + silent.get(code, Sum()), bases)
+                apply(threshold, votes + silent.get(code, Sum()), bases, withheld)
                 for threshold in (preset["approval"] if code in approvable else [])
             ],
         }
@@ -514,16 +592,25 @@ def _count_item(
             result["runoff"] = [code for code in in_order if code not in elected]
         passed = len(elected) == seats
         partly = 0 < len(elected) < seats
-    words = ("passed", "not_passed", "partly_passed")
-    if not preset["binding"]:
-        words = ("supported", "not_supported", "partly_supported")
-    result["verdict"] = words[2] if partly else words[0] if passed else words[1]
+    result["verdict"] = verdict_of(preset, 1 if passed or partly else 0, 2 if partly else 1)
     return result
 
 
-def _followed(preset: Json, got: dict[str, Sum]) -> str:
-    """Whom silent voters follow where they count with the majority."""
+def verdict_of(preset: Json, filled: int, seats: int) -> str:
+    word = "passed" if preset["binding"] else "supported"
+    if 0 < filled < seats:
+        return f"partly_{word}"
+    return word if filled == seats else f"not_{word}"
+
+
+def _followed(preset: Json, got: dict[str, Sum], said: list[str] | None) -> str:
+    """Whom silent voters follow where they count with the majority. Where areas are withheld and
+    heads do not speak against it, as it is ``said``."""
     more = [got["for"].by(one) - got["against"].by(one) for one in preset["measures"]]
+    if said is not None:
+        heads = got["for"].heads - got["against"].heads
+        unseen = "for" if heads > 0 else "against"
+        return unseen if said == [unseen] and heads else "abstain"
     if all(one > 0 for one in more):
         return "for"
     return "against" if all(one < 0 for one in more) else "abstain"
@@ -602,12 +689,85 @@ def _item_is_close(near: Callable[[int, str], bool], item: Json) -> bool:
     return bool(item["tied"]) or (gap is not None and near(gap, "heads"))
 
 
+def signers_of(certificate: Json) -> dict[str, set[str]]:
+    """Who signed, by what they did: two tellers and a supervisor at least, all different people."""
+    people: dict[str, set[str]] = {"teller": set(), "recount": set(), "supervisor": set()}
+    for one in certificate["signatures"]:
+        fields(one, "role recount signer name result_digest at", "signature")
+        need(one["role"] in ("teller", "supervisor"), f"{one['role']}: signs nothing")
+        need(one["result_digest"] == certificate["result_digest"], "of another result")
+        again = one["recount"] and one["role"] == "teller"
+        need(one["recount"] is again, "a recount is signed by tellers")
+        people["recount" if again else one["role"]].add(one["signer"])
+    signed = [one["signer"] for one in certificate["signatures"]]
+    need(len(set(signed)) == len(signed), "one person signed twice")
+    need(len(people["teller"]) >= 2, "fewer than two tellers")
+    need(len(people["supervisor"]) >= 1, "no supervisor")
+    need(len(people["recount"]) != 1, "one teller alone counted again")
+    return people
+
+
 def without_steps(result: Json) -> Json:
     kept = {name: value for name, value in result.items() if name != "steps"}
     kept["items"] = [
         {name: value for name, value in item.items() if name != "steps"} for item in kept["items"]
     ]
     return kept
+
+
+def are_counts(value: Json) -> bool:
+    """Whether the numbers of a report are whole and none is below nothing."""
+    if isinstance(value, dict):
+        return all(are_counts(one) for name, one in value.items() if name != "channel")
+    if isinstance(value, list):
+        return all(map(are_counts, value))
+    return value is None or value is True or is_count(value)
+
+
+def is_count(value: Json) -> bool:
+    return type(value) is int and value >= 0
+
+
+def given_sum(shown: Json) -> Sum:
+    numbers = [shown["heads"], shown.get("area_dm2", 0)]
+    need(all(map(is_count, numbers)), "not a number of votes")
+    return Sum(*numbers)
+
+
+def without_areas(value: Json) -> Json:
+    if isinstance(value, list):
+        return [without_areas(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: without_areas(one) for name, one in value.items() if name != "area_dm2"}
+
+
+def as_ranked(preset: Json, counted: Json, given: Json) -> None:
+    """Takes over from ``given`` what areas decide between options that have equal heads, and
+    nothing else."""
+    kind, decided = counted["kind"], counted["verdict"] not in ("no_quorum", "noted")
+    if kind in ("motion", "rating") or not decided:
+        return
+    chosen, tied = given["chosen"], given["tied"]
+    need(len(set(chosen) | set(tied)) == len(chosen) + len(tied), "chosen twice")
+    if kind == "multiple_choice":
+        need(sorted(chosen) == sorted(counted["chosen"]), "chosen: others reach")
+        counted["chosen"] = chosen
+        return
+    equal, seats = counted["tied"], 1
+    if kind == "election":
+        seats = counted["open_seats"] + len(counted["chosen"])
+        counted["open_seats"] = seats - len(chosen)
+        rest = {one["code"] for one in counted["tallies"]} - ALONE - {*chosen}
+        again = {*tied} or (rest if len(chosen) < seats else set())
+        need(sorted(given["runoff"]) == sorted(again), "run-off: others")
+        counted["runoff"] = given["runoff"]
+    need({*counted["chosen"]} <= {*chosen} <= {*counted["chosen"], *equal}, "chosen: another")
+    need({*tied} <= {*equal} and len(tied) != 1 and len(chosen) <= seats, "tied: others")
+    need(bool(tied) <= (len(chosen) < seats), "tied for no seat")
+    need(not equal or bool(tied) or len(chosen) == seats, "a seat is open for which some are equal")
+    counted["chosen"], counted["tied"] = chosen, tied
+    counted["verdict"] = verdict_of(preset, len(chosen), seats)
 
 
 # ---- the pack -----------------------------------------------------------------------------------
@@ -733,10 +893,15 @@ class Pack:
         need(sha256(canonical(text)).hex() == m["text_hash"], "text_hash: of another text")
         need([i["number"] for i in m["items"]] == [*range(1, len(m["items"]) + 1)], "items: order")
         need(all(item["kind"] in preset["questions"] for item in m["items"]), "items: other kinds")
+        check_rule(preset, m["items"])
+        for item in m["items"]:
+            check_item(item, f"item {item['number']}")
         need(instant(m["opens_at"]) < instant(m["closes_at"]), "closes before it opens")
         last = (instant(m["closes_at"]) - timedelta(seconds=1)).astimezone(SHANGHAI)
         need(m["reference_day"] == last.date().isoformat(), "of age on another day than the last")
         need(is_hex(m["board_key"], 32), "board key: not a key")
+        forged = (signed_by(m["board_key"], NO_SIGNATURE, bytes([one])) for one in range(TRIES))
+        need(not any(forged), "board key: under it everybody can sign")
 
     def notice(self) -> str | None:
         """The manifest is the one whose check code stands in the notice."""
@@ -759,6 +924,11 @@ class Pack:
             need(numbers == sorted(set(numbers)), "places are not in order, or stand twice")
             voters = [row["voter"] for row in self.roll_ if row["voter"] is not None]
             need(len(set(voters)) == len(voters), "a voter has two places")
+            for row in self.roll_:
+                sizes = [row[name] for name in ("number", "area_dm2", "units")]
+                need(all(is_count(one) for one in sizes), "a place without a size")
+                need(row["voter"] is None or is_hex(row["voter"], 16), "not a pseudonym")
+                need(is_hex(row["salt"], 16), "a salt is not 16 bytes")
             need(
                 sum(row["area_dm2"] for row in self.roll_) == wanted["area_dm2"],
                 "another sum of areas",
@@ -978,44 +1148,53 @@ class Pack:
         need(not self.ballots_, "hands: there are ballots beside them")
 
     def arithmetic(self, result: Json) -> None:
-        """Without the ballots: that the numbers of heads fit together."""
-        preset, hands = self.manifest_["preset"]["content"], self.tally_["hands"]
-        need(result["by_hand"] == (0 if hands is None else hands["heads"]), "hands: another number")
+        """Without the ballots: that the result follows from the heads that it gives every answer,
+        and from which bounds of area it says are reached."""
+        preset, items = self.manifest_["preset"]["content"], self.manifest_["items"]
+        hands = self.tally_["hands"]
+        votes = Votes(items)
         if hands is not None:  # there is nothing else to count
-            votes = Votes(self.manifest_["items"])
             votes.take_hands(hands)
-            counted = {
-                item["number"]: {one["code"]: one["votes"]["heads"] for one in item["tallies"]}
-                for item in result["items"]
-            }
-            raised = {
-                number: {code: got.heads for code, got in answers.items()}
-                for number, answers in votes.answers.items()
-            }
-            need(counted == raised, "hands: counted again they are others")
+            raised = [[one.heads for one in answers.values()] for answers in votes.answers.values()]
+        for name in ("eligible", "valid", "invalid", "deemed"):
+            setattr(votes, name, given_sum(result[name]))
+        need(len(result["items"]) == len(items), "other items than were asked")
+        for item, shown in zip(items, result["items"], strict=True):
+            answers = votes.answers[item["number"]]
+            need([one["code"] for one in shown["tallies"]] == [*answers], "other answers")
+            for one in shown["tallies"]:
+                answers[one["code"]] = given_sum(one["votes"])
+            heads, each = votes.valid.heads, [one.heads for one in answers.values()]
+            need(heads <= sum(each) <= heads * item["most"], "answers: more or fewer than votes")
+            need(max(each) <= heads, "answers: more than votes")
+        if hands is not None:
+            shown = [[one.heads for one in answers.values()] for answers in votes.answers.values()]
+            need(shown == raised, "hands: counted again they are others")
+        need(result["by_hand"] == votes.by_hand, "hands: another number")
         silent = preset["silent"] == "deemed_majority"
-        need(silent or not result["deemed"]["heads"], "silence means nothing under this rule")
-        taking_part = result["valid"]["heads"] + result["invalid"]["heads"]
+        need(silent or not votes.deemed.heads, "silence means nothing under this rule")
+        need(votes.eligible.heads == len(self.roll_), "other heads than the roll has")
+        cast = votes.valid.heads - votes.by_hand + votes.invalid.heads
+        need(cast <= len(self.ballots_), "more votes than leaves")
+        took_part = votes.valid.heads + votes.invalid.heads
+        all_of_them = took_part + votes.deemed.heads
+        need(all_of_them <= votes.eligible.heads, "more votes than places on the roll")
         if preset["held_in_meeting"]:
             need(type(result["present"]) is int, "nobody counted those present")
-            need(taking_part <= result["present"] <= len(self.roll_), "more votes than present")
-        shown = [tally["approval"] for item in result["items"] for tally in item["tallies"]]
-        rule = ("measure", "of", "numerator", "denominator", "inclusive")
-        for check in [*result["turnout"], *(check for checks in shown for check in checks)]:
-            if check["measure"] == "heads":
-                threshold = {name: check[name] for name in rule}
-                again = apply(threshold, Sum(check["value"]), {check["of"]: Sum(check["base"])})
-                need(again == check, "a threshold is miscounted")
-        need(
-            result["quorum_reached"] == all(check["reached"] for check in result["turnout"]),
-            "a quorum that was not reached",
-        )
-        need(result["eligible"]["heads"] == len(self.roll_), "other heads than the roll has")
-        on_paper_or_phone = result["valid"]["heads"] - result["by_hand"]
-        need(
-            on_paper_or_phone + result["invalid"]["heads"] <= len(self.ballots_),
-            "more votes than leaves",
-        )
+            need(took_part <= result["present"] <= len(self.roll_), "more votes than present")
+        areas = "areas" in self.tally_["withheld"]
+        withheld = Withheld(result) if areas else None
+        counted, given = count(self.manifest_, votes, result["present"], withheld), result
+        if areas:
+            counted = without_areas(counted)
+            for again, shown in zip(counted["items"], given["items"], strict=True):
+                as_ranked(preset, again, shown)
+            counted["verdict"] = overall(preset, counted["items"])
+        given = without_steps(given)
+        need(set(given) == set(counted), "fields that no count has")
+        for name in counted:
+            same = canonical(given[name]) == canonical(counted[name])
+            need(same, f"{name}: does not follow from the heads")
 
     def result_digest(self) -> str | None:
         """The digest that was signed is of this result, poll, text and roll."""
@@ -1039,6 +1218,9 @@ class Pack:
         report, result = self.reconciliation_, self.tally_["result"]
         digest = sha256(self.raw["reconciliation.json"]).hex()
         need(digest == self.certified["reconciliation"], "the certificate names another report")
+        need(are_counts(report), "not numbers of things that there are")
+        named = [line["channel"] for line in report["channels"]]
+        need(len(set(named)) == len(named), "channels: one stands twice")
         need(report["eligible"] == len(self.roll_), "other places than on the roll")
         need(report["reconciles"] and not report["differences"], "the report has differences")
         need(report["by_hand"] == result["by_hand"], "hands: another number")
@@ -1047,6 +1229,7 @@ class Pack:
         need(paper["printed"] == sum(paper[fate] for fate in fates), "paper: does not add up")
         need(paper["unaccounted"] == 0, "paper: forms are gone")
         need(paper["returned"] <= paper["issued"], "paper: more came back than were issued")
+        need(paper["issued_at_door"] <= paper["issued"], "paper: more at doors than were issued")
         met = proxies["used"] + proxies["revoked"] + proxies["idle"]
         need(proxies["registered"] == met, "proxies: do not add up")
         preset = self.manifest_["preset"]["content"]
@@ -1122,12 +1305,7 @@ class Pack:
     def certificate(self) -> None:
         """The certificate is of this poll and board, under the board key."""
         c = self.certified
-        fields(
-            c,
-            "v kind poll manifest version corrects reason result_digest heads reconciliation "
-            "signatures extension closed_at certified_at",
-            "certificate",
-        )
+        fields(c, CERTIFICATE, "certificate")
         need((c["v"], c["kind"]) == (1, "certificate"), "not a certificate")
         need((c["poll"], c["manifest"]) == (self.poll, self.digest), "of another poll or manifest")
         last = {
@@ -1144,23 +1322,11 @@ class Pack:
     def signers(self) -> str | None:
         """Two tellers and a supervisor, three different people, signed this result; and where it
         is close, two other tellers who counted again."""
-        people: dict[str, set[str]] = {"teller": set(), "recount": set(), "supervisor": set()}
-        for one in self.certified["signatures"]:
-            fields(one, "role recount signer name result_digest at", "signature")
-            need(one["role"] in ("teller", "supervisor"), f"{one['role']}: signs nothing")
-            need(one["result_digest"] == self.certified["result_digest"], "of another result")
-            again = one["recount"] and one["role"] == "teller"
-            need(one["recount"] is again, "a recount is signed by tellers")
-            people["recount" if again else one["role"]].add(one["signer"])
-        signed = [one["signer"] for one in self.certified["signatures"]]
-        need(len(set(signed)) == len(signed), "one person signed twice")
-        need(len(people["teller"]) >= 2, "fewer than two tellers")
-        need(len(people["supervisor"]) >= 1, "no supervisor")
+        people = signers_of(self.certified)
         # a later version is itself another count
         close = self.certified["version"] == 1 and is_close(
             self.manifest_["preset"]["content"], self.tally_["result"]
         )
-        need(len(people["recount"]) != 1, "one teller alone counted again")
         need(not close or len(people["recount"]) >= 2, "so close, and not counted again")
         areas = "areas" in self.tally_["withheld"] and self.certified["version"] == 1
         if areas and self.manifest_["preset"]["content"].get("recount") and not people["recount"]:
@@ -1179,7 +1345,10 @@ class Pack:
                 signed_by(self.manifest_["board_key"], one["signature"], one["content"].encode()),
                 f"version {number}: not signed by the board key",
             )
+            fields(content, CERTIFICATE, f"certificate {number}")
             need((content["poll"], content["version"]) == (self.poll, number), "a version missing")
+            need(content["manifest"] == self.digest, f"version {number}: of another manifest")
+            signers_of(content)
             need(content["corrects"] == before, f"version {number}: corrects another")
             need((content["reason"] is None) == (before is None), f"version {number}: no reason")
             before = sha256(one["content"].encode()).hex()
@@ -1261,8 +1430,11 @@ class Pack:
         )
         need(receipt["manifest_hash"] == self.digest, "given under another manifest")
         if "tracker" in receipt:
-            trackers = {row["tracker"] for row in self.ballots_}
-            need(receipt["tracker"] in trackers, "BREACH: the tracker was not counted")
+            listed = {row["tracker"]: row["choices"] for row in self.ballots_}
+            need(receipt["tracker"] in listed, "BREACH: the tracker was not counted")
+            # an invalid ballot is listed under a tracker that nobody holds
+            valid = listed[receipt["tracker"]] is not None
+            need(valid, "BREACH: the ballot of this tracker was made invalid")
         leaf = bytes.fromhex(receipt["receipt"])
         need(leaf in self.trees["recorded"], "BREACH: the ballot is not on the board")
         at = self.trees["recorded"].index(leaf)

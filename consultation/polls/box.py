@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -16,7 +17,7 @@ from sqlmodel import col
 
 from consultation.database import Transaction
 from consultation.polls import leaves, rules
-from consultation.polls.precedence import Precedence, another_cast
+from consultation.polls.precedence import Precedence, another_cast, over_what_stands
 from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import casts_of
 from consultation.polls.rules import Choices
@@ -43,7 +44,7 @@ def sent_before(poll: Poll, cast: Cast, known: Sequence[Ballot]) -> Ballot | Non
 
 async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Ballot]:
     """Put in casts of different voters, all or none; the poll is held and open. An equal cast that
-    is in already keeps its receipt.
+    is in already keeps its receipt, for whoever entered it.
 
     Refuses with AlreadyVoted, naming the places of voters whose other ballot stands, or
     BallotKeyReused.
@@ -62,6 +63,9 @@ async def put_in(tx: Transaction, poll: Poll, casts: Sequence[Cast]) -> list[Bal
             known = earlier[cast.place.id]
             same = sent_before(poll, cast, known)
             outcome = another_cast(poll.preset, known, cast.choices, cast.channel, same)
+            if isinstance(outcome, Ballot) and outcome.entered_by_id != _entered_by(tx, cast):
+                # the receipt of an equal one would tell somebody who did not enter it what it says
+                outcome = over_what_stands(poll.preset, known, cast.choices, cast.channel)
             if isinstance(outcome, Ballot):
                 ballots[cast.place.id] = outcome
                 continue
@@ -107,12 +111,16 @@ def _row(
         choices=cast.choices,
         channel=cast.channel,
         set_aside=set_aside,
-        entered_by_id=None if cast.channel is BallotChannel.ELECTRONIC else tx.person_id,
+        entered_by_id=_entered_by(tx, cast),
         consent_note=cast.consent_note,
         salt=salt,
         leaf_hash=leaves.leaf_hash(leaf),
         cast_at=tx.now,
     )
+
+
+def _entered_by(tx: Transaction, cast: Cast) -> UUID | None:
+    return None if cast.channel is BallotChannel.ELECTRONIC else tx.person_id
 
 
 async def _insert(tx: Transaction, rows: Sequence[Ballot]) -> set[Any]:

@@ -1,16 +1,18 @@
 """SQL for silence that counts with the majority: the clause, and who was served with proof."""
 
+from collections import defaultdict
 from uuid import UUID
 
 from sqlmodel import col, select
 
 from consultation.database import Transaction
 from consultation.polls.counting import Vote
-from consultation.polls.deeming import PROVES, DeemingNotAllowed, silent_votes
+from consultation.polls.deeming import PROVES, DeemingNotAllowed, is_proved, silent_votes
 from consultation.polls.notice_queries import stands
 from consultation.polls.notice_tables import VoterNotice
 from consultation.polls.presets import Silent
 from consultation.polls.queries import on_roll, votes_cast
+from consultation.polls.serving import NoticeEvidence
 from consultation.polls.tables import Poll, RollEntry
 from consultation.topics.states import DocumentKind
 from consultation.topics.tables import Document, Topic
@@ -35,8 +37,8 @@ async def votes_with_silent(tx: Transaction, poll: Poll) -> list[Vote]:
     votes = await votes_cast(tx, poll.id)
     if poll.preset.silent is not Silent.DEEMED_MAJORITY:
         return votes
-    served = await tx.session.exec(
-        select(RollEntry.id)
+    rows = await tx.session.exec(
+        select(RollEntry.id, VoterNotice.evidence, VoterNotice.recorded_by_id)
         .join(VoterNotice, col(VoterNotice.roll_entry_id) == col(RollEntry.id))
         .where(
             *on_roll(poll),
@@ -45,9 +47,12 @@ async def votes_with_silent(tx: Transaction, poll: Poll) -> list[Vote]:
             stands(),
             col(RollEntry.person_id).is_not(None),
         )
-        .distinct()
     )
-    return [*votes, *silent_votes(poll.preset, votes, set(served))]
+    proofs: dict[UUID, list[tuple[NoticeEvidence, UUID | None]]] = defaultdict(list)
+    for place, evidence, by in rows:
+        proofs[place].append((NoticeEvidence(evidence), by))
+    served = {place for place, theirs in proofs.items() if is_proved(theirs)}
+    return [*votes, *silent_votes(poll.preset, votes, served)]
 
 
 async def deemed_places(tx: Transaction, poll: Poll) -> list[int]:

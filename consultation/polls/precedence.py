@@ -78,21 +78,33 @@ def another_cast(
     delivered once more, when another ballot stands already, undoes nothing. Without a key it cannot
     be told from a change of mind. Refuses with BallotKeyReused.
     """
-    stands = [one for one in known if not one.set_aside][-1]
+    stands = _stands(known)
     for one in known if again is None else [again, *known]:
         equal = one.choices == choices and one.channel is channel
         if equal and (one is again or one is stands or one.set_aside):
             return one
-    outcome = precedence(
+    outcome = over_what_stands(preset, known, choices, channel)
+    if again is not None and outcome is not Precedence.REFUSED:
+        raise BallotKeyReused()
+    return outcome
+
+
+def over_what_stands(
+    preset: RulePreset, known: Sequence[Stored], choices: Choices | None, channel: BallotChannel
+) -> Precedence:
+    """Whatever the ballots say: only whether they can be read."""
+    stands = _stands(known)
+    return precedence(
         preset,
         stands.channel,
         channel,
         stands_valid=stands.choices is not None,
         comes_valid=choices is not None,
     )
-    if again is not None and outcome is not Precedence.REFUSED:
-        raise BallotKeyReused()
-    return outcome
+
+
+def _stands(known: Sequence[AnyStored]) -> AnyStored:
+    return [one for one in known if not one.set_aside][-1]
 
 
 def equal_after_close(

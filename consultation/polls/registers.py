@@ -24,7 +24,7 @@ from consultation.community.tables import (
 )
 from consultation.database import Transaction
 from consultation.permissions import Role
-from consultation.polls.presets import Electorate, RulePreset
+from consultation.polls.presets import Electorate, Measure, RulePreset
 from consultation.polls.rolls import (
     NOBODY,
     Member,
@@ -32,6 +32,7 @@ from consultation.polls.rolls import (
     Owner,
     Place,
     members_roll,
+    of_heads,
     owners_roll,
     reference_day,
 )
@@ -52,7 +53,8 @@ async def build_roll(
     build = _ROLLS.get(preset.electorate)
     if build is None:
         raise RollNotAvailable(electorate=preset.electorate.value)
-    return await build(tx, preset, scope, closes_at)
+    places = await build(tx, preset, scope, closes_at)
+    return places if Measure.AREA in preset.measures else of_heads(places)
 
 
 async def place_name(tx: Transaction, node: Node) -> str:

@@ -16,7 +16,7 @@ registers always give the same roll.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -118,6 +118,12 @@ def owners_roll(register: Iterable[OwnedUnit]) -> list[Place]:
         )
         for number, head in enumerate(heads, 1)
     ]
+
+
+def of_heads(places: Iterable[Place]) -> list[Place]:
+    """The same places without areas, for a rule that measures heads alone: there an area decides
+    nothing, and its sums, beside a result that everybody sees, would tell who chose what."""
+    return [replace(place, area_dm2=0) for place in places]
 
 
 NOBODY = "—"

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from consultation.polls.presets import Base, Revote, RulePreset, Threshold
+from consultation.polls.presets import (
+    BallotChannel,
+    BallotMode,
+    Base,
+    Revote,
+    RulePreset,
+    Threshold,
+)
 
 _SAME = (
     "id",
@@ -92,6 +99,20 @@ def _elsewhere(base: RulePreset, local: RulePreset) -> bool:
     return bool(base.places) and not (local.places and {*local.places} <= {*base.places})
 
 
+def _less_secret(base: RulePreset, local: RulePreset) -> bool:
+    """Where the law lets voters be unnamed, or has it so unless it is asked otherwise, a place does
+    not take that away."""
+    sealed = BallotMode.CONFIDENTIAL
+    if base.modes[0] is sealed:
+        return local.modes[0] is not sealed
+    return sealed in base.modes and sealed not in local.modes
+
+
+def _without_paper(base: RulePreset, local: RulePreset) -> bool:
+    """A vote on the phone runs together with one in writing (domain 2.5, 9.9)."""
+    return BallotChannel.PAPER in base.channels and BallotChannel.PAPER not in local.channels
+
+
 _OTHERS: dict[str, Callable[[RulePreset, RulePreset], bool]] = {
     "version": lambda base, local: local.version <= base.version,
     "effective_from": lambda base, local: local.effective_from <= base.effective_from,
@@ -113,6 +134,8 @@ _OTHERS: dict[str, Callable[[RulePreset, RulePreset], bool]] = {
     "proxies.holder_on_roll": lambda base, local: (
         base.proxies.holder_on_roll and not local.proxies.holder_on_roll
     ),
+    "modes.confidential": _less_secret,
+    "channels.paper": _without_paper,
     "contested": lambda base, local: base.contested and not local.contested,
     "served_min": _serves_fewer,
     "recount": _recounts_less,

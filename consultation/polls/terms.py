@@ -287,6 +287,19 @@ def check_late_opening(preset: RulePreset, closes_at: datetime, now: datetime) -
         )
 
 
+LATE = timedelta(hours=1)
+"""By as much the system may be late without anybody asking why."""
+
+
+def is_too_late_to_open(
+    preset: RulePreset, *, opens_at: datetime, closes_at: datetime, now: datetime
+) -> bool:
+    """The system was down when the hour came, for so long that what is left of the window is less
+    than the preset asks: then it opens the poll as little as a person may."""
+    short = closes_at - now < timedelta(days=preset.window_days_min)
+    return short and now - opens_at > LATE
+
+
 def check_served(preset: RulePreset, *, served: int, eligible: int) -> None:
     """As many of the roll have been told as the preset asks, counted on the whole roll: a place
     whose voter nobody knows must be served at the door, or stays unserved (domain 4.4)."""

@@ -181,6 +181,27 @@ async def test_a_count_that_the_topic_went_on_under_is_not_corrected_here(
     assert late["code"] == "correction-too-late"
 
 
+async def test_a_correction_that_waits_is_not_signed_once_the_topic_went_on(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    """Ordered in time, and left lying until the result was adopted and is being carried out."""
+    poll = await spoilt(stage)
+    await stage.published(poll.id)
+    names = await stage.other_tellers()
+    home = f"/v1/polls/{poll.id}/count-correction"
+    supervisor = world.headers("supervisor", Role.SUPERVISOR)
+    ordered = await put(client, home, supervisor, {"reason": WHY})
+    first, second = (world.headers(name, Role.TELLER) for name in names)
+    digest = {"digest": ordered["result_digest"]}
+    await put(client, f"{home}/signature", first, digest)
+
+    await stage.to_state(poll.topic_id, State.IMPLEMENTING)
+    late = await put(client, f"{home}/signature", second, digest, expect=409)
+    assert late["code"] == "correction-too-late"
+    shown = (await client.get(f"/v1/polls/{poll.id}")).json()
+    assert shown["result"]["verdict"] == "passed"
+
+
 async def test_a_closed_poll_is_annulled_by_two_and_voted_on_once_more(
     client: httpx.AsyncClient, stage: Stage, world: World
 ) -> None:

@@ -46,8 +46,11 @@ class Scene:
     owners: list[UUID]
     buyer: UUID
 
-    async def prove(self, person: UUID, channel: NoticeChannel, evidence: NoticeEvidence) -> None:
-        proof = Proof(self.poll.id, person, channel, self.stage.clock.now, evidence, "公告")
+    async def prove(
+        self, person: UUID, channel: NoticeChannel, evidence: NoticeEvidence, by: str | None = None
+    ) -> None:
+        staff = None if by is None else self.stage.world.id(by)
+        proof = Proof(self.poll.id, person, channel, self.stage.clock.now, evidence, "公告", staff)
         async with self.stage.db.begin() as tx:
             await serving.record_proofs(tx, [proof])
 
@@ -113,7 +116,9 @@ async def test_who_keeps_their_place_stays_served_and_nobody_counts_twice(
 ) -> None:
     one, two, three, seller = scene.owners
     await scene.prove(one, NoticeChannel.IN_APP, NoticeEvidence.READ)
-    await scene.prove(two, NoticeChannel.PRINTED, NoticeEvidence.SIGNED_FOR)
+    signed = NoticeEvidence.SIGNED_FOR
+    await scene.prove(two, NoticeChannel.PRINTED, signed, "grid_worker")
+    await scene.prove(two, NoticeChannel.DOORSTEP, signed, "clerk")
     await scene.prove(seller, NoticeChannel.PRINTED, NoticeEvidence.SIGNED_FOR)
     assert (await scene.served(), await scene.waiting()) == (3, [3])
 
@@ -141,7 +146,7 @@ async def test_who_keeps_their_place_stays_served_and_nobody_counts_twice(
         )
         first_roll = set(old)
     proofs = await scene.house.ledger(closed.id)
-    assert len([row for row in proofs if row.roll_entry_id in first_roll]) == 3  # as it was then
+    assert len([row for row in proofs if row.roll_entry_id in first_roll]) == 4  # as it was then
 
 
 async def test_who_is_off_the_roll_hears_no_more_and_nobody_is_visited_twice(

@@ -18,6 +18,7 @@ from consultation.polls.commands.closing import about, counted_again, publish, p
 from consultation.polls.commands.drafting import Writer
 from consultation.polls.correction_queries import last_correction, signatures_of
 from consultation.polls.correction_tables import CountCorrection
+from consultation.polls.counting import Result
 from consultation.polls.presets import BallotMode
 from consultation.polls.queries import Hold, access_poll, check_impartial
 from consultation.polls.reconciliation import check_reconciled
@@ -51,14 +52,7 @@ async def order_correction(tx: Transaction, poll_id: UUID, *, reason: str) -> Co
     last = await last_correction(tx, poll)
     if last is not None and last.result_digest == digest:
         return last
-    corrections.check_correctable(
-        poll.state,
-        stored=poll.result.verdict,
-        found=result.verdict,
-        topic=topic.state,
-        same_round=topic.round == poll.round,
-        followed=poll.legal_system_of_record,
-    )
+    _check_correctable(poll, topic, result)
 
     correction = CountCorrection(
         poll_id=poll.id,
@@ -84,7 +78,8 @@ async def sign_correction(
     that was not published and is close waits for two more, who count again (domain 4.4). Signing
     again changes nothing.
 
-    Refuses with NotFound, SignedDigestDiffers, RecountByOthers, NotImpartial, RecountDiffers or
+    Refuses with NotFound, SignedDigestDiffers, RecountByOthers, NotCounted, CorrectionTooLate (the
+    topic may have gone on since it was ordered), NotImpartial, RecountDiffers or
     PollDoesNotReconcile.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.SIGN_COUNT, hold=Hold.TOPIC_AND_POLL)
@@ -101,6 +96,7 @@ async def sign_correction(
         raise rules.RecountByOthers()
     if poll.result_digest == digest or poll.state is PollState.VOIDED:
         raise rules.NotCounted(state=poll.state.value)
+    _check_correctable(poll, topic, correction.result)
     await check_impartial(tx, poll, topic)
     if (await counted_again(tx, poll))[1] != digest:
         raise rules.RecountDiffers()
@@ -139,6 +135,18 @@ async def read_correction(tx: Transaction, poll_id: UUID) -> tuple[Poll, CountCo
     if correction is None:
         raise NotFound(what="count_correction")
     return poll, correction
+
+
+def _check_correctable(poll: Poll, topic: Topic, found: Result) -> None:
+    assert poll.result is not None
+    corrections.check_correctable(
+        poll.state,
+        stored=poll.result.verdict,
+        found=found.verdict,
+        topic=topic.state,
+        same_round=topic.round == poll.round,
+        followed=poll.legal_system_of_record,
+    )
 
 
 async def _replace(

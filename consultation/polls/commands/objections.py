@@ -35,6 +35,7 @@ from consultation.polls.objections import (
     RollObjectionState,
 )
 from consultation.polls.phrases import Phrase
+from consultation.polls.presets import Measure
 from consultation.polls.queries import (
     Hold,
     access_poll,
@@ -44,7 +45,7 @@ from consultation.polls.queries import (
     voters_follow,
 )
 from consultation.polls.registers import of_age
-from consultation.polls.rolls import Place, roll_digest
+from consultation.polls.rolls import Place, of_heads, roll_digest
 from consultation.polls.rules import NotOnRoll, PollState
 from consultation.polls.tables import Poll
 from consultation.topics.tables import Document, Topic
@@ -243,7 +244,7 @@ async def _corrected(
         owned = await owned_units(tx, who.id)
     units = await units_of_register(tx, poll, correction.unit_ids)
     stands = list((await frozen_roll(tx, poll)).values())
-    return stands, objections.correct(
+    corrected = objections.correct(
         poll.preset.electorate,
         stands,
         correction,
@@ -253,6 +254,7 @@ async def _corrected(
         owned=owned,
         next_number=await highest_number(tx, poll) + 1,
     )
+    return stands, corrected if Measure.AREA in poll.preset.measures else of_heads(corrected)
 
 
 async def _carry_out(

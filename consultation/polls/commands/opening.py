@@ -18,11 +18,15 @@ from consultation.topics.tables import Topic
 
 async def open_due_poll(tx: Transaction, poll_id: UUID) -> None:
     """At ``opens_at`` the topic goes to the vote, if the gates of T11 hold and enough of the roll
-    have been served; if not, the poll waits for ``open_poll``."""
+    have been served; if not, the poll waits for ``open_poll``. Where the system was down for so
+    long that the window became too short it stays shut, and is void at its end."""
     poll, topic = await access_poll(tx, poll_id, Deed.RUN_SYSTEM, hold=Hold.TOPIC_AND_POLL)
     if poll.state is not PollState.ANNOUNCED or not poll.opens_at <= tx.now < poll.closes_at:
         return
-    if not await _enough_served(tx, poll):
+    late = terms.is_too_late_to_open(
+        poll.preset, opens_at=poll.opens_at, closes_at=poll.closes_at, now=tx.now
+    )
+    if late or not await _enough_served(tx, poll):
         return
     if await try_advance(tx, topic, Act.OPEN_VOTING):
         await _open(tx, poll, topic)

@@ -13,6 +13,7 @@ from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.commands import casting
 from consultation.polls.counting import Count
 from consultation.polls.paper import SecondStaffNeeded
+from consultation.polls.presets import Revote
 from consultation.polls.queries import turnout
 from consultation.polls.rules import BallotChannel, PollState
 from consultation.polls.tables import Ballot
@@ -187,13 +188,14 @@ async def enter(
     channel: BallotChannel = BallotChannel.ASSISTED,
     helper: str = "resident6",
     witness: str | None = None,
+    choice: str = "for",
 ) -> Ballot:
     async with stage.db.begin(stage.world.as_(name, role)) as tx:
         return await casting.record_ballot(
             tx,
             poll_id,
             number,
-            [(1, ["for"])],
+            [(1, [choice])],
             channel=channel,
             consent_note="本人口述,家属在场",
             helper_id=stage.world.id(helper),
@@ -230,6 +232,30 @@ async def test_staff_enter_a_ballot_for_a_voter_who_asked(stage: Stage, world: W
     with pytest.raises(rules.AlreadyVoted):
         await stage.cast(poll.id, owners[0], "against")
     assert (await counted(stage, poll.id)).heads == 2
+
+
+@pytest.mark.parametrize("revote", Revote)
+async def test_who_did_not_enter_a_ballot_cannot_find_out_what_it_says(
+    stage: Stage, revote: Revote
+) -> None:
+    """By trying one choice after another: before the close the answer is the same to all."""
+    poll, _ = await stage.lift_poll()
+    await stage.rewrite_rule(poll.id, revote=revote)
+    worker, clerk = ("grid_worker", Role.GRID_WORKER), ("clerk", Role.CLERK)
+    entered = await enter(stage, poll.id, 1, *worker)
+    assert (await enter(stage, poll.id, 1, *worker)).receipt == entered.receipt
+
+    said: list[object] = []
+    for choice in ("for", "against", "for", "abstain"):
+        try:
+            said.append((await enter(stage, poll.id, 1, *clerk, choice=choice)).cast_no)
+        except rules.AlreadyVoted as refused:
+            said.append(refused.facts)
+        await stage.countersign_all(poll.id)
+    if revote is Revote.NONE:
+        assert said == [{"numbers": ["1"]}] * 4
+    else:  # each is a ballot of its own, of which the voter is told
+        assert said == [2, 3, 4, 5]
 
 
 async def test_who_may_not_enter_a_ballot_for_another(stage: Stage, world: World) -> None:

@@ -1,6 +1,6 @@
 """Opening, extending, closing, signing and publishing; and what nobody sees before."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -96,6 +96,42 @@ async def test_a_poll_opened_too_late_for_its_window_is_refused_and_becomes_void
     again = await stage.opened("lift_scope_owners", topic, entrance)  # the round gets a new poll
     assert again.id != poll.id
     assert again.state is PollState.OPEN
+
+
+@pytest.mark.parametrize(
+    ("down", "state"),
+    [
+        (timedelta(days=2), PollState.OPEN),  # five days are left
+        (timedelta(days=2, hours=2), PollState.VOIDED),
+    ],
+)
+async def test_a_server_that_was_down_at_the_hour_shortens_no_window(
+    stage: Stage, down: timedelta, state: PollState
+) -> None:
+    entrance, _ = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.announced("lift_scope_owners", topic, entrance)
+    stage.clock.now = poll.opens_at + down
+    await stage.work()
+    waits = PollState.ANNOUNCED if state is PollState.VOIDED else state
+    assert (await stage.load(poll.id)).state is waits
+    if state is PollState.VOIDED:
+        with pytest.raises(terms.PollWindowInvalid):
+            await open_by_hand(stage, poll.id)
+        assert (await stage.closed(poll.id)).state is state
+
+
+def test_a_job_that_is_late_by_seconds_opens_the_shortest_poll() -> None:
+    rule = preset("civil278_special")
+    opens = datetime(2026, 6, 1, tzinfo=UTC)
+    closes = opens + timedelta(days=rule.window_days_min)
+
+    def late(by: timedelta) -> bool:
+        return terms.is_too_late_to_open(rule, opens_at=opens, closes_at=closes, now=opens + by)
+
+    assert not late(timedelta(seconds=5))
+    assert not late(terms.LATE)
+    assert late(terms.LATE + timedelta(seconds=1))
 
 
 async def extend(

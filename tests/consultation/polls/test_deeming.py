@@ -2,6 +2,7 @@
 opened the notice or signed for it, and always published apart."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -56,16 +57,34 @@ async def served(stage: Stage, poll: Poll, owner: UUID, evidence: NoticeEvidence
         NoticeEvidence.ACCEPTED: NoticeChannel.SMS,
         NoticeEvidence.TOLD: NoticeChannel.TELEPHONE,
     }.get(evidence, NoticeChannel.PRINTED)
-    proof = Proof(
-        poll_id=poll.id,
-        person_id=owner,
-        channel=channel,
-        at=stage.clock.now,
-        evidence=evidence,
-        reference="公告",
+    by = (
+        {NoticeChannel.PRINTED: "grid_worker"}
+        if channel is NoticeChannel.PRINTED
+        else {channel: ""}
     )
+    if evidence is NoticeEvidence.SIGNED_FOR:
+        by[NoticeChannel.DOORSTEP] = "clerk"
+    await prove(stage, poll, owner, evidence, by)
+
+
+async def prove(
+    stage: Stage, poll: Poll, owner: UUID, evidence: NoticeEvidence, by: Mapping[NoticeChannel, str]
+) -> None:
+    """By each channel, and whoever of the staff was there."""
+    proofs = [
+        Proof(
+            poll_id=poll.id,
+            person_id=owner,
+            channel=channel,
+            at=stage.clock.now,
+            evidence=evidence,
+            reference="公告",
+            recorded_by_id=stage.world.id(name) if name else None,
+        )
+        for channel, name in by.items()
+    ]
     async with stage.db.begin() as tx:
-        assert await serving.record_proofs(tx, [proof]) == 1
+        assert await serving.record_proofs(tx, proofs) == len(proofs)
 
 
 async def test_the_served_silent_count_with_the_majority_and_are_published_apart(
@@ -111,6 +130,27 @@ async def test_the_served_silent_count_with_the_majority_and_are_published_apart
     files = await pack(stage, poll.id)
     assert len(json.loads(files["tally.json"])["deemed"]) == 3
     assert failing(tmp_path, files) == {}
+
+
+@pytest.mark.parametrize(
+    ("by", "deemed"),
+    [
+        ({NoticeChannel.PRINTED: "grid_worker"}, 0),
+        ({NoticeChannel.PRINTED: "grid_worker", NoticeChannel.DOORSTEP: "grid_worker"}, 0),
+        ({NoticeChannel.PRINTED: "grid_worker", NoticeChannel.DOORSTEP: "clerk"}, 1),
+    ],
+)
+async def test_nobody_alone_makes_a_vote_of_somebodys_silence(
+    stage: Stage, by: Mapping[NoticeChannel, str], deemed: int
+) -> None:
+    estate, owners, topic = await estate_of(stage, 4)
+    clause = await file(stage, topic)
+    poll = await stage.opened("civil278_general", topic, estate, silence_clause_id=clause)
+    await prove(stage, poll, owners[0], NoticeEvidence.SIGNED_FOR, by)
+    await stage.vote(poll.id, owners[1:], "fff")
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert closed.result.deemed.heads == deemed
 
 
 async def test_without_a_clause_silence_is_not_taking_part(stage: Stage) -> None:
@@ -199,6 +239,8 @@ async def test_a_place_without_a_voter_is_never_taken_to_agree(stage: Stage) -> 
                 evidence=NoticeEvidence.SIGNED_FOR,
                 reference=f"签收单 {number} 号",
             )
+    signed = NoticeEvidence.SIGNED_FOR
+    await prove(stage, poll, owners[1], signed, {NoticeChannel.DOORSTEP: "grid_worker"})
     await stage.vote(poll.id, owners[2:], "ff")
     closed = await stage.closed(poll.id)
     assert closed.result is not None

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.phrases import write
+from consultation.community.tables import NodeKind
 from consultation.permissions import SYSTEM, Actor, Role
 from consultation.polls import board, board_queries, disclosure, phrases, receipts
 from consultation.polls.board_tables import Tree
@@ -174,6 +175,35 @@ async def test_what_everybody_gets_of_an_owners_poll_holds_no_exact_sum(
     for name, role in (("teller1", Role.TELLER), ("supervisor", Role.SUPERVISOR)):
         seen = (await client.get(path, headers=stage.world.headers(name, role))).json()
         assert seen["result"] == published.result.model_dump(mode="json")
+
+
+async def test_where_heads_alone_decide_nobody_sees_a_sum_of_areas(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
+    """民法典 279: all owners of the building must agree, and a sum of areas names who does not."""
+    building = await stage.place(NodeKind.BUILDING, "8幢", stage.world.nodes["estate"])
+    owners = await stage.people(4, stage.world.community.id)
+    areas = [683517, 742031, 881209, 900143]  # found nowhere by chance, as in a digest
+    await stage.homes(stage.world.nodes["estate"], building, areas, owners)
+    topic = await stage.topic("civil279_unanimous", building)
+    poll = await stage.opened("civil279_unanimous", topic, building)
+    path = f"/v1/polls/{poll.id}"
+    await stage.vote(poll.id, owners, "ffaf")
+    running = (await client.get(path)).json()
+    await stage.published(poll.id)
+
+    async with stage.db.begin(Actor(person_id=None)) as tx:
+        pack = await packing.make_pack(tx, poll.id, Edition.PUBLIC)
+    visitor = (await client.get(path)).json()
+    page = (await client.get(f"/t/{poll.topic_id}")).text
+    public = [str(running), str(visitor), page, pack["tally.json"].decode()]
+    sums = [*areas, sum(areas) - areas[2], sum(areas)]
+    written = [str(area) for area in sums] + [phrases.square_metres(area) for area in sums]
+    assert [(one, text) for text in public for one in written if one in text] == []
+    assert running["turnout"] == {"heads": 4, "area_dm2": 0}
+    votes = [tally["votes"] for tally in visitor["result"]["items"][0]["tallies"]]
+    assert votes == [{"heads": n, "area_dm2": 0} for n in (3, 1, 0)]
+    assert {place.area_dm2 for place in (await stage.roll(poll.id)).values()} == {0}
 
 
 # ---- turnout ------------------------------------------------------------------------------------

@@ -338,7 +338,9 @@ async def test_who_proves_an_interest_joins_from_outside_the_building(
     joins = correction(CorrectionKind.ADD_VOTER, person_id=neighbour, unit_ids=[home])
     await propose(stage, objection, correction=joins)
     await confirm(stage, objection)
-    assert (await stage.load(poll.id)).eligible_heads == poll.eligible_heads + 1
+    corrected = await stage.load(poll.id)
+    assert corrected.eligible_heads == poll.eligible_heads + 1
+    assert corrected.eligible_area_dm2 == 0  # heads alone decide
 
 
 async def test_a_register_that_changes_later_changes_no_roll(stage: Stage) -> None:

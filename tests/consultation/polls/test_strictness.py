@@ -83,11 +83,16 @@ E23 = [heads("at_least", "2/3", "eligible"), area("at_least", "2/3", "eligible")
         (SPECIAL, {"roll_objection_days": 4}, ["roll_objection_days"]),
         (SPECIAL, {"roll_ruling_days": 2}, []),
         (SPECIAL, {"roll_ruling_days": 4}, ["roll_ruling_days"]),
-        # channels, modes and questions may be taken away
+        # channels, modes and questions may be taken away, but not paper, nor that one is unnamed
         (SPECIAL, {"channels": ["electronic", "paper"]}, []),
-        (SPECIAL, {"channels": ["electronic", "show_of_hands"]}, ["channels"]),
+        (SPECIAL, {"channels": ["electronic", "show_of_hands"]}, ["channels", "channels.paper"]),
         (REPS, {"modes": ["confidential"]}, []),
-        ("village_election", {"modes": ["named"]}, ["modes"]),
+        ("village_election", {"modes": ["named"]}, ["modes", "modes.confidential"]),
+        (REPS, {"modes": ["named"]}, ["modes.confidential"]),
+        ("satisfaction", {"modes": ["named"]}, ["modes.confidential"]),
+        ("satisfaction", {"modes": ["named", "confidential"]}, ["modes.confidential"]),
+        ("household_poll", {"modes": ["confidential", "named"]}, []),
+        (SPECIAL, {"channels": ["electronic"]}, ["channels.paper"]),
         (GENERAL, {"questions": ["motion"]}, []),
         (SPECIAL, {"questions": ["motion", "election"]}, ["questions"]),
         # proxies
