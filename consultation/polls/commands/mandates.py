@@ -20,6 +20,7 @@ from consultation.polls.mandate_queries import (
     last_mandate,
     mandates_held,
     mandates_of,
+    mandates_without_voter,
     standing_channel,
 )
 from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
@@ -110,7 +111,7 @@ async def register_mandate(
         at=tx.now,
     )
     tx.session.add(mandate)
-    _tell(tx, poll, place, MandateState.REGISTERED)
+    _tell(tx, mandate, MandateState.REGISTERED)
     return mandate
 
 
@@ -202,19 +203,14 @@ async def withdraw_mandate(
     if await standing_channel(tx, poll, place) is BallotChannel.PROXY:
         raise mandates.MandateUsed()
 
-    mandate = found[0]
-    tx.session.add(
-        MandateWithdrawal(
-            poll_id=poll.id,
-            number=number,
-            mandate_no=mandate.mandate_no,
-            community_id=poll.community_id,
-            document_sha256=document_sha256,
-            by_id=tx.person_id,
-            at=tx.now,
-        )
-    )
-    _tell(tx, poll, place, MandateState.REVOKED)
+    _end(tx, poll, found[0], document_sha256=document_sha256)
+
+
+async def end_without_voter(tx: Transaction, poll: Poll) -> None:
+    """A corrected roll ends the mandates of whoever lost their place; who gets it back gives a new
+    one. They are told. With the poll held alone."""
+    for mandate in await mandates_without_voter(tx, poll):
+        _end(tx, poll, mandate)
 
 
 async def read_mandates(
@@ -251,12 +247,29 @@ def _tell_of_ballot(tx: Transaction, poll: Poll, place: RollEntry) -> None:
     )
 
 
-def _tell(tx: Transaction, poll: Poll, place: RollEntry, state: MandateState) -> None:
+def _end(
+    tx: Transaction, poll: Poll, mandate: Mandate, *, document_sha256: str | None = None
+) -> None:
+    tx.session.add(
+        MandateWithdrawal(
+            poll_id=poll.id,
+            number=mandate.number,
+            mandate_no=mandate.mandate_no,
+            community_id=poll.community_id,
+            document_sha256=document_sha256,
+            by_id=tx.person_id,
+            at=tx.now,
+        )
+    )
+    _tell(tx, mandate, MandateState.REVOKED)
+
+
+def _tell(tx: Transaction, mandate: Mandate, state: MandateState) -> None:
     tx.emit(
         MandateChanged(
-            community_id=poll.community_id,
-            person_id=_principal(place),
-            poll_id=poll.id,
+            community_id=mandate.community_id,
+            person_id=mandate.principal_id,
+            poll_id=mandate.poll_id,
             state=state.value,
         )
     )

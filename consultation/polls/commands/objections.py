@@ -11,6 +11,7 @@ from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, grant_of
 from consultation.polls import objections
 from consultation.polls.commands.drafting import Writer, publish_notice
+from consultation.polls.commands.mandates import end_without_voter
 from consultation.polls.commands.recording import fix_manifest
 from consultation.polls.notice_queries import carry_proofs
 from consultation.polls.objection_queries import (
@@ -259,7 +260,8 @@ async def _carry_out(
     write: Writer,
 ) -> None:
     """The next version of the roll, with the whole of it written anew, and of the notice. Who
-    keeps their place stays served; who is new follows the topic like every voter."""
+    keeps their place stays served; a mandate of who loses it ends; who is new follows the topic
+    like every voter."""
     roll = await _corrected(tx, poll, correction)
     poll.roll_version += 1
     poll.roll_digest = roll_digest(roll)
@@ -267,6 +269,7 @@ async def _carry_out(
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await write_roll(tx, poll, roll)
     await carry_proofs(tx, poll)
+    await end_without_voter(tx, poll)
     await fix_manifest(tx, poll)
     await voters_follow(tx, poll)
     said = Phrase(

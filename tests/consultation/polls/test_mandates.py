@@ -287,6 +287,55 @@ async def test_a_mandate_is_over_with_the_place_of_its_principal(stage: Stage) -
     assert report.reconciles
 
 
+@pytest.mark.parametrize("meanwhile", ["another", "nobody"])
+async def test_a_place_that_comes_back_to_its_voter_revives_no_mandate(
+    stage: Stage, meanwhile: str
+) -> None:
+    entrance, owners = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.announced("lift_scope_owners", topic, entrance)
+    holder, buyer = await stage.people(2, poll.community_id)
+    await register(stage, poll, 1, holder)
+    await register(stage, poll, 2, holder)
+    if meanwhile == "another":
+        await goes_to(stage, poll, owners[0], 1, buyer)
+        await register(stage, poll, 1, holder)  # the buyer's own
+        await goes_to(stage, poll, buyer, 1, owners[0])
+    else:
+        for by, person in ((owners[2], None), (owners[0], owners[0])):
+            objection = await file(stage, poll.id, by, 1, RollObjectionKind.WRONG_VOTER, "不是")
+            fix = correction(CorrectionKind.SET_VOTER, number=1, person_id=person)
+            await propose(stage, objection, correction=fix)
+            await confirm(stage, objection)
+    poll = await stage.load(poll.id)
+    assert poll.roll_version == 3
+
+    assert await seen(stage, poll, Actor(person_id=owners[0])) == [(1, MandateState.REVOKED)]
+    assert await seen(stage, poll, Actor(person_id=owners[1])) == [(2, MandateState.REGISTERED)]
+    async with stage.db.read() as tx:
+        assert await mandates_held(tx, poll, holder) == 1  # the one whose voter kept the place
+        changes = await tx.session.exec(
+            select(JournalEntry).where(JournalEntry.type == "user.mandate_changed")
+        )
+        revoked = sorted(
+            entry.stream for entry in changes if entry.data["state"] == MandateState.REVOKED
+        )
+    losers = [owners[0], buyer] if meanwhile == "another" else [owners[0]]
+    assert revoked == sorted(f"user:{person}" for person in losers)
+
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    with pytest.raises(rules_of.MandateOver):
+        await vote(stage, poll, 1, Actor(person_id=holder))
+    await register(stage, poll, 1, holder)  # an equal paper again is a new mandate
+    assert (await vote(stage, poll, 1, Actor(person_id=holder))).channel is BallotChannel.PROXY
+    closed = await stage.closed(poll.id)
+    async with stage.db.read() as tx:
+        report = await reconciliation_of(tx, closed)
+    assert (report.proxies.registered, report.proxies.used, report.proxies.revoked) == (3, 1, 1)
+    assert report.reconciles
+
+
 async def test_mandates_that_are_over_do_not_fill_a_holders_hands(stage: Stage) -> None:
     poll, owners = await stage.lift_poll()
     (holder,) = await stage.people(1, poll.community_id)
