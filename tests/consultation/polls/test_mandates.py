@@ -23,7 +23,7 @@ from consultation.polls.mandates import HolderNotAllowed, MandateRelation, Manda
 from consultation.polls.objections import CorrectionKind, RollObjectionKind
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotChannel, BallotMode, Electorate, Proxies
+from consultation.polls.presets import BallotChannel, BallotMode, Electorate, Proxies, Revote
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, NotPermitted
@@ -34,6 +34,7 @@ from tests.world import LONG_AGO, World
 
 CLERK, GRID = ("clerk", Role.CLERK), ("grid_worker", Role.GRID_WORKER)
 PAPER = "d" * 64
+FIRST, SECOND = "first-key-of-the-phone", "second-key-of-the-phone"
 
 
 async def register(
@@ -58,9 +59,16 @@ async def register(
         await mandates.register_mandate(tx, poll.id, number, **(content | more))
 
 
-async def vote(stage: Stage, poll: Poll, number: int, actor: Actor, choice: str = "for") -> Ballot:
+async def vote(
+    stage: Stage,
+    poll: Poll,
+    number: int,
+    actor: Actor,
+    choice: str = "for",
+    once: str | None = None,
+) -> Ballot:
     async with stage.db.begin(actor) as tx:
-        ballot = await mandates.cast_as_proxy(tx, poll.id, number, [(1, [choice])])
+        ballot = await mandates.cast_as_proxy(tx, poll.id, number, [(1, [choice])], once=once)
     assert isinstance(ballot, Ballot)
     return ballot
 
@@ -97,6 +105,52 @@ async def test_the_holder_votes_as_the_principal_wrote(stage: Stage) -> None:
         assert await seen(stage, poll, Actor(person_id=stranger)) == []
     for reader in (Actor(person_id=holder), Actor(person_id=owners[0]), stage.clerk):
         assert await seen(stage, poll, reader) == [(1, MandateState.USED)]
+
+
+async def test_a_holders_request_that_comes_late_undoes_no_later_vote(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.rewrite_rule(
+        poll.id,
+        revote=Revote.LAST_VALID_BEFORE_CLOSE,
+        proxies=Proxies(max_principals=3, instructions_binding=False),
+    )
+    (holder,) = await stage.people(1, poll.community_id)
+    agent = Actor(person_id=holder)
+    for number in (1, 2):
+        await register(stage, poll, number, holder, instruction=None)
+    first = await vote(stage, poll, 1, agent, "for", FIRST)
+    stage.clock.now += timedelta(minutes=1)
+    second = await vote(stage, poll, 1, agent, "against", SECOND)
+    stage.clock.now += timedelta(minutes=1)
+    assert await vote(stage, poll, 1, agent, "for", FIRST) == first  # delivered once more, too late
+    assert await vote(stage, poll, 1, agent, "against", SECOND) == second
+    with pytest.raises(rules.BallotKeyReused):
+        await vote(stage, poll, 1, agent, "abstain", FIRST)
+    other = await vote(stage, poll, 2, agent, "for", FIRST)  # a key is of one place
+    assert other.receipt != first.receipt
+    third = await vote(stage, poll, 1, agent, "for", "third-key-of-the-phone")  # a change of mind
+    assert [one.cast_no for one in (first, second, third)] == [1, 2, 3]
+    async with stage.db.read() as tx:
+        told = await tx.session.exec(
+            select(JournalEntry).where(JournalEntry.type == "user.ballot_recorded")
+        )
+        assert len(list(told)) == 4  # not once more for what came again
+
+    await stage.cast(poll.id, owners[0], "abstain")
+    assert await vote(stage, poll, 1, agent, "for", FIRST) == first  # the mandate is over
+    for key in (None, "fourth-key-of-the-phone"):
+        with pytest.raises(rules_of.MandateOver):
+            await vote(stage, poll, 1, agent, "for", key)
+    stage.clock.now = poll.closes_at
+    assert await vote(stage, poll, 1, agent, "for", FIRST) == first
+    assert await vote(stage, poll, 1, agent, "for") == third
+    for choice, key in (("abstain", None), ("abstain", FIRST)):  # what the principal chose
+        with pytest.raises(rules.PollClosed):
+            await vote(stage, poll, 1, agent, choice, key)
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert closed.result.items[0].votes_for.heads == 1
+    assert await vote(stage, poll, 2, agent, "for", FIRST) == other
 
 
 async def test_the_principals_own_vote_revokes_the_mandate_before_and_after(stage: Stage) -> None:
@@ -521,3 +575,18 @@ async def test_a_holder_seals_the_principals_ballot_and_the_principals_own_repla
     assert first.tracker not in listed
     assert (report.proxies.registered, report.proxies.revoked, report.proxies.used) == (3, 2, 1)
     assert report.reconciles
+
+
+async def test_a_holder_whose_answer_was_lost_gets_the_sealed_receipt_until_the_box_is_opened(
+    stage: Stage,
+) -> None:
+    poll, _ = await stage.household_poll(3, rule=FREE)
+    (holder,) = await stage.people(1, poll.community_id)
+    agent, once = Actor(person_id=holder), token_urlsafe(24)
+    await register(stage, poll, 1, holder, instruction=None)
+    first = await seal(stage, poll, 1, agent, "for", once)
+    await stage.closed(poll.id)
+    assert await seal(stage, poll, 1, agent, "for", once) == first
+    for choice, secret in (("against", once), ("for", token_urlsafe(24))):
+        with pytest.raises(rules.PollClosed):
+            await seal(stage, poll, 1, agent, choice, secret)
