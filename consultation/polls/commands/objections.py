@@ -16,12 +16,14 @@ from consultation.polls.commands.recording import fix_manifest
 from consultation.polls.notice_queries import carry_proofs
 from consultation.polls.objection_queries import (
     highest_number,
+    homes_of,
     last_ruling,
     load_objection,
     objection_of,
     objections_page,
     owned_units,
     poll_of_objection,
+    scope_of,
     units_of_register,
     verified_person,
     write_roll,
@@ -42,7 +44,7 @@ from consultation.polls.queries import (
     places_numbered,
     voters_follow,
 )
-from consultation.polls.registers import of_age
+from consultation.polls.registers import OF_A_PLACE, home_in, is_of_place, of_age
 from consultation.polls.rolls import Place, roll_digest
 from consultation.polls.rules import NotOnRoll, PollState
 from consultation.polls.tables import Poll
@@ -227,8 +229,10 @@ async def _open_objection(
 
 async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) -> list[Place]:
     """The roll as the correction leaves it. Who is put on it must be verified, and of age on the
-    last day of voting (domain 4.1); as an owner, by the register."""
-    masked, owned = "", set[UUID]()
+    last day of voting (domain 4.1); as an owner, as somebody of the poll's place or of a household
+    there, by the register."""
+    electorate = poll.preset.electorate
+    masked, owned, homes = "", set[UUID](), set[UUID]()
     if correction.person_id is not None:
         who = await verified_person(tx, poll.community_id, correction.person_id)
         last_day = local_day(poll.closes_at - timedelta(microseconds=1))
@@ -238,15 +242,27 @@ async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) ->
             raise objections.RollCorrectionInvalid(problem="minor")
         masked = who.masked_name
         owned = await owned_units(tx, who.id)
+        homes = await homes_of(tx, poll.community_id, who.id)
+        if electorate in OF_A_PLACE and not await is_of_place(tx, await scope_of(tx, poll), who.id):
+            raise objections.RollCorrectionInvalid(problem="person_elsewhere")
+    roll = list((await frozen_roll(tx, poll)).values())
     units = await units_of_register(tx, poll, correction.unit_ids)
+    where = next((where for _, where in units.values()), "")
+    household = correction.household_id if electorate in objections.HOUSEHOLDS else None
+    if household is not None and household not in {place.household_id for place in roll}:
+        home = await home_in(tx, await scope_of(tx, poll), household)
+        if home is None:
+            raise objections.RollCorrectionInvalid(problem="household_unknown")
+        where = home
     return objections.correct(
-        poll.preset.electorate,
-        list((await frozen_roll(tx, poll)).values()),
+        electorate,
+        roll,
         correction,
         masked_name=masked,
-        where=next((where for _, where in units.values()), ""),
+        where=where,
         units={id: unit for id, (unit, _) in units.items()},
         owned=owned,
+        homes=homes,
         next_number=await highest_number(tx, poll) + 1,
     )
 
