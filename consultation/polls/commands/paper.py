@@ -24,6 +24,7 @@ from consultation.polls.paper_queries import (
     issue_of,
     last_printed,
     live_form,
+    scans_of_others,
 )
 from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
 from consultation.polls.people_queries import STAFF, holds_a_role
@@ -138,7 +139,7 @@ async def enter_form(
 
     Refuses with FormStaysShut (``commands/sheets.py`` has the paper of a confidential poll),
     PollClosed, PollNotOpen, NotImpartial, FormNotIssued, FormSettled, EntryDiffers,
-    BothScansNeeded, BallotInvalid, NotOnRoll or NotAtMeeting.
+    BothScansNeeded, ScanOfAnotherPoll, BallotInvalid, NotOnRoll or NotAtMeeting.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
     if poll.mode is BallotMode.CONFIDENTIAL:
@@ -167,6 +168,7 @@ async def enter_form(
         raise rules.NotOnRoll(numbers=[str(issue.number)])
     await check_present(tx, poll, [place])
     paper.check_scans(entries, entry.scans)
+    await check_scans_here(tx, poll, entry.scans)
 
     tx.session.add(
         PaperEntry(
@@ -306,6 +308,13 @@ def _content(tx: Transaction, poll: Poll, form: int, choices: Choices | None) ->
 def _person(place: RollEntry) -> UUID:
     assert place.person_id is not None
     return place.person_id
+
+
+async def check_scans_here(tx: Transaction, poll: Poll, scans: Sequence[str]) -> None:
+    """A scan shows papers of one poll. Refuses with ScanOfAnotherPoll."""
+    others = await scans_of_others(tx, poll, scans)
+    if others:
+        raise paper.ScanOfAnotherPoll(scans=others)
 
 
 async def voter_in(tx: Transaction, poll: Poll, number: int, *, lock: bool = False) -> RollEntry:
