@@ -59,7 +59,8 @@ class RollObjectionRuled(AlreadyDone):
 
 
 class RollRulingNeedsSecondPerson(NotPermitted):
-    """Who proposes a ruling does not confirm it, and who filed the objection does neither."""
+    """Who proposes a ruling does not confirm it; who filed the objection, and whose place it is
+    about or would change, does neither."""
 
     code = "roll-ruling-needs-second-person"
 
@@ -199,6 +200,24 @@ def correct(
     if not any(place.person_id for place in corrected):
         raise RollCorrectionInvalid(problem="nobody_left")
     return corrected
+
+
+def check_ruling(
+    before: Sequence[Place], after: Sequence[Place], *, number: int, ruled_by: UUID
+) -> None:
+    """A correction answers the objection to the place ``number`` (0: somebody is missing), and
+    changes no place that whoever rules has or would have.
+
+    Refuses with RollCorrectionInvalid or RollRulingNeedsSecondPerson.
+    """
+    old = {place.number: place for place in before}
+    new = {place.number: place for place in after}
+    changed = {n for n in old.keys() | new.keys() if old.get(n) != new.get(n)}
+    if number and number not in changed:
+        raise RollCorrectionInvalid(problem="another_place")
+    concerned = {places[n].person_id for places in (old, new) for n in changed & places.keys()}
+    if ruled_by in concerned:
+        raise RollRulingNeedsSecondPerson()
 
 
 def _check_owner(

@@ -149,7 +149,7 @@ async def propose_ruling(
     if (correction is not None) != (decision is RollDecision.UPHELD):
         raise objections.RollCorrectionInvalid(problem="correction_and_decision")
     if correction is not None:
-        await _corrected(tx, poll, correction)
+        await _corrected(tx, poll, objection, correction)
 
     ruling = RollRuling(
         objection_id=objection.id,
@@ -192,7 +192,7 @@ async def confirm_ruling(
     objection.ruled_at = tx.now
     tx.session.add(objection)
     if ruling.correction is not None:
-        await _carry_out(tx, poll, topic, objection.kind, ruling.correction, write)
+        await _carry_out(tx, poll, topic, objection, ruling.correction, write)
     tx.emit(
         RollObjectionAnswered(
             community_id=poll.community_id,
@@ -227,10 +227,12 @@ async def _open_objection(
     return objection
 
 
-async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) -> list[Place]:
-    """The roll as the correction leaves it. Who is put on it must be verified, and of age on the
-    last day of voting (domain 4.1); as an owner, as somebody of the poll's place or of a household
-    there, by the register."""
+async def _corrected(
+    tx: Transaction, poll: Poll, objection: RollObjection, correction: RollCorrection
+) -> list[Place]:
+    """The roll as the correction by the actor leaves it. Who is put on it must be verified, and of
+    age on the last day of voting (domain 4.1); as an owner, as somebody of the poll's place or of a
+    household there, by the register."""
     electorate = poll.preset.electorate
     masked, owned, homes = "", set[UUID](), set[UUID]()
     if correction.person_id is not None:
@@ -254,7 +256,7 @@ async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) ->
         if home is None:
             raise objections.RollCorrectionInvalid(problem="household_unknown")
         where = home
-    return objections.correct(
+    corrected = objections.correct(
         electorate,
         roll,
         correction,
@@ -265,20 +267,22 @@ async def _corrected(tx: Transaction, poll: Poll, correction: RollCorrection) ->
         homes=homes,
         next_number=await highest_number(tx, poll) + 1,
     )
+    objections.check_ruling(roll, corrected, number=objection.number, ruled_by=tx.person_id)
+    return corrected
 
 
 async def _carry_out(
     tx: Transaction,
     poll: Poll,
     topic: Topic,
-    kind: RollObjectionKind,
+    objection: RollObjection,
     correction: RollCorrection,
     write: Writer,
 ) -> None:
     """The next version of the roll, with the whole of it written anew, and of the notice. Who
     keeps their place stays served; a mandate of who loses it ends; who is new follows the topic
     like every voter."""
-    roll = await _corrected(tx, poll, correction)
+    roll = await _corrected(tx, poll, objection, correction)
     poll.roll_version += 1
     poll.roll_digest = roll_digest(roll)
     poll.eligible_heads = len(roll)
@@ -288,10 +292,8 @@ async def _carry_out(
     await end_without_voter(tx, poll)
     await fix_manifest(tx, poll)
     await voters_follow(tx, poll)
-    said = Phrase(
-        "polls.notice.roll.corrected",
-        {"version": poll.roll_version, "reason": Phrase(f"polls.notice.roll.{kind.value}")},
-    )
+    reason = Phrase(f"polls.notice.roll.{objection.kind.value}")
+    said = Phrase("polls.notice.roll.corrected", {"version": poll.roll_version, "reason": reason})
     notice = await publish_notice(
         tx,
         poll,

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import col, select
@@ -16,13 +16,14 @@ from consultation.community.tables import (
     Ownership,
     Person,
     Residence,
+    ResidenceKind,
     UnitKind,
 )
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
 from consultation.polls import objections as rules_of
 from consultation.polls.commands import drafting, objections, opening
-from consultation.polls.objection_queries import last_ruling
+from consultation.polls.objection_queries import last_ruling, verified_person
 from consultation.polls.objection_tables import RollObjection
 from consultation.polls.objections import (
     CorrectionKind,
@@ -348,6 +349,44 @@ async def test_who_proves_an_interest_joins_from_outside_the_building(
     await propose(stage, objection, correction=joins)
     await confirm(stage, objection)
     assert (await stage.load(poll.id)).eligible_heads == poll.eligible_heads + 1
+
+
+async def test_a_correction_answers_the_objection_and_is_ruled_by_nobody_it_concerns(
+    stage: Stage, world: World
+) -> None:
+    poll, owners, units = await announced(stage)
+    clerk, supervisor = world.id("clerk"), world.id("supervisor")
+    await stage.sell(poll, owners[0], clerk)
+    await stage.sell(poll, owners[1], supervisor)
+    missing = await file(stage, poll.id, owners[5])
+    second = await file(stage, poll.id, owners[5], 2, RollObjectionKind.WRONG_VOTER)
+    async with stage.db.begin() as tx:
+        for person in (clerk, supervisor):
+            if await verified_person(tx, poll.community_id, person) is None:
+                tx.session.add(
+                    Residence(
+                        id=uuid4(),
+                        person_id=person,
+                        community_id=poll.community_id,
+                        kind=ResidenceKind.OWNER,
+                        level=2,
+                        created_at=stage.clock.now,
+                    )
+                )
+
+    mine = correction(CorrectionKind.ADD_VOTER, person_id=clerk, unit_ids=[units[0]])
+    with pytest.raises(rules_of.RollRulingNeedsSecondPerson):
+        await propose(stage, missing, CLERK, correction=mine)
+    await propose(stage, missing, SUPERVISOR, correction=mine)
+    with pytest.raises(rules_of.RollRulingNeedsSecondPerson):
+        await confirm(stage, missing, CLERK)
+    elsewhere = correction(CorrectionKind.SET_VOTER, number=3)
+    assert await refusal(stage, second, elsewhere) == "another_place"
+    theirs = correction(CorrectionKind.SET_VOTER, number=2, person_id=supervisor)
+    await propose(stage, second, CLERK, correction=theirs)
+    with pytest.raises(rules_of.RollRulingNeedsSecondPerson):
+        await confirm(stage, second, SUPERVISOR)
+    assert (await stage.load(poll.id)).roll_version == 1
 
 
 async def in_estate(stage: Stage, estate: Node, **rule: Any) -> Poll:
