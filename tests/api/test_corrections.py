@@ -181,6 +181,25 @@ async def test_a_count_that_the_topic_went_on_under_is_not_corrected_here(
     assert late["code"] == "correction-too-late"
 
 
+async def test_a_correction_is_too_late_once_the_topic_went_on_while_it_waited(
+    client: httpx.AsyncClient, stage: Stage, world: World
+) -> None:
+    poll = await spoilt(stage)
+    await stage.published(poll.id)
+    first, second = await stage.other_tellers()
+    home = f"/v1/polls/{poll.id}/count-correction"
+    ordered = await put(client, home, world.headers("supervisor", Role.SUPERVISOR), {"reason": WHY})
+    digest = {"digest": ordered["result_digest"]}
+    await put(client, f"{home}/signature", world.headers(first, Role.TELLER), digest)
+    await stage.to_state(poll.topic_id, State.IMPLEMENTING)
+    late = await put(
+        client, f"{home}/signature", world.headers(second, Role.TELLER), digest, expect=409
+    )
+    assert late["code"] == "correction-too-late"
+    shown = (await client.get(f"/v1/polls/{poll.id}")).json()
+    assert shown["result"]["verdict"] == "passed"
+
+
 async def test_a_closed_poll_is_annulled_by_two_and_voted_on_once_more(
     client: httpx.AsyncClient, stage: Stage, world: World
 ) -> None:

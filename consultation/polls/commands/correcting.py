@@ -22,6 +22,7 @@ from consultation.polls.presets import BallotMode
 from consultation.polls.queries import Hold, access_poll, check_impartial
 from consultation.polls.reconciliation import check_reconciled
 from consultation.polls.reconciliation_queries import reconciliation_of
+from consultation.polls.results import Result
 from consultation.polls.rules import PollState
 from consultation.polls.tables import CountSignature, Poll, SignerRole
 from consultation.refusals import NotFound, NotPermitted
@@ -51,14 +52,7 @@ async def order_correction(tx: Transaction, poll_id: UUID, *, reason: str) -> Co
     last = await last_correction(tx, poll)
     if last is not None and last.result_digest == digest:
         return last
-    corrections.check_correctable(
-        poll.state,
-        stored=poll.result.verdict,
-        found=result.verdict,
-        topic=topic.state,
-        same_round=topic.round == poll.round,
-        followed=poll.legal_system_of_record,
-    )
+    _check_correctable(poll, topic, result)
 
     correction = CountCorrection(
         poll_id=poll.id,
@@ -84,8 +78,8 @@ async def sign_correction(
     that was not published and is close waits for two more, who count again (domain 4.4). Signing
     again changes nothing.
 
-    Refuses with NotFound, SignedDigestDiffers, RecountByOthers, NotImpartial, RecountDiffers or
-    PollDoesNotReconcile.
+    Refuses with NotFound, SignedDigestDiffers, RecountByOthers, NotCounted, CorrectionTooLate,
+    NotImpartial, RecountDiffers or PollDoesNotReconcile.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.SIGN_COUNT, hold=Hold.TOPIC_AND_POLL)
     correction = await last_correction(tx, poll)
@@ -101,6 +95,7 @@ async def sign_correction(
         raise rules.RecountByOthers()
     if poll.result_digest == digest or poll.state is PollState.VOIDED:
         raise rules.NotCounted(state=poll.state.value)
+    _check_correctable(poll, topic, correction.result)  # since it was ordered the topic may be gone
     await check_impartial(tx, poll, topic)
     if (await counted_again(tx, poll))[1] != digest:
         raise rules.RecountDiffers()
@@ -127,6 +122,18 @@ async def sign_correction(
     if len(signed) >= TELLERS_NEEDED and (not close or recounts.recount_signed(signed)):
         await _replace(tx, poll, topic, correction, signed, write)
     return correction
+
+
+def _check_correctable(poll: Poll, topic: Topic, found: Result) -> None:
+    assert poll.result is not None
+    corrections.check_correctable(
+        poll.state,
+        stored=poll.result.verdict,
+        found=found.verdict,
+        topic=topic.state,
+        same_round=topic.round == poll.round,
+        followed=poll.legal_system_of_record,
+    )
 
 
 async def read_correction(tx: Transaction, poll_id: UUID) -> tuple[Poll, CountCorrection]:
