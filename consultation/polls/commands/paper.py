@@ -110,7 +110,7 @@ async def issue_form(
         raise paper.VoterHasForm()
     if second_staff_id is not None:
         staff = await holds_a_role(tx, poll.community_id, second_staff_id, STAFF)
-        if not staff or second_staff_id == tx.person_id:
+        if not staff or second_staff_id in (tx.person_id, place.person_id):
             raise paper.SecondStaffNeeded()
 
     issue = PaperIssue(

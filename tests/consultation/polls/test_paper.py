@@ -21,7 +21,7 @@ from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.reconciliation import PollDoesNotReconcile, Reconciliation
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rules import PollState
-from consultation.polls.tables import Ballot
+from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotPermitted, Refusal
 from consultation.topics.tables import InterestDeclaration
 from tests.consultation.polls.stage import Stage
@@ -79,6 +79,13 @@ async def ballots(stage: Stage, poll_id: UUID) -> list[Ballot]:
             select(Ballot).where(Ballot.poll_id == poll_id).order_by(Ballot.cast_at)  # type: ignore[arg-type]
         )
         return list(rows)
+
+
+async def poll_of_the_world(stage: Stage) -> Poll:
+    """An open poll of the six residents of the world, two of whom may be made tellers."""
+    entrance = stage.world.nodes["entrance"]
+    topic = await stage.topic("lift_scope_owners", entrance)
+    return await stage.opened("lift_scope_owners", topic, entrance)
 
 
 async def report(stage: Stage, poll_id: UUID) -> Reconciliation:
@@ -282,6 +289,19 @@ async def test_at_the_door_there_are_two_members_of_staff(stage: Stage, world: W
 
     (ballot,) = await ballots(stage, poll.id)
     assert ballot.channel is BallotChannel.HOME_VISIT
+
+
+async def test_a_voter_who_is_staff_is_not_the_second_at_their_own_door(
+    stage: Stage, world: World
+) -> None:
+    poll = await poll_of_the_world(stage)
+    await stage.other_tellers()
+    await print_forms(stage, poll.id, 1, 4)
+    number = {place.person_id: place.number for place in (await stage.roll(poll.id)).values()}
+    voter = world.id("resident6")
+    with pytest.raises(paper.SecondStaffNeeded):
+        await issue(stage, poll.id, 1, number[voter], second_staff_id=voter)
+    await issue(stage, poll.id, 1, number[world.id("resident2")], second_staff_id=voter)
 
 
 async def test_who_may_not_touch_paper(stage: Stage, world: World) -> None:
