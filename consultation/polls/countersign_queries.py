@@ -32,10 +32,13 @@ def at_entry(
 
 
 async def asked_at(tx: Transaction, poll: Poll, key: EntryKey) -> list[CountersignRequest]:
-    """Everybody whom an entry names."""
+    """Everybody whom an entry names, locked: its answers wait for one another."""
     return list(
         await tx.session.exec(
-            select(CountersignRequest).where(at_entry(CountersignRequest, poll, key))
+            select(CountersignRequest)
+            .where(at_entry(CountersignRequest, poll, key))
+            .order_by(col(CountersignRequest.person_id))
+            .with_for_update()
         )
     )
 

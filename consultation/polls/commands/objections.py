@@ -59,7 +59,7 @@ async def file_objection(
 
     Refuses with RollNotOpenToObjections, NotOnRoll or RollObjectionFiled.
     """
-    poll, topic = await access_poll(tx, poll_id, Deed.OBJECT_TO_ROLL, hold=Hold.POLL_SHARED)
+    poll, topic = await access_poll(tx, poll_id, Deed.OBJECT_TO_ROLL, hold=Hold.TOPIC_AND_POLL)
     known = await objection_of(tx, poll, tx.person_id, number or 0)
     if known is not None:
         if (known.kind, known.ground) != (kind, ground):
