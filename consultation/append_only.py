@@ -37,6 +37,7 @@ APPEND_ONLY: Sequence[str] = (
     "paper_block",
     "paper_issue",
     "paper_entry",
+    "paper_scan",
     "paper_fate",
     "sheet_entry",
     "mandate",

@@ -79,7 +79,9 @@ async def cast_as_proxy(
     once: BallotSecret = None,
 ) -> ReceiptOut:
     """Cast the principal's ballot as the holder of the mandate, or, in a named poll, for the holder
-    as staff who did not register it."""
+    as staff who did not register it. The same again gets the first receipt, also after the close;
+    with its Idempotency-Key it is known again when another ballot came in since, and when the
+    mandate is over. Where the poll takes a re-vote, that key with another ballot is refused."""
     async with db.begin(actor) as tx:
         ballot = await mandates.cast_as_proxy(tx, poll_id, number, given(body.answers), once=once)
         return ReceiptOut.model_validate(ballot)

@@ -51,7 +51,7 @@ class PaperIssueOut(WireOut):
 
 class PaperEntryIn(WireIn):
     """What the form says, or ``unreadable``. ``scans`` are those that were read: one, or for a
-    third person both."""
+    third person both. A scan may show many papers, all of one poll."""
 
     answers: Answers | None = None
     unreadable: bool = False

@@ -81,7 +81,7 @@ class RollPlaceChanged(UserEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MandateChanged(UserEvent):
-    """A mandate of this voter was registered or taken back."""
+    """A mandate of this voter was registered or taken back, or ended with the voter's place."""
 
     type = "user.mandate_changed"
     poll_id: UUID

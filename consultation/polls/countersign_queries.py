@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlmodel import and_, col, or_, select
 
@@ -14,6 +15,7 @@ from consultation.polls.countersigning import (
     EntryKey,
     entries_of,
 )
+from consultation.polls.paper_tables import PaperIssue
 from consultation.polls.queries import on_roll
 from consultation.polls.tables import Poll, RollEntry
 
@@ -30,12 +32,30 @@ def at_entry(
 
 
 async def asked_at(tx: Transaction, poll: Poll, key: EntryKey) -> list[CountersignRequest]:
-    """Everybody whom an entry names."""
+    """Everybody whom an entry names, locked: its answers wait for one another."""
     return list(
         await tx.session.exec(
-            select(CountersignRequest).where(at_entry(CountersignRequest, poll, key))
+            select(CountersignRequest)
+            .where(at_entry(CountersignRequest, poll, key))
+            .order_by(col(CountersignRequest.person_id))
+            .with_for_update()
         )
     )
+
+
+async def voter_of_entry(tx: Transaction, poll: Poll, key: EntryKey) -> UUID | None:
+    """Whose ballot an entry is about; hands are nobody's."""
+    statement: Any = select(RollEntry.person_id).where(*on_roll(poll))
+    match key.subject:
+        case CountersignSubject.ASSISTED:
+            statement = statement.where(RollEntry.number == key.number)
+        case CountersignSubject.HOME_VISIT:
+            statement = select(PaperIssue.voter_id).where(
+                PaperIssue.poll_id == poll.id, PaperIssue.form == key.number
+            )
+        case CountersignSubject.HANDS:
+            return None
+    return (await tx.session.exec(statement)).first()
 
 
 async def answers_at(tx: Transaction, poll: Poll, key: EntryKey) -> list[Countersignature]:

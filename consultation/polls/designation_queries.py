@@ -77,16 +77,19 @@ async def member_of_household(
 
 
 async def running_polls(tx: Transaction, community_id: UUID) -> list[tuple[Poll, Node]]:
-    """Polls whose roll is frozen and not used up yet, each with its scope."""
+    """Polls whose roll is frozen and not used up yet, each with its scope. Drafts are held too, so
+    that none is announced, and its roll frozen, until the transaction ends."""
     rows = await tx.session.exec(
         select(Poll, Node)
         .join(Node, col(Node.id) == col(Poll.scope_node_id))
         .where(
             Poll.community_id == community_id,
-            col(Poll.state).in_((PollState.ANNOUNCED, PollState.OPEN)),
+            col(Poll.state).in_((PollState.DRAFT, PollState.ANNOUNCED, PollState.OPEN)),
         )
+        .order_by(col(Poll.id))
+        .with_for_update(read=True, of=Poll)
     )
-    return list(rows)
+    return [(poll, scope) for poll, scope in rows if poll.state is not PollState.DRAFT]
 
 
 async def designated(tx: Transaction, community_id: UUID) -> dict[UUID, UUID]:

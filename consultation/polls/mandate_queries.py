@@ -31,8 +31,8 @@ def with_withdrawal(*columns: Any) -> Any:
 
 
 def of_its_voter(poll: Poll) -> Any:
-    """For a join with the roll: the principal still has the place. A mandate of whoever lost it to
-    an objection is over, and nobody else's."""
+    """For a join with the roll: the principal has the place. A mandate of whoever lost it to an
+    objection is over, and nobody else's."""
     return and_(
         *on_roll(poll),
         col(RollEntry.number) == col(Mandate.number),
@@ -62,6 +62,21 @@ async def highest_mandate_no(tx: Transaction, poll: Poll, number: int) -> int:
         )
     )
     return rows.one() or 0
+
+
+async def mandates_without_voter(tx: Transaction, poll: Poll) -> list[Mandate]:
+    """Those that have not ended and whose principal has not the place on the present roll."""
+    rows = await tx.session.exec(
+        with_withdrawal(Mandate)
+        .outerjoin(RollEntry, of_its_voter(poll))
+        .where(
+            Mandate.poll_id == poll.id,
+            col(MandateWithdrawal.at).is_(None),
+            col(RollEntry.id).is_(None),
+        )
+        .order_by(col(Mandate.number), col(Mandate.mandate_no))
+    )
+    return list(rows)
 
 
 async def mandates_held(tx: Transaction, poll: Poll, holder_id: UUID) -> int:

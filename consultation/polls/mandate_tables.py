@@ -1,4 +1,4 @@
-"""Written mandates 书面委托, and their withdrawal."""
+"""Written mandates 书面委托, and their end."""
 
 from datetime import datetime
 from uuid import UUID
@@ -30,7 +30,8 @@ class Mandate(Row, table=True):
 
 
 class MandateWithdrawal(Row, table=True):
-    """The principal took a mandate back: on the phone, or in writing (``document_sha256``)."""
+    """The end of a mandate before its time: the principal took it back, on the phone or in writing
+    (``document_sha256``), or lost the place by a ruling on the roll, which ``by_id`` confirmed."""
 
     poll_id: UUID = ref("poll.id", primary_key=True)
     number: int = Field(primary_key=True)

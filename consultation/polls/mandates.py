@@ -22,7 +22,7 @@ class MandateRelation(StrEnum):
 class MandateState(StrEnum):
     REGISTERED = "registered"
     USED = "used"  # the holder's ballot stands
-    REVOKED = "revoked"  # taken back, or the principal voted
+    REVOKED = "revoked"  # taken back, or the principal voted or lost the place
     EXPIRED = "expired"
 
 
@@ -69,7 +69,7 @@ class MandateExists(AlreadyDone):
 
 
 class MandateOver(NotNow):
-    """The mandate was taken back, has run out, or the principal voted."""
+    """The mandate was taken back, has run out, or the principal voted or lost the place."""
 
     code = "mandate-over"
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, union
 from sqlalchemy.orm import aliased
 from sqlmodel import col, func, or_, select
 
@@ -121,6 +121,25 @@ async def household_codes(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, 
         select(Household.id, Household.code).where(col(Household.id).in_(ids))
     )
     return dict(list(rows))
+
+
+async def homes_of(tx: Transaction, community_id: UUID, person_id: UUID) -> set[UUID]:
+    """The households that somebody was checked to live in, or that the register has them
+    represent."""
+    lives_in = select(col(Residence.household_id)).where(
+        Residence.community_id == community_id,
+        Residence.person_id == person_id,
+        col(Residence.household_id).is_not(None),
+        col(Residence.level) >= 2,
+    )
+    represents = select(col(Household.id)).where(
+        Household.community_id == community_id, Household.representative_id == person_id
+    )
+    return set((await tx.session.exec(union(lives_in, represents))).scalars())  # type: ignore[call-overload]
+
+
+async def scope_of(tx: Transaction, poll: Poll) -> Node:
+    return await tx.session.get_one(Node, poll.scope_node_id)
 
 
 async def units_of_register(

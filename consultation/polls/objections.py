@@ -59,7 +59,8 @@ class RollObjectionRuled(AlreadyDone):
 
 
 class RollRulingNeedsSecondPerson(NotPermitted):
-    """Who proposes a ruling does not confirm it, and who filed the objection does neither."""
+    """Who proposes a ruling does not confirm it; who filed the objection, and whose place it is
+    about or would change, does neither."""
 
     code = "roll-ruling-needs-second-person"
 
@@ -160,11 +161,13 @@ def correct(
     where: str,
     units: Mapping[UUID, RolledUnit],
     owned: Collection[UUID],
+    homes: Collection[UUID],
     next_number: int,
 ) -> list[Place]:
     """The corrected roll. ``masked_name`` is of the person of the correction and ``where`` the
     place in words; ``units`` are those of the register that may be on this roll, by id; ``owned``
-    are the ids of what the person owns or shares; ``next_number`` was never used.
+    are the ids of what the person owns or shares, and ``homes`` of the households that the person
+    belongs to; ``next_number`` was never used.
 
     Refuses with RollCorrectionInvalid.
     """
@@ -176,6 +179,8 @@ def correct(
         raise RollCorrectionInvalid(problem="unit_unknown")
     if electorate in OWNERS and correction.person_id is not None:
         _check_owner(places, correction, owned)
+    if electorate in HOUSEHOLDS and correction.person_id is not None:
+        _check_member(places, correction, homes)
     match correction.kind:
         case CorrectionKind.SET_VOTER:
             changed = _set_voter(places, correction, masked_name)
@@ -186,14 +191,33 @@ def correct(
                 raise RollCorrectionInvalid(problem="units_stay_in_the_base")
             changed = {n: place for n, place in places.items() if n != correction.number}
         case CorrectionKind.ADD_VOTER:
-            label = f"{where} {masked_name}".strip()[:60]
-            changed = _add_voter(electorate, places, correction, label, units, next_number)
+            changed = _add_voter(
+                electorate, places, correction, masked_name, where, units, next_number
+            )
     corrected = [changed[number] for number in sorted(changed)]
     if corrected == sorted(roll, key=lambda place: place.number):
         raise RollCorrectionInvalid(problem="nothing_changes")
     if not any(place.person_id for place in corrected):
         raise RollCorrectionInvalid(problem="nobody_left")
     return corrected
+
+
+def check_ruling(
+    before: Sequence[Place], after: Sequence[Place], *, number: int, ruled_by: UUID
+) -> None:
+    """A correction answers the objection to the place ``number`` (0: somebody is missing), and
+    changes no place that whoever rules has or would have.
+
+    Refuses with RollCorrectionInvalid or RollRulingNeedsSecondPerson.
+    """
+    old = {place.number: place for place in before}
+    new = {place.number: place for place in after}
+    changed = {n for n in old.keys() | new.keys() if old.get(n) != new.get(n)}
+    if number and number not in changed:
+        raise RollCorrectionInvalid(problem="another_place")
+    concerned = {places[n].person_id for places in (old, new) for n in changed & places.keys()}
+    if ruled_by in concerned:
+        raise RollRulingNeedsSecondPerson()
 
 
 def _check_owner(
@@ -208,6 +232,17 @@ def _check_owner(
         raise RollCorrectionInvalid(problem="not_the_owner")
 
 
+def _check_member(
+    places: Mapping[int, Place], correction: RollCorrection, homes: Collection[UUID]
+) -> None:
+    """A household is represented by one of its own (domain 4.1)."""
+    household = correction.household_id
+    if correction.number is not None:
+        household = places[correction.number].household_id
+    if household is not None and household not in homes:
+        raise RollCorrectionInvalid(problem="not_of_the_household")
+
+
 def _set_voter(
     places: dict[int, Place], correction: RollCorrection, masked_name: str
 ) -> dict[int, Place]:
@@ -215,10 +250,7 @@ def _set_voter(
     place, person = places[correction.number], correction.person_id
     if person is not None and _place_of(places, person) not in (None, place.number):
         raise RollCorrectionInvalid(problem="already_on_roll")
-    where = place.label.rpartition(" ")[0]
-    name = masked_name if person is not None else NOBODY
-    label = f"{where} {name}".strip()[:60]
-    return places | {place.number: replace(place, person_id=person, label=label)}
+    return places | {place.number: _with_voter(place, person, masked_name)}
 
 
 def _set_area(places: dict[int, Place], correction: RollCorrection) -> dict[int, Place]:
@@ -240,7 +272,8 @@ def _add_voter(
     electorate: Electorate,
     places: dict[int, Place],
     correction: RollCorrection,
-    label: str,
+    masked_name: str,
+    where: str,
     units: Mapping[UUID, RolledUnit],
     next_number: int,
 ) -> dict[int, Place]:
@@ -249,6 +282,7 @@ def _add_voter(
     person = correction.person_id
     assert person is not None
     known = _place_of(places, person)
+    label = _label(where, masked_name)
     if electorate in OWNERS:
         if not correction.unit_ids:
             raise RollCorrectionInvalid(problem="units_missing")
@@ -273,13 +307,24 @@ def _add_voter(
         raise RollCorrectionInvalid(problem="household")
     theirs = next((p for p in places.values() if household and p.household_id == household), None)
     if theirs is not None:
-        return places | {theirs.number: replace(theirs, person_id=person, label=label)}
+        return places | {theirs.number: _with_voter(theirs, person, masked_name)}
     place = Place(number=next_number, label=label, person_id=person, household_id=household)
     return places | {next_number: place}
 
 
 def _place_of(places: Mapping[int, Place], person: UUID) -> int | None:
     return next((n for n, place in places.items() if place.person_id == person), None)
+
+
+def _label(where: str, name: str) -> str:
+    return f"{where} {name}".strip()[:60]
+
+
+def _with_voter(place: Place, person: UUID | None, masked_name: str) -> Place:
+    """The same place in words, and who votes there."""
+    name = NOBODY if person is None else masked_name
+    label = _label(place.label.rpartition(" ")[0], name)
+    return replace(place, person_id=person, label=label)
 
 
 def _with_units(place: Place, units: tuple[RolledUnit, ...]) -> Place:

@@ -98,6 +98,13 @@ class BothScansNeeded(Invalid):
     code = "paper-both-scans-needed"
 
 
+class ScanOfAnotherPoll(AlreadyDone):
+    """The scan was given for a paper of another poll of the community; ``scans`` says which. If
+    papers of both are in one file, those of this poll are scanned anew."""
+
+    code = "paper-scan-of-another-poll"
+
+
 class SecondStaffNeeded(NotPermitted):
     """At the voter's door, and where staff help, there are two members of staff."""
 
@@ -146,7 +153,11 @@ def repeated(entries: Sequence[Entry], entry: Entry) -> bool:
 
 
 def check_scans(earlier: Sequence[Entry], scans: Sequence[str]) -> None:
-    """The first two each give the scan that they read; whoever comes after them has read both."""
+    """The first two each give the scan that they read; whoever comes after them has read both.
+
+    The two may read one scan, or each a scan of their own, and a scan may show a batch of forms:
+    a digest does not say what is to be seen. Of another poll's papers it is no scan
+    (``ScanOfAnotherPoll``)."""
     if len(earlier) < 2:
         return
     missing = {scan for entry in earlier[:2] for scan in entry.scans} - set(scans)

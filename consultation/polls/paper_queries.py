@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import and_, col, func, select
 
 from consultation.database import Transaction
 from consultation.polls.envelope_queries import kept_of
 from consultation.polls.paper import Entry, EntryState, FormFate, state_of
-from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
+from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue, PaperScan
 from consultation.polls.precedence import ON_PAPER
 from consultation.polls.presets import BallotMode
 from consultation.polls.tables import Poll, RollEntry
@@ -67,6 +70,31 @@ async def entries_of(tx: Transaction, poll: Poll, form: int) -> list[Entry]:
 
 def _entry(row: PaperEntry) -> Entry:
     return Entry(row.person_id, row.by_teller, row.readable, row.content, tuple(row.scans))
+
+
+async def scans_of_others(tx: Transaction, poll: Poll, scans: Sequence[str]) -> list[str]:
+    """Note that scans show papers of this poll; returns those that were noted for another of the
+    community. The primary key judges, also when two come at once."""
+    if not scans:
+        return []
+    insert: Any = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
+    rows = [
+        {"community_id": poll.community_id, "sha256": scan, "poll_id": poll.id}
+        for scan in sorted(set(scans))
+    ]
+    await tx.session.exec(
+        insert(PaperScan)
+        .values(rows)
+        .on_conflict_do_nothing(index_elements=["community_id", "sha256"])
+    )
+    others = await tx.session.exec(
+        select(PaperScan.sha256).where(
+            PaperScan.community_id == poll.community_id,
+            col(PaperScan.sha256).in_(scans),
+            PaperScan.poll_id != poll.id,
+        )
+    )
+    return sorted(others)
 
 
 async def forms_between(

@@ -60,6 +60,15 @@ class PaperEntry(Row, table=True):
     at: datetime = when()
 
 
+class PaperScan(Row, table=True):
+    """Of which poll a scan, by its SHA-256, shows papers: one form or sheet, or a whole batch of
+    them. The first entry that was made from it says so."""
+
+    community_id: UUID = ref("node.id", primary_key=True)
+    sha256: str = Field(max_length=64, primary_key=True)
+    poll_id: UUID = ref("poll.id", index=False)
+
+
 class PaperFate(Row, table=True):
     """What became of a form, once and for good. ``cast_no`` is the voter's cast that a returned
     form became."""

@@ -9,8 +9,8 @@ from sqlalchemy import select as sa_select
 from sqlmodel import col, exists, func, or_, select
 
 from consultation.database import Transaction
-from consultation.meetings.rules import AttendanceMode
-from consultation.meetings.tables import Attendance
+from consultation.meetings.rules import AttendanceMode, MeetingState
+from consultation.meetings.tables import Attendance, Meeting
 from consultation.polls.envelope_tables import Envelope
 from consultation.polls.presence_tables import PollPresence
 from consultation.polls.queries import on_roll
@@ -19,10 +19,15 @@ from consultation.polls.tables import Ballot, Poll, RollEntry
 
 def _attending(poll: Poll) -> Any:
     """People signed in at the poll's meeting, in the room or online; a written opinion is heard
-    and is not presence."""
+    and is not presence. Before a meeting is opened people come to it, and nobody is present."""
+    sits = exists().where(
+        col(Meeting.id) == poll.meeting_id,
+        col(Meeting.state).not_in((MeetingState.NOTIFIED, MeetingState.CANCELLED)),
+    )
     return (
         col(Attendance.meeting_id) == poll.meeting_id,
         col(Attendance.mode) != AttendanceMode.WRITTEN,
+        sits,
     )
 
 

@@ -114,8 +114,27 @@ async def _households(
     tx: Transaction, preset: RulePreset, scope: Node, closes_at: datetime
 ) -> list[Place]:
     """Occupied households in the scope. A representative votes who is of age on the last day."""
+    rows = await tx.session.exec(_homes_in(scope).order_by(col(Household.code)))
+    last_day = reference_day(closes_at)
+    members = []
+    for id, estate, kind, name, above, person_id, masked, born_on in rows.all():
+        where = _where(estate, kind, name, above)
+        may_vote = person_id is not None and (born_on is None or of_age(born_on, last_day))
+        members.append(
+            Member(
+                person_id=person_id if may_vote else None,
+                label=f"{where} {masked if may_vote else NOBODY}",
+                household_id=id,
+            )
+        )
+    return members_roll(members)
+
+
+def _homes_in(scope: Node) -> Any:
+    """Occupied households in the scope: id, name of the estate, kind and name of the place of the
+    home and name of what that lies in, and the representative."""
     place, estate, building = aliased(Node), aliased(Node), aliased(Node)
-    rows = await tx.session.exec(
+    return (
         select(
             Household.id,
             estate.name,
@@ -136,21 +155,18 @@ async def _households(
             col(Household.occupied).is_(True),
             or_(_within(scope, place), _within(scope, estate), col(Household.grid_id) == scope.id),
         )
-        .order_by(col(Household.code))
     )
-    last_day = reference_day(closes_at)
-    members = []
-    for id, estate_name, kind, name, above, person_id, masked, born_on in rows.all():
-        where = {None: estate_name, NodeKind.ENTRANCE: above}.get(kind, name)
-        may_vote = person_id is not None and (born_on is None or of_age(born_on, last_day))
-        members.append(
-            Member(
-                person_id=person_id if may_vote else None,
-                label=f"{where} {masked if may_vote else NOBODY}",
-                household_id=id,
-            )
-        )
-    return members_roll(members)
+
+
+def _where(estate: str, kind: NodeKind | None, name: str, above: str) -> str:
+    return {None: estate, NodeKind.ENTRANCE: above}.get(kind, name)
+
+
+async def home_in(tx: Transaction, scope: Node, household_id: UUID) -> str | None:
+    """The place in words of an occupied household of the scope; None of any other."""
+    rows = await tx.session.exec(_homes_in(scope).where(Household.id == household_id))
+    found = rows.first()
+    return None if found is None else _where(*found[1:5])
 
 
 def of_age(born_on: date, day: date) -> bool:
@@ -198,6 +214,8 @@ async def _residents(
 
 
 ADULTS = frozenset({Electorate.ADULT_RESIDENTS, Electorate.VILLAGERS, Electorate.VILLAGERS_GROUP})
+OF_A_PLACE = ADULTS | {Electorate.AFFECTED_PEOPLE}
+"""Who votes because their home, shop or grid lies in the scope."""
 _LIVING_HERE = (ResidenceKind.OWNER, ResidenceKind.TENANT, ResidenceKind.FAMILY)
 
 
@@ -257,6 +275,12 @@ def _people_of(scope: Node) -> Any:
         .outerjoin(estate, col(estate.id) == col(Household.estate_id))
         .where(or_(_within(scope, place), _within(scope, estate), grid_id == scope.id))
     )
+
+
+async def is_of_place(tx: Transaction, scope: Node, person_id: UUID) -> bool:
+    """Whether home, shop or grid of somebody verified lies in the scope."""
+    rows = await tx.session.exec(_people_of(scope).where(Person.id == person_id))
+    return rows.first() is not None
 
 
 async def _members_of_age(tx: Transaction, statement: Any, closes_at: datetime) -> list[Place]:

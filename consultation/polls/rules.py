@@ -71,7 +71,7 @@ class NotOnRoll(NotPermitted):
 
 
 class NotAtMeeting(NotPermitted):
-    """In a meeting those present vote; this voter is not signed in."""
+    """In a meeting those present vote: once it is opened, who is signed in. This voter is not."""
 
     code = "not-at-meeting"
 

@@ -223,15 +223,16 @@ async def _check_help(
     witness_id: UUID | None,
 ) -> UUID:
     """The helper is not the voter, and who enters has no interest where they help themselves, and
-    does not help alone. The interests of all others are looked at where they are asked to
-    countersign. Returns the helper as the registers know them."""
+    does not help alone. A witness is staff, and none of these. The interests of all others are
+    looked at where they are asked to countersign. Returns the helper as the registers know them."""
     helper_id = (await find_person(tx, person_id=helper_id)).id
     if helper_id == place.person_id:
         raise rules.NotImpartial()
-    if helper_id != tx.person_id:
+    if helper_id == tx.person_id:
+        await check_disinterested(tx, poll, topic, helper_id)
+    elif witness_id is None:
         return helper_id
-    await check_disinterested(tx, poll, topic, helper_id)
-    if witness_id is None or witness_id in (tx.person_id, place.person_id):
+    if witness_id is None or witness_id in (tx.person_id, place.person_id, helper_id):
         raise SecondStaffNeeded()
     if not await holds_a_role(tx, poll.community_id, witness_id, STAFF):
         raise SecondStaffNeeded()

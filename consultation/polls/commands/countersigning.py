@@ -7,7 +7,12 @@ from consultation.database import Transaction
 from consultation.events.people import CountersignAnswered, CountersignAsked
 from consultation.permissions import Deed
 from consultation.polls import countersigning as rules_of
-from consultation.polls.countersign_queries import answers_at, asked_at, own_requests
+from consultation.polls.countersign_queries import (
+    answers_at,
+    asked_at,
+    own_requests,
+    voter_of_entry,
+)
 from consultation.polls.countersign_tables import Countersignature, CountersignRequest
 from consultation.polls.countersigning import (
     CountersignAnswer,
@@ -90,8 +95,8 @@ async def countersign(
 
 
 async def settle(tx: Transaction, poll_id: UUID, key: EntryKey, *, note: str) -> CountersignState:
-    """The supervisor, whom the entry does not name and who did not make it, has looked into it and
-    lets it stand. The same again changes nothing.
+    """The supervisor, whom the entry does not name, who did not make it and whose vote it is not,
+    has looked into it and lets it stand. The same again changes nothing.
 
     Refuses with NothingToCountersign, NotImpartial, CountersignTooLate or
     CountersignReasonMissing.
@@ -99,7 +104,8 @@ async def settle(tx: Transaction, poll_id: UUID, key: EntryKey, *, note: str) ->
     poll, topic = await access_poll(tx, poll_id, Deed.WITNESS_COUNT, hold=Hold.POLL_SHARED)
     asked = await _asked(tx, poll, key)
     await check_impartial(tx, poll, topic)
-    if tx.person_id in {id for one in asked for id in (one.person_id, one.asked_by_id)}:
+    theirs = {id for one in asked for id in (one.person_id, one.asked_by_id)}
+    if tx.person_id in theirs | {await voter_of_entry(tx, poll, key)}:
         raise NotImpartial()
     if not note.strip():
         raise rules_of.CountersignReasonMissing()

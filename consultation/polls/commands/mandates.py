@@ -8,7 +8,7 @@ from consultation.database import Transaction
 from consultation.events.people import BallotRecordedForVoter, MandateChanged
 from consultation.permissions import Deed, Role, check, grant_of
 from consultation.polls import envelope_box, leaves, mandates, rules
-from consultation.polls.box import Cast, put_in
+from consultation.polls.box import Cast, put_in, sent_before
 from consultation.polls.commands.casting import Answers
 from consultation.polls.envelope_box import SealedCast, SealedReceipt
 from consultation.polls.envelope_queries import envelopes_of
@@ -20,18 +20,31 @@ from consultation.polls.mandate_queries import (
     last_mandate,
     mandates_held,
     mandates_of,
+    mandates_without_voter,
     standing_channel,
 )
 from consultation.polls.mandate_tables import Mandate, MandateWithdrawal
 from consultation.polls.mandates import MandateRelation, MandateState
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.people_queries import find_person, holds_a_role
+from consultation.polls.precedence import equal_after_close
 from consultation.polls.presets import BallotChannel, BallotMode, QuestionKind
-from consultation.polls.queries import Hold, access_poll, check_impartial, place_of, places_numbered
+from consultation.polls.queries import (
+    Hold,
+    access_poll,
+    casts_of,
+    check_impartial,
+    place_of,
+    places_numbered,
+)
 from consultation.polls.registers import of_age
 from consultation.polls.rules import Choices, PollState
 from consultation.polls.tables import Ballot, Poll, RollEntry
 from consultation.refusals import NotFound, NotPermitted
+
+Found = tuple[Mandate, MandateWithdrawal | None]
+"""A mandate and how it ended before its time."""
+_PROXY = BallotChannel.PROXY
 
 
 async def register_mandate(
@@ -110,7 +123,7 @@ async def register_mandate(
         at=tx.now,
     )
     tx.session.add(mandate)
-    _tell(tx, poll, place, MandateState.REGISTERED)
+    _tell(tx, mandate, MandateState.REGISTERED)
     return mandate
 
 
@@ -121,9 +134,13 @@ async def cast_as_proxy(
     holder, by staff who did not register it. The principal is told. In a confidential poll it is
     an envelope of the principal's, by nobody but the holder, whose client has its secret ``once``.
 
+    An equal one again gets the first one's receipt, as a voter's own does (``cast_ballot``): known
+    by ``once`` whatever came in since, also when the mandate or the poll is over, and without it
+    while it stands.
+
     Refuses with NotFound, SecondStaffNeeded, NotImpartial, WrongChannel, PollNotOpen, PollClosed,
-    BallotInvalid, BallotSecretNeeded, NotOnRoll, MandateOver, HolderNotAllowed, InstructionBinds or
-    AlreadyVoted.
+    BallotInvalid, BallotSecretNeeded, NotOnRoll, MandateOver, HolderNotAllowed, InstructionBinds,
+    AlreadyVoted or BallotKeyReused.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.READ_PUBLIC, hold=Hold.POLL_SHARED)
     staff = grant_of(Deed.ENTER_PAPER, tx.standing.role) is not None
@@ -131,34 +148,41 @@ async def cast_as_proxy(
     found = await last_mandate(tx, poll, number)
     if found is None or not (staff or found[0].holder_id == tx.person_id):
         raise NotFound(what="mandate")
-    mandate, withdrawal = found
     if staff:
         await check_impartial(tx, poll, topic)
-        if mandate.registered_by_id == tx.person_id:
+        if found[0].registered_by_id == tx.person_id:
             raise SecondStaffNeeded()
         if poll.mode is BallotMode.CONFIDENTIAL:
             raise rules.WrongChannel(mode=poll.mode.value)
-    rules.check_open(poll.state, poll.closes_at, tx.now)
     choices = rules.check_ballot(poll.items, answers)
     place = await _place(tx, poll, number)
-    state = mandates.state_of(
-        withdrawn=withdrawal is not None,
-        stands=await standing_channel(tx, poll, place),
-        valid_until=mandate.valid_until,
-        now=tx.now,
-    )
-    over = state in (MandateState.REVOKED, MandateState.EXPIRED)
-    if over or mandate.principal_id != place.person_id:  # an objection gave the place to another
+    if found[0].principal_id != place.person_id:  # an objection gave the place to another
         raise mandates.MandateOver()
-    if poll.preset.proxies.holder_on_roll and not await place_of(tx, poll, mandate.holder_id):
-        raise mandates.HolderNotAllowed(problem="no_vote_here")
-    mandates.check_instruction(
-        poll.preset, mandate.instruction, _content(tx, poll, number, choices)
-    )
-
     if poll.mode is BallotMode.CONFIDENTIAL:
-        return await _cast_sealed(tx, poll, place, choices, check_once(once))
-    cast = Cast(place=place, choices=choices, channel=BallotChannel.PROXY)
+        sealed = SealedCast(place=place, choices=choices, once=check_once(once), channel=_PROXY)
+        return await _cast_sealed(tx, poll, found, sealed)
+    cast = Cast(place=place, choices=choices, channel=_PROXY, key=once)
+    return await _cast_named(tx, poll, found, cast)
+
+
+async def _cast_named(tx: Transaction, poll: Poll, found: Found, cast: Cast) -> Ballot:
+    place, choices = cast.place, cast.choices
+    assert choices is not None
+    known = (await casts_of(tx, poll.id, [place.id])).get(place.id, [])
+    by_proxy = [one for one in known if one.channel is _PROXY]
+    again = sent_before(poll, cast, by_proxy)
+    try:
+        rules.check_open(poll.state, poll.closes_at, tx.now)
+    except rules.PollClosed:
+        equal = equal_after_close(by_proxy, choices, again)
+        if equal is not None:
+            return equal
+        raise
+    if again is not None and again.choices == choices:
+        return again
+    standing = [one.channel for one in known if not one.set_aside]
+    await _check_usable(tx, poll, found, standing[-1] if standing else None, cast)
+
     ballot = (await put_in(tx, poll, [cast]))[0]
     if ballot.cast_at == tx.now:
         _tell_of_ballot(tx, poll, place)
@@ -166,17 +190,42 @@ async def cast_as_proxy(
 
 
 async def _cast_sealed(
-    tx: Transaction, poll: Poll, place: RollEntry, choices: Choices, once: bytes
+    tx: Transaction, poll: Poll, found: Found, cast: SealedCast
 ) -> SealedReceipt:
-    before = (await envelopes_of(tx, poll.id, [place.id])).get(place.id)
-    stood = None if before is None else before.receipt
-    cast = SealedCast(place=place, choices=choices, once=once, channel=BallotChannel.PROXY)
+    before = (await envelopes_of(tx, poll.id, [cast.place.id])).get(cast.place.id)
+    again = before if before is not None and envelope_box.is_same(poll, cast, before) else None
+    try:
+        rules.check_open(poll.state, poll.closes_at, tx.now)
+    except rules.PollClosed:
+        if again is None:
+            raise
+    if again is not None:
+        return envelope_box.receipt(poll, cast, again)
+    await _check_usable(tx, poll, found, None if before is None else before.channel, cast)
+
     (answer,) = await envelope_box.put_in(tx, poll, [cast])
     if isinstance(answer, rules.AlreadyVoted):
         raise answer
-    if answer.receipt != stood:
-        _tell_of_ballot(tx, poll, place)
+    _tell_of_ballot(tx, poll, cast.place)
     return answer
+
+
+async def _check_usable(
+    tx: Transaction, poll: Poll, found: Found, stands: BallotChannel | None, cast: Cast | SealedCast
+) -> None:
+    """The mandate still gives the vote, its holder may hold it, and the ballot is what the
+    principal wrote. ``stands`` is the channel of the ballot that stands."""
+    mandate, withdrawal = found
+    state = mandates.state_of(
+        withdrawn=withdrawal is not None, stands=stands, valid_until=mandate.valid_until, now=tx.now
+    )
+    if state in (MandateState.REVOKED, MandateState.EXPIRED):
+        raise mandates.MandateOver()
+    if poll.preset.proxies.holder_on_roll and not await place_of(tx, poll, mandate.holder_id):
+        raise mandates.HolderNotAllowed(problem="no_vote_here")
+    assert cast.choices is not None
+    given = _content(tx, poll, cast.place.number, cast.choices)
+    mandates.check_instruction(poll.preset, mandate.instruction, given)
 
 
 async def withdraw_mandate(
@@ -202,19 +251,14 @@ async def withdraw_mandate(
     if await standing_channel(tx, poll, place) is BallotChannel.PROXY:
         raise mandates.MandateUsed()
 
-    mandate = found[0]
-    tx.session.add(
-        MandateWithdrawal(
-            poll_id=poll.id,
-            number=number,
-            mandate_no=mandate.mandate_no,
-            community_id=poll.community_id,
-            document_sha256=document_sha256,
-            by_id=tx.person_id,
-            at=tx.now,
-        )
-    )
-    _tell(tx, poll, place, MandateState.REVOKED)
+    _end(tx, poll, found[0], document_sha256=document_sha256)
+
+
+async def end_without_voter(tx: Transaction, poll: Poll) -> None:
+    """A corrected roll ends the mandates of whoever lost their place; who gets it back gives a new
+    one. They are told. With the poll held alone."""
+    for mandate in await mandates_without_voter(tx, poll):
+        _end(tx, poll, mandate)
 
 
 async def read_mandates(
@@ -251,12 +295,29 @@ def _tell_of_ballot(tx: Transaction, poll: Poll, place: RollEntry) -> None:
     )
 
 
-def _tell(tx: Transaction, poll: Poll, place: RollEntry, state: MandateState) -> None:
+def _end(
+    tx: Transaction, poll: Poll, mandate: Mandate, *, document_sha256: str | None = None
+) -> None:
+    tx.session.add(
+        MandateWithdrawal(
+            poll_id=poll.id,
+            number=mandate.number,
+            mandate_no=mandate.mandate_no,
+            community_id=poll.community_id,
+            document_sha256=document_sha256,
+            by_id=tx.person_id,
+            at=tx.now,
+        )
+    )
+    _tell(tx, mandate, MandateState.REVOKED)
+
+
+def _tell(tx: Transaction, mandate: Mandate, state: MandateState) -> None:
     tx.emit(
         MandateChanged(
-            community_id=poll.community_id,
-            person_id=_principal(place),
-            poll_id=poll.id,
+            community_id=mandate.community_id,
+            person_id=mandate.principal_id,
+            poll_id=mandate.poll_id,
             state=state.value,
         )
     )

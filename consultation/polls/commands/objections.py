@@ -12,10 +12,12 @@ from consultation.jobs import JobKind, schedule
 from consultation.permissions import Deed, grant_of
 from consultation.polls import objections
 from consultation.polls.commands.drafting import Writer, publish_notice
+from consultation.polls.commands.mandates import end_without_voter
 from consultation.polls.commands.recording import fix_manifest
 from consultation.polls.notice_queries import carry_proofs
 from consultation.polls.objection_queries import (
     highest_number,
+    homes_of,
     household_codes,
     last_ruling,
     load_objection,
@@ -23,6 +25,7 @@ from consultation.polls.objection_queries import (
     objections_page,
     owned_units,
     poll_of_objection,
+    scope_of,
     units_of_register,
     verified_person,
     write_roll,
@@ -44,7 +47,7 @@ from consultation.polls.queries import (
     places_numbered,
     voters_follow,
 )
-from consultation.polls.registers import of_age
+from consultation.polls.registers import OF_A_PLACE, home_in, is_of_place, of_age
 from consultation.polls.rolls import Place, of_heads, roll_digest
 from consultation.polls.rules import NotOnRoll, PollState
 from consultation.polls.tables import Poll
@@ -59,7 +62,7 @@ async def file_objection(
 
     Refuses with RollNotOpenToObjections, NotOnRoll or RollObjectionFiled.
     """
-    poll, topic = await access_poll(tx, poll_id, Deed.OBJECT_TO_ROLL, hold=Hold.POLL_SHARED)
+    poll, topic = await access_poll(tx, poll_id, Deed.OBJECT_TO_ROLL, hold=Hold.TOPIC_AND_POLL)
     known = await objection_of(tx, poll, tx.person_id, number or 0)
     if known is not None:
         if (known.kind, known.ground) != (kind, ground):
@@ -149,7 +152,7 @@ async def propose_ruling(
     if (correction is not None) != (decision is RollDecision.UPHELD):
         raise objections.RollCorrectionInvalid(problem="correction_and_decision")
     if correction is not None:
-        await _corrected(tx, poll, correction)
+        await _corrected(tx, poll, objection, correction)
 
     ruling = RollRuling(
         objection_id=objection.id,
@@ -192,7 +195,7 @@ async def confirm_ruling(
     objection.ruled_at = tx.now
     tx.session.add(objection)
     if ruling.correction is not None:
-        await _carry_out(tx, poll, topic, objection.kind, ruling.correction, write)
+        await _carry_out(tx, poll, topic, objection, ruling.correction, write)
     tx.emit(
         RollObjectionAnswered(
             community_id=poll.community_id,
@@ -228,11 +231,13 @@ async def _open_objection(
 
 
 async def _corrected(
-    tx: Transaction, poll: Poll, correction: RollCorrection
+    tx: Transaction, poll: Poll, objection: RollObjection, correction: RollCorrection
 ) -> tuple[list[Place], list[Place]]:
-    """The roll as it stands, and as the correction leaves it. Who is put on it must be verified,
-    and of age on the last day of voting (domain 4.1); as an owner, by the register."""
-    masked, owned = "", set[UUID]()
+    """The roll as it stands, and as the correction by the actor leaves it. Who is put on it must be
+    verified, and of age on the last day of voting (domain 4.1); as an owner, as somebody of the
+    poll's place or of a household there, by the register."""
+    electorate = poll.preset.electorate
+    masked, owned, homes = "", set[UUID](), set[UUID]()
     if correction.person_id is not None:
         who = await verified_person(tx, poll.community_id, correction.person_id)
         last_day = local_day(poll.closes_at - timedelta(microseconds=1))
@@ -242,45 +247,58 @@ async def _corrected(
             raise objections.RollCorrectionInvalid(problem="minor")
         masked = who.masked_name
         owned = await owned_units(tx, who.id)
+        homes = await homes_of(tx, poll.community_id, who.id)
+        if electorate in OF_A_PLACE and not await is_of_place(tx, await scope_of(tx, poll), who.id):
+            raise objections.RollCorrectionInvalid(problem="person_elsewhere")
+    roll = list((await frozen_roll(tx, poll)).values())
     units = await units_of_register(tx, poll, correction.unit_ids)
-    stands = list((await frozen_roll(tx, poll)).values())
+    where = next((where for _, where in units.values()), "")
+    household = correction.household_id if electorate in objections.HOUSEHOLDS else None
+    if household is not None and household not in {place.household_id for place in roll}:
+        home = await home_in(tx, await scope_of(tx, poll), household)
+        if home is None:
+            raise objections.RollCorrectionInvalid(problem="household_unknown")
+        where = home
     corrected = objections.correct(
-        poll.preset.electorate,
-        stands,
+        electorate,
+        roll,
         correction,
         masked_name=masked,
-        where=next((where for _, where in units.values()), ""),
+        where=where,
         units={id: unit for id, (unit, _) in units.items()},
         owned=owned,
+        homes=homes,
         next_number=await highest_number(tx, poll) + 1,
     )
-    return stands, corrected if Measure.AREA in poll.preset.measures else of_heads(corrected)
+    if Measure.AREA not in poll.preset.measures:
+        corrected = of_heads(corrected)
+    objections.check_ruling(roll, corrected, number=objection.number, ruled_by=tx.person_id)
+    return roll, corrected
 
 
 async def _carry_out(
     tx: Transaction,
     poll: Poll,
     topic: Topic,
-    kind: RollObjectionKind,
+    objection: RollObjection,
     correction: RollCorrection,
     write: Writer,
 ) -> None:
     """The next version of the roll, with the whole of it written anew, and of the notice. Who
-    keeps their place stays served; who is new follows the topic like every voter. Those whose own
-    place it is hear which."""
-    before, roll = await _corrected(tx, poll, correction)
+    keeps their place stays served; a mandate of who loses it ends; who is new follows the topic
+    like every voter. Those whose own place it is hear which."""
+    before, roll = await _corrected(tx, poll, objection, correction)
     poll.roll_version += 1
     poll.roll_digest = roll_digest(roll)
     poll.eligible_heads = len(roll)
     poll.eligible_area_dm2 = sum(place.area_dm2 for place in roll)
     await write_roll(tx, poll, roll)
     await carry_proofs(tx, poll)
+    await end_without_voter(tx, poll)
     await fix_manifest(tx, poll)
     await voters_follow(tx, poll)
-    said = Phrase(
-        "polls.notice.roll.corrected",
-        {"version": poll.roll_version, "reason": Phrase(f"polls.notice.roll.{kind.value}")},
-    )
+    reason = Phrase(f"polls.notice.roll.{objection.kind.value}")
+    said = Phrase("polls.notice.roll.corrected", {"version": poll.roll_version, "reason": reason})
     notice = await publish_notice(
         tx,
         poll,

@@ -24,6 +24,7 @@ from consultation.polls.paper_queries import (
     issue_of,
     last_printed,
     live_form,
+    scans_of_others,
 )
 from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, PaperIssue
 from consultation.polls.people_queries import STAFF, holds_a_role
@@ -31,6 +32,7 @@ from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.queries import Hold, access_poll, check_impartial, places_numbered
 from consultation.polls.rules import Choices, PollState
 from consultation.polls.tables import Poll, RollEntry
+from consultation.topics.lookups import insert_missing
 
 MOST_FORMS = 5000
 """In one block, and in one settlement."""
@@ -92,11 +94,8 @@ async def issue_form(
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
     channel = BallotChannel.PAPER if second_staff_id is None else BallotChannel.HOME_VISIT
     _check_paper(poll, channel)
-    known = await issue_of(tx, poll, form)
     asked = (number, signature_sha256, second_staff_id)
-    if known is not None:
-        if (known.number, known.signature_sha256, known.second_staff_id) != asked:
-            raise paper.FormIssued()
+    if await _is_issued(tx, poll, form, asked):
         return await _voted(tx, poll, await voter_in(tx, poll, number))
     _check_before_close(tx, poll)
     await check_impartial(tx, poll, topic)
@@ -105,11 +104,11 @@ async def issue_form(
     if await fate_of(tx, poll, form) is not None:
         raise paper.FormSettled()
     place = await voter_in(tx, poll, number, lock=True)
-    if await live_form(tx, poll, number) is not None:
+    if await live_form(tx, poll, number) not in (None, form):
         raise paper.VoterHasForm()
     if second_staff_id is not None:
         staff = await holds_a_role(tx, poll.community_id, second_staff_id, STAFF)
-        if not staff or second_staff_id == tx.person_id:
+        if not staff or second_staff_id in (tx.person_id, place.person_id):
             raise paper.SecondStaffNeeded()
 
     issue = PaperIssue(
@@ -124,10 +123,25 @@ async def issue_form(
         second_staff_id=second_staff_id,
         at=tx.now,
     )
-    tx.session.add(issue)
-    key = EntryKey(CountersignSubject.HOME_VISIT, form, 1)
-    await countersigning.ask(tx, poll, topic, key, [second_staff_id])
+    if await insert_missing(tx, PaperIssue, **issue.model_dump()):
+        key = EntryKey(CountersignSubject.HOME_VISIT, form, 1)
+        await countersigning.ask(tx, poll, topic, key, [second_staff_id])
+    else:  # somebody handed it out just now
+        await _is_issued(tx, poll, form, asked)
     return await _voted(tx, poll, place)
+
+
+async def _is_issued(
+    tx: Transaction, poll: Poll, form: int, asked: tuple[int, str, UUID | None]
+) -> bool:
+    """Whether the form went out as asked: to the voter in that place, against that signature and
+    with that colleague. Refuses with FormIssued."""
+    known = await issue_of(tx, poll, form)
+    if known is None:
+        return False
+    if (known.number, known.signature_sha256, known.second_staff_id) != asked:
+        raise paper.FormIssued()
+    return True
 
 
 async def enter_form(
@@ -138,7 +152,7 @@ async def enter_form(
 
     Refuses with FormStaysShut (``commands/sheets.py`` has the paper of a confidential poll),
     PollClosed, PollNotOpen, NotImpartial, FormNotIssued, FormSettled, EntryDiffers,
-    BothScansNeeded, BallotInvalid, NotOnRoll or NotAtMeeting.
+    BothScansNeeded, ScanOfAnotherPoll, BallotInvalid, NotOnRoll or NotAtMeeting.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.POLL_SHARED)
     if poll.mode is BallotMode.CONFIDENTIAL:
@@ -167,6 +181,7 @@ async def enter_form(
         raise rules.NotOnRoll(numbers=[str(issue.number)])
     await check_present(tx, poll, [place])
     paper.check_scans(entries, entry.scans)
+    await check_scans_here(tx, poll, entry.scans)
 
     tx.session.add(
         PaperEntry(
@@ -306,6 +321,13 @@ def _content(tx: Transaction, poll: Poll, form: int, choices: Choices | None) ->
 def _person(place: RollEntry) -> UUID:
     assert place.person_id is not None
     return place.person_id
+
+
+async def check_scans_here(tx: Transaction, poll: Poll, scans: Sequence[str]) -> None:
+    """A scan shows papers of one poll. Refuses with ScanOfAnotherPoll."""
+    others = await scans_of_others(tx, poll, scans)
+    if others:
+        raise paper.ScanOfAnotherPoll(scans=others)
 
 
 async def voter_in(tx: Transaction, poll: Poll, number: int, *, lock: bool = False) -> RollEntry:

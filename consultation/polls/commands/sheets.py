@@ -9,7 +9,7 @@ from consultation.events.people import BallotRecordedForVoter
 from consultation.permissions import Deed, Role, check
 from consultation.polls import envelopes, leaves, paper, rules, sheets
 from consultation.polls.commands.casting import Answers, check_present
-from consultation.polls.commands.paper import voter_in
+from consultation.polls.commands.paper import check_scans_here, voter_in
 from consultation.polls.envelope_box import hand_in
 from consultation.polls.paper import EntryState, FormFate
 from consultation.polls.paper_queries import fate_of, issue_of
@@ -87,7 +87,7 @@ async def enter_sheet(
     changes nothing.
 
     Refuses with NoBox, BoxNotClosed, NotImpartial, SheetNotThere, FormSettled, EntryDiffers,
-    BothScansNeeded or BallotInvalid.
+    BothScansNeeded, ScanOfAnotherPoll or BallotInvalid.
     """
     poll, topic = await access_poll(tx, poll_id, Deed.ENTER_PAPER, hold=Hold.TOPIC_AND_POLL)
     check_has_box(poll)
@@ -109,6 +109,7 @@ async def enter_sheet(
     if paper.state_of(entries) is EntryState.ENTERED:
         raise paper.FormSettled()
     paper.check_scans(entries, entry.scans)
+    await check_scans_here(tx, poll, entry.scans)
 
     tx.session.add(
         SheetEntry(

@@ -1,7 +1,7 @@
 """Ballots: one per voter, by the database; acknowledged if and only if counted."""
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +12,7 @@ from consultation.polls import rules
 from consultation.polls.assistance_tables import BallotAssistance
 from consultation.polls.commands import casting
 from consultation.polls.counting import Count
+from consultation.polls.envelope_box import SealedReceipt
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.presets import Revote
 from consultation.polls.queries import turnout
@@ -256,6 +257,36 @@ async def test_who_did_not_enter_a_ballot_cannot_find_out_what_it_says(
         assert said == [{"numbers": ["1"]}] * 4
     else:  # each is a ballot of its own, of which the voter is told
         assert said == [2, 3, 4, 5]
+
+
+async def test_a_witness_beside_a_helper_is_a_second_member_of_staff(
+    stage: Stage, world: World
+) -> None:
+    entrance = world.nodes["entrance"]
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.opened("lift_scope_owners", topic, entrance)
+    await stage.other_tellers()
+    number = {place.person_id: place.number for place in (await stage.roll(poll.id)).values()}
+    voter = world.id("resident6")
+
+    async def record(witness_id: UUID) -> Ballot | SealedReceipt:
+        async with stage.db.begin(world.as_("grid_worker", Role.GRID_WORKER)) as tx:
+            return await casting.record_ballot(
+                tx,
+                poll.id,
+                number[voter],
+                [(1, ["for"])],
+                channel=BallotChannel.ASSISTED,
+                consent_note="本人口述",
+                helper_id=world.id("resident5"),
+                witness_id=witness_id,
+            )
+
+    names = ("resident2", "grid_worker", "resident5", "resident6")  # a neighbour; who enters; helps
+    for witness in (*map(world.id, names), uuid4()):
+        with pytest.raises(SecondStaffNeeded):
+            await record(witness)
+    await record(world.id("clerk"))
 
 
 async def test_who_may_not_enter_a_ballot_for_another(stage: Stage, world: World) -> None:

@@ -1,13 +1,14 @@
 """Second people countersign under their own login, or nothing is certified (trust 1.3, row 3)."""
 
 from secrets import token_urlsafe
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+from consultation.community.tables import RoleAssignment
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
 from consultation.polls import countersigning as rules_of
@@ -27,7 +28,17 @@ from consultation.topics.tables import InterestDeclaration
 from tests.consultation.polls.stage import Stage
 from tests.consultation.polls.test_hands import count as count_hands
 from tests.consultation.polls.test_hands import meeting_poll, totals
-from tests.consultation.polls.test_paper import ONE, TWO, enter, fate, issue, print_forms, settle
+from tests.consultation.polls.test_paper import (
+    ONE,
+    TWO,
+    enter,
+    fate,
+    issue,
+    poll_of_the_world,
+    print_forms,
+    settle,
+)
+from tests.world import World
 
 ASSISTED, DOOR, HANDS = CountersignSubject
 WORKER = ("grid_worker", Role.GRID_WORKER)
@@ -144,6 +155,33 @@ async def test_refused_help_waits_for_the_supervisor(stage: Stage) -> None:
     assert (await stage.signed(poll.id)).state is PollState.PUBLISHED
     with pytest.raises(rules_of.CountersignAnswered):
         await answer(stage, poll.id, helper, key)
+
+
+async def test_a_supervisor_does_not_settle_an_entry_of_their_own_vote(
+    stage: Stage, world: World
+) -> None:
+    poll = await poll_of_the_world(stage)
+    await stage.other_tellers()
+    given = world.assignments["supervisor", Role.SUPERVISOR]
+    async with stage.db.begin() as tx:
+        for name in ("resident5", "resident6"):
+            row = RoleAssignment(**(given.model_dump() | {"id": uuid4()}))
+            row.person_id = world.id(name)
+            tx.session.add(row)
+            world.assignments[name, Role.SUPERVISOR] = row
+    number = {place.person_id: place.number for place in (await stage.roll(poll.id)).values()}
+    helped, visited = number[world.id("resident5")], number[world.id("resident6")]
+    await help_to_vote(stage, poll, helped)
+    await print_forms(stage, poll.id, 1, 1)
+    await issue(stage, poll.id, 1, visited, second_staff_id=world.id("grid_worker"))
+    for name, key in (
+        ("resident5", EntryKey(ASSISTED, helped, 1)),
+        ("resident6", EntryKey(DOOR, 1, 1)),
+    ):
+        with pytest.raises(rules.NotImpartial):
+            async with stage.db.begin(world.as_(name, Role.SUPERVISOR)) as tx:
+                await countersigning.settle(tx, poll.id, key, note="已核实")
+        assert await settled(stage, poll.id, key, "已核实") is SETTLED
 
 
 @pytest.mark.parametrize("mode", [BallotMode.NAMED, BallotMode.CONFIDENTIAL])

@@ -8,8 +8,8 @@ from sqlmodel import col, delete
 
 from consultation.community.tables import OrgKind
 from consultation.meetings.commands import attendance
-from consultation.meetings.rules import AttendanceMode, PresenceCounts
-from consultation.meetings.tables import Attendance, MeetingGroup
+from consultation.meetings.rules import AttendanceMode, MeetingState, PresenceCounts
+from consultation.meetings.tables import Attendance, Meeting, MeetingGroup
 from consultation.permissions import Actor, Role
 from consultation.polls import hands as rules_of
 from consultation.polls import rules, terms
@@ -208,6 +208,43 @@ async def test_presence_is_fixed_before_hands_go_up_and_only_with_a_quorum(stage
     closed = await stage.closed(poll.id)
     assert closed.result is not None
     assert closed.result.present == 52
+
+
+@pytest.mark.parametrize("state", [MeetingState.NOTIFIED, MeetingState.CANCELLED])
+async def test_nobody_is_present_at_a_meeting_that_does_not_sit(
+    stage: Stage, state: MeetingState
+) -> None:
+    """People signed in; the meeting was not opened, or was called off after they had come."""
+    poll, members = await meeting_poll(stage)
+    meeting = await stage.meeting_of(poll)
+
+    async def put(state: MeetingState) -> None:
+        async with stage.db.begin() as tx:
+            (await tx.session.get_one(Meeting, meeting.id)).state = state
+
+    await put(state)
+    with pytest.raises(rules_of.HandsWithoutQuorum) as refused:
+        await fix(stage, poll)
+    assert refused.value.facts["present"] == 0
+    with pytest.raises(rules_of.WitnessesNeeded):
+        await count(stage, poll, 57, totals((40, 10, 7), (20, 30, 7)), members[:2])
+    with pytest.raises(rules.NotAtMeeting):
+        await stage.cast(poll.id, members[0], "for")
+    for later in (MeetingState.OPEN, MeetingState.CLOSED):
+        await put(later)
+        assert await fix(stage, poll) == 60
+    await put(state)
+    await stage.cast(poll.id, members[0], "for")  # presence is fixed
+
+
+async def test_a_meeting_that_never_sat_has_no_quorum(stage: Stage) -> None:
+    poll, _ = await meeting_poll(stage)
+    meeting = await stage.meeting_of(poll)
+    async with stage.db.begin() as tx:
+        (await tx.session.get_one(Meeting, meeting.id)).state = MeetingState.CANCELLED
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert (closed.result.present, closed.result.verdict) == (0, Verdict.NO_QUORUM)
 
 
 async def test_a_poll_outside_a_meeting_has_no_presence_to_fix(stage: Stage) -> None:

@@ -23,7 +23,7 @@ from consultation.polls.mandates import HolderNotAllowed, MandateRelation, Manda
 from consultation.polls.objections import CorrectionKind, RollObjectionKind
 from consultation.polls.paper import SecondStaffNeeded
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotChannel, BallotMode, Electorate, Proxies
+from consultation.polls.presets import BallotChannel, BallotMode, Electorate, Proxies, Revote
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotFound, NotPermitted
@@ -34,6 +34,7 @@ from tests.world import LONG_AGO, World
 
 CLERK, GRID = ("clerk", Role.CLERK), ("grid_worker", Role.GRID_WORKER)
 PAPER = "d" * 64
+FIRST, SECOND = "first-key-of-the-phone", "second-key-of-the-phone"
 
 
 async def register(
@@ -58,9 +59,16 @@ async def register(
         await mandates.register_mandate(tx, poll.id, number, **(content | more))
 
 
-async def vote(stage: Stage, poll: Poll, number: int, actor: Actor, choice: str = "for") -> Ballot:
+async def vote(
+    stage: Stage,
+    poll: Poll,
+    number: int,
+    actor: Actor,
+    choice: str = "for",
+    once: str | None = None,
+) -> Ballot:
     async with stage.db.begin(actor) as tx:
-        ballot = await mandates.cast_as_proxy(tx, poll.id, number, [(1, [choice])])
+        ballot = await mandates.cast_as_proxy(tx, poll.id, number, [(1, [choice])], once=once)
     assert isinstance(ballot, Ballot)
     return ballot
 
@@ -97,6 +105,52 @@ async def test_the_holder_votes_as_the_principal_wrote(stage: Stage) -> None:
         assert await seen(stage, poll, Actor(person_id=stranger)) == []
     for reader in (Actor(person_id=holder), Actor(person_id=owners[0]), stage.clerk):
         assert await seen(stage, poll, reader) == [(1, MandateState.USED)]
+
+
+async def test_a_holders_request_that_comes_late_undoes_no_later_vote(stage: Stage) -> None:
+    poll, owners = await stage.lift_poll()
+    await stage.rewrite_rule(
+        poll.id,
+        revote=Revote.LAST_VALID_BEFORE_CLOSE,
+        proxies=Proxies(max_principals=3, instructions_binding=False),
+    )
+    (holder,) = await stage.people(1, poll.community_id)
+    agent = Actor(person_id=holder)
+    for number in (1, 2):
+        await register(stage, poll, number, holder, instruction=None)
+    first = await vote(stage, poll, 1, agent, "for", FIRST)
+    stage.clock.now += timedelta(minutes=1)
+    second = await vote(stage, poll, 1, agent, "against", SECOND)
+    stage.clock.now += timedelta(minutes=1)
+    assert await vote(stage, poll, 1, agent, "for", FIRST) == first  # delivered once more, too late
+    assert await vote(stage, poll, 1, agent, "against", SECOND) == second
+    with pytest.raises(rules.BallotKeyReused):
+        await vote(stage, poll, 1, agent, "abstain", FIRST)
+    other = await vote(stage, poll, 2, agent, "for", FIRST)  # a key is of one place
+    assert other.receipt != first.receipt
+    third = await vote(stage, poll, 1, agent, "for", "third-key-of-the-phone")  # a change of mind
+    assert [one.cast_no for one in (first, second, third)] == [1, 2, 3]
+    async with stage.db.read() as tx:
+        told = await tx.session.exec(
+            select(JournalEntry).where(JournalEntry.type == "user.ballot_recorded")
+        )
+        assert len(list(told)) == 4  # not once more for what came again
+
+    await stage.cast(poll.id, owners[0], "abstain")
+    assert await vote(stage, poll, 1, agent, "for", FIRST) == first  # the mandate is over
+    for key in (None, "fourth-key-of-the-phone"):
+        with pytest.raises(rules_of.MandateOver):
+            await vote(stage, poll, 1, agent, "for", key)
+    stage.clock.now = poll.closes_at
+    assert await vote(stage, poll, 1, agent, "for", FIRST) == first
+    assert await vote(stage, poll, 1, agent, "for") == third
+    for choice, key in (("abstain", None), ("abstain", FIRST)):  # what the principal chose
+        with pytest.raises(rules.PollClosed):
+            await vote(stage, poll, 1, agent, choice, key)
+    closed = await stage.closed(poll.id)
+    assert closed.result is not None
+    assert closed.result.items[0].votes_for.heads == 1
+    assert await vote(stage, poll, 2, agent, "for", FIRST) == other
 
 
 async def test_the_principals_own_vote_revokes_the_mandate_before_and_after(stage: Stage) -> None:
@@ -287,6 +341,55 @@ async def test_a_mandate_is_over_with_the_place_of_its_principal(stage: Stage) -
     assert report.reconciles
 
 
+@pytest.mark.parametrize("meanwhile", ["another", "nobody"])
+async def test_a_place_that_comes_back_to_its_voter_revives_no_mandate(
+    stage: Stage, meanwhile: str
+) -> None:
+    entrance, owners = await stage.lift()
+    topic = await stage.topic("lift_scope_owners", entrance)
+    poll = await stage.announced("lift_scope_owners", topic, entrance)
+    holder, buyer = await stage.people(2, poll.community_id)
+    await register(stage, poll, 1, holder)
+    await register(stage, poll, 2, holder)
+    if meanwhile == "another":
+        await goes_to(stage, poll, owners[0], 1, buyer)
+        await register(stage, poll, 1, holder)  # the buyer's own
+        await goes_to(stage, poll, buyer, 1, owners[0])
+    else:
+        for by, person in ((owners[2], None), (owners[0], owners[0])):
+            objection = await file(stage, poll.id, by, 1, RollObjectionKind.WRONG_VOTER, "不是")
+            fix = correction(CorrectionKind.SET_VOTER, number=1, person_id=person)
+            await propose(stage, objection, correction=fix)
+            await confirm(stage, objection)
+    poll = await stage.load(poll.id)
+    assert poll.roll_version == 3
+
+    assert await seen(stage, poll, Actor(person_id=owners[0])) == [(1, MandateState.REVOKED)]
+    assert await seen(stage, poll, Actor(person_id=owners[1])) == [(2, MandateState.REGISTERED)]
+    async with stage.db.read() as tx:
+        assert await mandates_held(tx, poll, holder) == 1  # the one whose voter kept the place
+        changes = await tx.session.exec(
+            select(JournalEntry).where(JournalEntry.type == "user.mandate_changed")
+        )
+        revoked = sorted(
+            entry.stream for entry in changes if entry.data["state"] == MandateState.REVOKED
+        )
+    losers = [owners[0], buyer] if meanwhile == "another" else [owners[0]]
+    assert revoked == sorted(f"user:{person}" for person in losers)
+
+    stage.clock.now = poll.opens_at
+    await stage.work()
+    with pytest.raises(rules_of.MandateOver):
+        await vote(stage, poll, 1, Actor(person_id=holder))
+    await register(stage, poll, 1, holder)  # an equal paper again is a new mandate
+    assert (await vote(stage, poll, 1, Actor(person_id=holder))).channel is BallotChannel.PROXY
+    closed = await stage.closed(poll.id)
+    async with stage.db.read() as tx:
+        report = await reconciliation_of(tx, closed)
+    assert (report.proxies.registered, report.proxies.used, report.proxies.revoked) == (3, 1, 1)
+    assert report.reconciles
+
+
 async def test_mandates_that_are_over_do_not_fill_a_holders_hands(stage: Stage) -> None:
     poll, owners = await stage.lift_poll()
     (holder,) = await stage.people(1, poll.community_id)
@@ -472,3 +575,18 @@ async def test_a_holder_seals_the_principals_ballot_and_the_principals_own_repla
     assert first.tracker not in listed
     assert (report.proxies.registered, report.proxies.revoked, report.proxies.used) == (3, 2, 1)
     assert report.reconciles
+
+
+async def test_a_holder_whose_answer_was_lost_gets_the_sealed_receipt_until_the_box_is_opened(
+    stage: Stage,
+) -> None:
+    poll, _ = await stage.household_poll(3, rule=FREE)
+    (holder,) = await stage.people(1, poll.community_id)
+    agent, once = Actor(person_id=holder), token_urlsafe(24)
+    await register(stage, poll, 1, holder, instruction=None)
+    first = await seal(stage, poll, 1, agent, "for", once)
+    await stage.closed(poll.id)
+    assert await seal(stage, poll, 1, agent, "for", once) == first
+    for choice, secret in (("against", once), ("for", token_urlsafe(24))):
+        with pytest.raises(rules.PollClosed):
+            await seal(stage, poll, 1, agent, choice, secret)

@@ -2,19 +2,28 @@
 
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import col, select
 
 from api.phrases import write
 from consultation.calendar import SHANGHAI, add_days, is_working_day
-from consultation.community.tables import NodeKind, Ownership, Person, UnitKind
+from consultation.community.tables import (
+    Household,
+    Node,
+    NodeKind,
+    Ownership,
+    Person,
+    Residence,
+    ResidenceKind,
+    UnitKind,
+)
 from consultation.journal import JournalEntry
 from consultation.permissions import Actor, Role
 from consultation.polls import objections as rules_of
 from consultation.polls.commands import drafting, objections, opening
-from consultation.polls.objection_queries import last_ruling
+from consultation.polls.objection_queries import last_ruling, verified_person
 from consultation.polls.objection_tables import RollObjection
 from consultation.polls.objections import (
     CorrectionKind,
@@ -35,6 +44,7 @@ from notifications.hub import Hub
 from notifications.relay import Relay
 from notifications.tables import Notice
 from tests.consultation.polls.stage import Stage
+from tests.consultation.polls.test_electorates import a_household, resident
 from tests.world import World
 
 CLERK, SUPERVISOR = ("clerk", Role.CLERK), ("supervisor", Role.SUPERVISOR)
@@ -343,6 +353,157 @@ async def test_who_proves_an_interest_joins_from_outside_the_building(
     assert corrected.eligible_area_dm2 == 0  # heads alone decide
 
 
+async def test_a_correction_answers_the_objection_and_is_ruled_by_nobody_it_concerns(
+    stage: Stage, world: World
+) -> None:
+    poll, owners, units = await announced(stage)
+    clerk, supervisor = world.id("clerk"), world.id("supervisor")
+    await stage.sell(poll, owners[0], clerk)
+    await stage.sell(poll, owners[1], supervisor)
+    missing = await file(stage, poll.id, owners[5])
+    second = await file(stage, poll.id, owners[5], 2, RollObjectionKind.WRONG_VOTER)
+    async with stage.db.begin() as tx:
+        for person in (clerk, supervisor):
+            if await verified_person(tx, poll.community_id, person) is None:
+                tx.session.add(
+                    Residence(
+                        id=uuid4(),
+                        person_id=person,
+                        community_id=poll.community_id,
+                        kind=ResidenceKind.OWNER,
+                        level=2,
+                        created_at=stage.clock.now,
+                    )
+                )
+
+    mine = correction(CorrectionKind.ADD_VOTER, person_id=clerk, unit_ids=[units[0]])
+    with pytest.raises(rules_of.RollRulingNeedsSecondPerson):
+        await propose(stage, missing, CLERK, correction=mine)
+    await propose(stage, missing, SUPERVISOR, correction=mine)
+    with pytest.raises(rules_of.RollRulingNeedsSecondPerson):
+        await confirm(stage, missing, CLERK)
+    elsewhere = correction(CorrectionKind.SET_VOTER, number=3)
+    assert await refusal(stage, second, elsewhere) == "another_place"
+    theirs = correction(CorrectionKind.SET_VOTER, number=2, person_id=supervisor)
+    await propose(stage, second, CLERK, correction=theirs)
+    with pytest.raises(rules_of.RollRulingNeedsSecondPerson):
+        await confirm(stage, second, SUPERVISOR)
+    assert (await stage.load(poll.id)).roll_version == 1
+
+
+async def in_estate(stage: Stage, estate: Node, **rule: Any) -> Poll:
+    """An announced poll of an estate, with its roll out for objections."""
+    topic = await stage.topic("household_poll", estate)
+    poll = await stage.drafted("household_poll", topic, estate)
+    async with stage.db.begin() as tx:
+        row = await tx.session.get_one(Poll, poll.id)
+        days = {"roll_objection_days": 2, "roll_ruling_days": 1}
+        row.preset = row.preset.model_copy(update=days | rule)
+    async with stage.db.begin(stage.secretary) as tx:
+        return await drafting.announce_poll(tx, poll.id, write=write)
+
+
+async def moves(stage: Stage, person: UUID, household: UUID | None) -> None:
+    async with stage.db.begin() as tx:
+        row = (await tx.session.exec(select(Residence).where(Residence.person_id == person))).one()
+        row.household_id = household
+
+
+async def by_number(stage: Stage, poll: Poll) -> dict[int, Place]:
+    return {place.number: place for place in (await stage.roll(poll.id)).values()}
+
+
+async def refusal(stage: Stage, objection: RollObjection, fix: RollCorrection) -> str:
+    with pytest.raises(rules_of.RollCorrectionInvalid) as refused:
+        await propose(stage, objection, correction=fix)
+    return str(refused.value.facts["problem"])
+
+
+async def test_a_household_is_added_that_lives_in_the_polls_place(
+    stage: Stage, world: World
+) -> None:
+    estate, _ = await stage.households(3)
+    poll = await in_estate(stage, estate)
+    other = await stage.place(NodeKind.ESTATE, "别的小区", world.community)
+    (member,) = await stage.people(1, world.community.id)
+    here = await a_household(stage, world.community, estate)
+    objection = await file(stage, poll.id, member)
+
+    def add(household: UUID) -> RollCorrection:
+        return correction(CorrectionKind.ADD_VOTER, person_id=member, household_id=household)
+
+    assert await refusal(stage, objection, add(UUID(int=7))) == "household_unknown"
+    for household in (
+        await a_household(stage, world.community, other),
+        await a_household(stage, world.nodes["other"], world.nodes["other"]),
+        await a_household(stage, world.community, estate, occupied=False),
+    ):
+        await moves(stage, member, household)  # one of its own: the place alone is wrong
+        assert await refusal(stage, objection, add(household)) == "household_unknown"
+
+    await moves(stage, member, here)
+    await propose(stage, objection, correction=add(here))
+    for home in (other, estate):  # it moves away before the second person looks, and comes back
+        async with stage.db.begin() as tx:
+            (await tx.session.get_one(Household, here)).estate_id = home.id
+        if home is other:
+            with pytest.raises(rules_of.RollCorrectionInvalid):
+                await confirm(stage, objection)
+    await confirm(stage, objection)
+    new = (await by_number(stage, poll))[4]
+    assert (new.person_id, new.household_id, new.label) == (member, here, "梧桐新村 王*")
+    assert (await stage.load(poll.id)).eligible_heads == 4
+
+
+async def test_a_household_is_represented_by_one_of_its_own(stage: Stage, world: World) -> None:
+    estate, _ = await stage.households(3)
+    poll = await in_estate(stage, estate)
+    before = await by_number(stage, poll)
+    guest, other = before[1].household_id, before[2].household_id
+    (person,) = await stage.people(1, world.community.id)
+    objection = await file(stage, poll.id, person, 1, RollObjectionKind.WRONG_VOTER)
+    set_to = correction(CorrectionKind.SET_VOTER, number=1, person_id=person)
+    added = correction(CorrectionKind.ADD_VOTER, person_id=person, household_id=guest)
+    for home in (None, other):
+        await moves(stage, person, home)
+        for fix in (set_to, added):
+            assert await refusal(stage, objection, fix) == "not_of_the_household"
+
+    await moves(stage, person, guest)
+    await propose(stage, objection, correction=added)  # on the roll it keeps its place
+    await confirm(stage, objection)
+    after = await by_number(stage, poll)
+    assert (after[1].person_id, after[1].label) == (person, before[1].label)
+    assert after == before | {1: after[1]}
+
+
+async def test_nobody_joins_the_poll_of_a_place_that_is_not_theirs(
+    stage: Stage, world: World
+) -> None:
+    estate = await stage.place(NodeKind.ESTATE, "梧桐新村", world.community)
+    elsewhere = await stage.place(NodeKind.ESTATE, "别的小区", world.community)
+    home = await a_household(stage, world.community, estate)
+    away = await a_household(stage, world.community, elsewhere)
+    for _ in range(2):
+        await resident(stage, world.community, household=home)
+    poll = await in_estate(stage, estate, electorate=Electorate.AFFECTED_PEOPLE)
+    mine = await resident(stage, world.community, household=home)
+    theirs = await resident(stage, world.community, household=away)
+    objection = await file(stage, poll.id, mine)
+
+    for fix in (
+        correction(CorrectionKind.ADD_VOTER, person_id=theirs),
+        correction(CorrectionKind.SET_VOTER, number=1, person_id=theirs),
+    ):
+        assert await refusal(stage, objection, fix) == "person_elsewhere"
+    fix = correction(CorrectionKind.ADD_VOTER, person_id=mine)
+    await propose(stage, objection, correction=fix)
+    await confirm(stage, objection)
+    assert {mine} == {
+        place.person_id for n, place in (await by_number(stage, poll)).items() if n > 2
+    }
+
+
 async def test_a_register_that_changes_later_changes_no_roll(stage: Stage) -> None:
     """An owner sells after the announcement: the snapshot holds (domain 4.1)."""
     poll, owners, units = await announced(stage)
@@ -388,6 +549,7 @@ def corrected(
         where="3幢",
         units=UNITS,
         owned=UNITS.keys() if owned is None else owned,
+        homes=UNITS.keys(),
         next_number=9,
     )
 
@@ -416,7 +578,10 @@ def test_areas_voters_and_households_are_corrected_in_their_place() -> None:
         Place(number=2, label="3幢 —", household_id=FLAT),
     ]
     named = corrected(homes, CorrectionKind.ADD_VOTER, owners=False, person_id=C, household_id=FLAT)
-    assert [(p.number, p.person_id) for p in named] == [(1, A), (2, C)]
+    assert [(p.number, p.person_id, p.label) for p in named] == [
+        (1, A, "3幢 甲*"),
+        (2, C, "3幢 丙*"),
+    ]
     empty = corrected(homes, CorrectionKind.REMOVE_PLACE, owners=False, number=2)
     assert [p.number for p in empty] == [1]
 

@@ -16,12 +16,12 @@ from consultation.polls.commands import paper as forms
 from consultation.polls.commands.paper import Settlement
 from consultation.polls.paper import EntryState, FormFate
 from consultation.polls.paper_queries import forms_page
-from consultation.polls.paper_tables import PaperEntry
-from consultation.polls.presets import BallotChannel
+from consultation.polls.paper_tables import PaperEntry, PaperScan
+from consultation.polls.presets import BallotChannel, BallotMode
 from consultation.polls.reconciliation import PollDoesNotReconcile, Reconciliation
 from consultation.polls.reconciliation_queries import reconciliation_of
 from consultation.polls.rules import PollState
-from consultation.polls.tables import Ballot
+from consultation.polls.tables import Ballot, Poll
 from consultation.refusals import NotPermitted, Refusal
 from consultation.topics.tables import InterestDeclaration
 from tests.consultation.polls.stage import Stage
@@ -79,6 +79,13 @@ async def ballots(stage: Stage, poll_id: UUID) -> list[Ballot]:
             select(Ballot).where(Ballot.poll_id == poll_id).order_by(Ballot.cast_at)  # type: ignore[arg-type]
         )
         return list(rows)
+
+
+async def poll_of_the_world(stage: Stage) -> Poll:
+    """An open poll of the six residents of the world, two of whom may be made tellers."""
+    entrance = stage.world.nodes["entrance"]
+    topic = await stage.topic("lift_scope_owners", entrance)
+    return await stage.opened("lift_scope_owners", topic, entrance)
 
 
 async def report(stage: Stage, poll_id: UUID) -> Reconciliation:
@@ -141,6 +148,48 @@ async def test_on_a_mismatch_a_third_person_decides_with_both_scans(stage: Stage
     assert await enter(stage, poll.id, 1, GRID, "for", [SCAN, OTHER_SCAN]) is EntryState.ENTERED
     (ballot,) = await ballots(stage, poll.id)
     assert ballot.choices == {"1": ["for"]}
+
+
+async def test_a_scan_shows_papers_of_one_poll_and_may_show_many(stage: Stage) -> None:
+    polls = [
+        (await stage.household_poll(2, name=name, mode=BallotMode.NAMED))[0]
+        for name in ("甲苑", "乙苑")
+    ]
+    one, two = polls
+    for poll in polls:
+        await print_forms(stage, poll.id, 1, 2)
+        for form in (1, 2):
+            await issue(stage, poll.id, form, form)
+    batch, mine = "1" * 64, "2" * 64
+
+    for form in (1, 2):  # both forms are in one file of the scanner, and in one of the second's
+        assert await enter(stage, one.id, form, ONE, "for", [batch]) is EntryState.WAITING
+        assert await enter(stage, one.id, form, TWO, "for", [mine]) is EntryState.ENTERED
+    for scans in ([batch], [OTHER_SCAN, mine]):
+        with pytest.raises(paper.ScanOfAnotherPoll) as refused:
+            await enter(stage, two.id, 1, ONE, "for", scans)
+        assert refused.value.facts == {"scans": [scans[-1]]}
+    assert await enter(stage, two.id, 1, ONE, "for", [OTHER_SCAN]) is EntryState.WAITING
+    async with stage.db.read() as tx:
+        rows = await tx.session.exec(select(PaperScan.sha256, PaperScan.poll_id))
+        assert set(rows) == {(batch, one.id), (mine, one.id), (OTHER_SCAN, two.id)}
+
+
+async def test_a_scan_that_comes_to_two_polls_at_once_is_of_one(stage: Stage) -> None:
+    polls = [
+        (await stage.household_poll(2, name=name, mode=BallotMode.NAMED))[0]
+        for name in ("甲苑", "乙苑")
+    ]
+    for poll in polls:
+        await print_forms(stage, poll.id, 1, 1)
+        await issue(stage, poll.id, 1, 1)
+
+    found = await asyncio.gather(
+        *(enter(stage, poll.id, 1, ONE, "for", [SCAN, OTHER_SCAN]) for poll in polls),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(one).__name__ for one in found) == ["EntryState", "ScanOfAnotherPoll"]
 
 
 async def test_an_unreadable_form_is_invalid_by_two_tellers_and_by_nobody_else(
@@ -240,6 +289,19 @@ async def test_at_the_door_there_are_two_members_of_staff(stage: Stage, world: W
 
     (ballot,) = await ballots(stage, poll.id)
     assert ballot.channel is BallotChannel.HOME_VISIT
+
+
+async def test_a_voter_who_is_staff_is_not_the_second_at_their_own_door(
+    stage: Stage, world: World
+) -> None:
+    poll = await poll_of_the_world(stage)
+    await stage.other_tellers()
+    await print_forms(stage, poll.id, 1, 4)
+    number = {place.person_id: place.number for place in (await stage.roll(poll.id)).values()}
+    voter = world.id("resident6")
+    with pytest.raises(paper.SecondStaffNeeded):
+        await issue(stage, poll.id, 1, number[voter], second_staff_id=voter)
+    await issue(stage, poll.id, 1, number[world.id("resident2")], second_staff_id=voter)
 
 
 async def test_who_may_not_touch_paper(stage: Stage, world: World) -> None:

@@ -296,6 +296,21 @@ async def turnout_of(stage: Stage, poll_id: UUID) -> int:
         return (await turnout(tx, poll_id)).heads
 
 
+async def test_a_sheet_is_not_entered_from_a_scan_of_another_poll(stage: Stage) -> None:
+    named, _ = await stage.household_poll(2, name="别苑", mode=BallotMode.NAMED)
+    await print_forms(stage, named.id, 1, 1)
+    await issue(stage, named.id, 1, 1)
+    await enter(stage, named.id, 1, ONE, "for", [SCAN])
+    poll, _ = await stage.household_poll(2)
+    await on_paper(stage, poll, [1, 2])
+    await stage.closed(poll.id)
+    with pytest.raises(paper.ScanOfAnotherPoll):
+        await enter_sheet(stage, poll.id, 1, ONE, "for", [SCAN])
+    for sheet in (1, 2):
+        state = await enter_sheet(stage, poll.id, sheet, ONE, "for", [OTHER_SCAN])
+        assert state is EntryState.WAITING
+
+
 async def test_named_polls_have_no_sheets(stage: Stage) -> None:
     poll, _ = await stage.household_poll(3, mode=BallotMode.NAMED)
     await print_forms(stage, poll.id, 1, 2)
