@@ -27,7 +27,8 @@ from consultation.deliberation.tables import (
     StatementMark,
     Thread,
 )
-from consultation.meetings.rules import AttendanceMode, Form, MeetingState, MinutesContent
+from consultation.meetings.minutes_rules import MinutesContent
+from consultation.meetings.rules import AttendanceMode, Form, MeetingState
 from consultation.meetings.tables import Attendance, Meeting, MeetingGroup, Minutes
 from consultation.outcomes.rules import Decision
 from consultation.outcomes.tables import AdoptionReply, Milestone, Outcome, OutcomeItem, Task
