@@ -21,6 +21,8 @@ from consultation.polls.pack import CastLine, Edition, OpenedLine, PackSource
 from consultation.polls.presets import RulePreset
 from consultation.polls.rules import PollItem, text_hash
 
+STRANGER = LocalBoardKey(b"a key of somebody else, 32 bytes")
+
 
 class NotHere(Exception):
     """This pack has nothing for that mutation; another seed may."""

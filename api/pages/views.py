@@ -20,7 +20,8 @@ from consultation.oversight import queries as oversight
 from consultation.oversight.rules import DissentState
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
-from consultation.topics import reading
+from consultation.topics import dossier, reading
+from consultation.topics.detail import Detail, topic_detail
 from consultation.topics.states import State, StateGroup
 from consultation.topics.tables import Topic
 from notifications.sheets import Visit
@@ -97,7 +98,7 @@ def _card(topic: Topic, place: str, poll: Poll | None, t: Words) -> dict[str, An
 
 
 async def topic_view(tx: Transaction, topic_id: UUID, t: Words, locale: str) -> dict[str, Any]:
-    detail = await reading.topic_detail(tx, topic_id)
+    detail = await topic_detail(tx, topic_id)
     topic = detail.topic
     community = await place_queries.community(tx, topic.community_id)
     return {
@@ -115,7 +116,7 @@ async def topic_view(tx: Transaction, topic_id: UUID, t: Words, locale: str) -> 
     }
 
 
-def _topic(detail: reading.Detail, community: str, t: Words) -> dict[str, Any]:
+def _topic(detail: Detail, community: str, t: Words) -> dict[str, Any]:
     topic, full = detail.topic, detail.in_full
     kinds = [
         t(f"words.{name}.{value}")
@@ -146,7 +147,7 @@ def _topic(detail: reading.Detail, community: str, t: Words) -> dict[str, Any]:
 
 
 async def _timeline(tx: Transaction, topic: Topic, t: Words) -> list[dict[str, Any]]:
-    entries = await reading.timeline(tx, topic.id, after=None, limit=100)
+    entries = await dossier.timeline(tx, topic.id, after=None, limit=100)
     return [
         {
             "act": t(f"words.act.{entry.step.act}"),
@@ -160,7 +161,7 @@ async def _timeline(tx: Transaction, topic: Topic, t: Words) -> list[dict[str, A
 
 
 async def _documents(tx: Transaction, topic: Topic, t: Words) -> list[dict[str, Any]]:
-    found = await reading.list_documents(tx, topic.id, after=None, limit=50)
+    found = await dossier.list_documents(tx, topic.id, after=None, limit=50)
     return [
         {
             "kind": t(f"words.document_kind.{document.kind}"),

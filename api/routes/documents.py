@@ -13,7 +13,7 @@ from api.routes.topic_shapes import PaperIn
 from api.wire import WireOut
 from api.words import say
 from consultation.permissions import Deed
-from consultation.topics import reading
+from consultation.topics import dossier
 from consultation.topics.commands import documenting
 from consultation.topics.queries import access_document
 from consultation.topics.states import DocumentKind
@@ -67,7 +67,7 @@ async def list_documents(
 ) -> Page[DocumentOut]:
     """The documents that the reader may read, all versions, newest first."""
     async with db.read(actor) as tx:
-        documents = await reading.list_documents(
+        documents = await dossier.list_documents(
             tx, topic_id, after=read_time_cursor(cursor), limit=limit
         )
     shown = documents[:limit]

@@ -22,7 +22,8 @@ from api.wire import WireIn, WireOut
 from consultation.community.tables import OrgKind
 from consultation.meetings import queries
 from consultation.meetings.commands import attendance, convening, minutes
-from consultation.meetings.rules import AttendanceMode, Form, MeetingState, MinutesContent
+from consultation.meetings.minutes_rules import MinutesContent
+from consultation.meetings.rules import AttendanceMode, Form, MeetingState
 from consultation.meetings.tables import Attendance
 from consultation.permissions import Deed
 from consultation.refusals import NotFound

@@ -12,10 +12,10 @@ from api.idempotency import Once
 from api.routes.topic_shapes import PaperIn, ReasonIn, StepIn, StepOut, step_out
 from api.wire import WireIn, WireOut
 from api.words import say
-from consultation.topics import reading
+from consultation.topics import dossier
 from consultation.topics.commands import deciding, participants, preparing
+from consultation.topics.dossier import PlanView
 from consultation.topics.plan import FormPlan, GroupPlan, Plan
-from consultation.topics.reading import PlanView
 from consultation.topics.states import ReconsultationGround, RequestState
 from consultation.topics.tables import ParticipantRequest, TopicPlan
 
@@ -179,7 +179,7 @@ async def get_plan(
 ) -> PlanOut:
     """The plan of the present or of an earlier round; while it is made, for verified residents."""
     async with db.read(actor) as tx:
-        view = await reading.topic_plan(tx, topic_id, round=round)
+        view = await dossier.topic_plan(tx, topic_id, round=round)
     return plan_out(view)
 
 
@@ -231,7 +231,7 @@ async def list_participation_requests(
 ) -> ParticipationsOut:
     """Who asked to take part in this round, for those who prepare; the first 200."""
     async with db.read(actor) as tx:
-        found = await reading.participant_requests(tx, topic_id)
+        found = await dossier.participant_requests(tx, topic_id)
     return ParticipationsOut(
         items=[participation_out(request, locale, person=name) for request, name in found]
     )

@@ -14,7 +14,7 @@ from api.pagination import BadCursor, CursorParam, Limit, Page, decode_cursor, e
 from api.wire import WireIn, WireOut
 from api.words import say
 from consultation.database import Transaction
-from consultation.deliberation import queries, rules
+from consultation.deliberation import mark_queries, queries, rules
 from consultation.deliberation.commands import statements
 from consultation.deliberation.commands.marking import MarkRequest
 from consultation.deliberation.review_rules import ReviewSubject
@@ -149,7 +149,7 @@ async def list_statements(
             tx, topic.id, state=state, after=_number(cursor), limit=limit + 1
         )
         shown = found[:limit]
-        marks = await queries.my_marks(tx, [statement.id for statement in shown])
+        marks = await mark_queries.my_marks(tx, [statement.id for statement in shown])
         return Page(
             items=[_out(tx, each, marks.get(each.id), locale) for each in shown],
             next_cursor=encode_cursor(shown[-1].number) if len(found) > limit else None,

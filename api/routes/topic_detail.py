@@ -7,8 +7,9 @@ from api.as_of import AsOf
 from api.routes.topic_shapes import TopicPollOut, poll_brief
 from api.wire import WireOut
 from api.words import say
+from consultation.topics.detail import Detail
+from consultation.topics.dossier import Entry
 from consultation.topics.plan import procedure
-from consultation.topics.reading import Detail, Entry
 from consultation.topics.states import (
     Act,
     Category,

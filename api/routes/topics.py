@@ -23,8 +23,9 @@ from api.routes.topic_detail import TimelineEntry, TopicOut, entry_out, topic_ou
 from api.routes.topic_shapes import StepIn, StepOut, TopicCard, cards_page, step_out
 from api.wire import WireIn
 from consultation.deliberation.review_rules import ReviewSubject
-from consultation.topics import reading
+from consultation.topics import dossier, reading
 from consultation.topics.commands import raising
+from consultation.topics.detail import topic_detail
 from consultation.topics.proposal import CommissionLetter, Proposal
 from consultation.topics.reading import Filter, Relation
 from consultation.topics.states import Category, Layer, StateGroup, Track
@@ -67,7 +68,7 @@ async def draft_topic(community_id: UUID, body: DraftIn, once: Once, locale: Loc
             consent_note=body.consent_note,
             letter=body.letter,
         )
-        return once.keep(topic_out(await reading.topic_detail(tx, topic.id), locale))
+        return once.keep(topic_out(await topic_detail(tx, topic.id), locale))
 
 
 @router.put("/topics/{topic_id}/proposal")
@@ -79,7 +80,7 @@ async def edit_draft(
         await raising.edit_draft(
             tx, topic_id, proposal=body.proposal, expected_version=body.expected_version
         )
-        return topic_out(await reading.topic_detail(tx, topic_id), locale)
+        return topic_out(await topic_detail(tx, topic_id), locale)
 
 
 @router.post("/topics/{topic_id}/submission")
@@ -147,7 +148,7 @@ async def list_my_topics(
 async def get_topic(topic_id: UUID, actor: AnyActor, db: Db, locale: Locale) -> TopicOut:
     """One topic as the asking role sees it, with the steps that role may take now."""
     async with db.read(actor) as tx:
-        detail = await reading.topic_detail(tx, topic_id)
+        detail = await topic_detail(tx, topic_id)
     return topic_out(detail, locale).model_copy(update={"as_of": as_of_head(detail.head)})
 
 
@@ -168,7 +169,7 @@ async def get_topic_timeline(
             raise BadCursor()
         after = number
     async with db.read(actor) as tx:
-        entries = await reading.timeline(tx, topic_id, after=after, limit=limit)
+        entries = await dossier.timeline(tx, topic_id, after=after, limit=limit)
     more = len(entries) > limit
     shown = entries[:limit]
     return Page(

@@ -1,4 +1,4 @@
-"""THE RULES OF A MEETING: forms, states, notice, quorum, minutes. No I/O."""
+"""THE RULES OF A MEETING: forms, states, notice, quorum. No I/O."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from consultation.calendar import local_day
-from consultation.refusals import AlreadyDone, Invalid, NotNow, NotPermitted
+from consultation.refusals import Invalid, NotNow, NotPermitted
 from consultation.topics.plan import Procedure
 from consultation.topics.states import State
 
@@ -77,7 +77,6 @@ NEXT = {
     (_S.MINUTES_CONFIRMED, _A.PUBLISH_MINUTES): _S.PUBLISHED,
     (_S.NOTIFIED, _A.CANCEL): _S.CANCELLED,
 }
-
 CHECK_IN_FROM = timedelta(hours=1)
 """People sign in themselves from an hour before the start on [P]."""
 TO_CONVENE = frozenset({State.ANNOUNCED, State.DELIBERATING, State.OUTCOME_DRAFTING})
@@ -223,40 +222,6 @@ class NoteMissing(Invalid):
     code = "note-missing"
 
 
-class NotPresent(NotPermitted):
-    """Minutes are confirmed by those who were present."""
-
-    code = "not-present"
-
-
-class MinutesNotCurrent(NotNow):
-    """There is a later version of the minutes."""
-
-    code = "minutes-not-current"
-
-
-class MinutesPeriodOver(NotNow):
-    code = "minutes-period-over"
-
-
-class MinutesAnswered(AlreadyDone):
-    """One answer of a person to one version."""
-
-    code = "minutes-answered"
-
-
-class ObjectionMissing(Invalid):
-    """Who does not confirm says what is wrong."""
-
-    code = "objection-missing"
-
-
-class MinutesNotOpenToChange(NotNow):
-    """A new version answers an objection; without one the minutes stand."""
-
-    code = "minutes-not-objected"
-
-
 class Quorum(BaseModel):
     """At least (``strict``: more than) ``share`` of the members, a fraction of two integers, sit
     under the name ``group``."""
@@ -277,30 +242,6 @@ class Quorum(BaseModel):
         """The smallest number present that reaches it."""
         part, whole = self.share
         return members * part // whole + 1 if self.strict else -(-members * part // whole)
-
-
-class MinutesContent(BaseModel):
-    """What minutes must hold (domain 3.3): texts in Chinese as spoken; ``agreed`` and
-    ``disagreed`` item by item."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    summary: str = Field(min_length=1, max_length=8000)
-    points_for: list[str] = Field(default_factory=list)
-    points_against: list[str] = Field(default_factory=list)
-    agreed: list[str] = Field(default_factory=list)
-    disagreed: list[str] = Field(default_factory=list)
-    next_steps: list[str] = Field(default_factory=list)
-
-    def texts(self) -> list[str]:
-        return [
-            self.summary,
-            *self.points_for,
-            *self.points_against,
-            *self.agreed,
-            *self.disagreed,
-            *self.next_steps,
-        ]
 
 
 def after(state: MeetingState, act: Act) -> MeetingState:
@@ -387,23 +328,3 @@ def check_hands(*, ayes: int, noes: int, abstained: int, present: int) -> None:
 def check_note(note: str) -> None:
     if not note.strip():
         raise NoteMissing()
-
-
-def check_answer(*, confirmed: bool, objection: str | None) -> None:
-    if not confirmed and not (objection or "").strip():
-        raise ObjectionMissing()
-
-
-def check_new_version(*, version: int, objections: int) -> None:
-    """The first version needs nothing; a later one answers an objection to the one before."""
-    if version > 0 and objections == 0:
-        raise MinutesNotOpenToChange()
-
-
-def is_confirmed(*, version: int, asked: int, confirmed: int, objections: int, over: bool) -> bool:
-    """All who were asked confirmed, or the period is over without an objection. An objection calls
-    for a second version; from then on what remains is annexed word for word and stops nothing, so
-    that nobody alone keeps a topic from going on [P]."""
-    if 0 < asked <= confirmed:
-        return True
-    return over and (objections == 0 or version > 1)

@@ -20,7 +20,8 @@ from consultation.columns import (
     when,
 )
 from consultation.community.tables import OrgKind
-from consultation.meetings.rules import AttendanceMode, Form, MeetingState, MinutesContent
+from consultation.meetings.minutes_rules import MinutesContent
+from consultation.meetings.rules import AttendanceMode, Form, MeetingState
 
 
 class Meeting(Row, table=True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from consultation.calendar import SHANGHAI
-from consultation.meetings.rules import MinutesContent
+from consultation.meetings.minutes_rules import MinutesContent
 
 NUMERALS = "一二三四五六七八九"
 

@@ -23,7 +23,7 @@ from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.states import Act, Publication, State
 from consultation.topics.steps import DocumentRequired, TransitionNotAllowed
 from consultation.topics.tables import Topic, TopicTransition
-from consultation.topics.transitions import Transition
+from consultation.topics.transition import Transition
 
 
 async def advance(

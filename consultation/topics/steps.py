@@ -5,7 +5,8 @@ from consultation.refusals import Invalid, NotNow
 from consultation.topics.facts import TopicFacts
 from consultation.topics.gates import raising
 from consultation.topics.states import Act, State
-from consultation.topics.transitions import NEXT, Transition
+from consultation.topics.transition import Transition
+from consultation.topics.transitions import NEXT
 
 
 class TransitionNotAllowed(NotNow):

@@ -8,38 +8,10 @@ signature. ``built=False`` keeps the place of a step that a later release carrie
 it is refused.
 """
 
-from dataclasses import dataclass
-
 from consultation.permissions import Deed
-from consultation.topics.facts import Need
 from consultation.topics.gates import adopting, deciding, preparing, raising
-from consultation.topics.gates.gate import Gate
-from consultation.topics.gates.needs import NEEDS
 from consultation.topics.states import Act, DocumentKind, Publication, State
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    rule: str
-    act: Act
-    sources: tuple[State, ...]
-    target: State
-    deed: Deed
-    gates: tuple[Gate, ...] = ()
-    document: DocumentKind | None = None
-    """The document the step must bring, published with it."""
-    published_to: Publication = Publication.EVERYBODY
-    keeps_clock: bool = False
-    """The deadline goes on running: T8 counts from acceptance to announcement."""
-    new_round: bool = False
-    """The community consults once more, with a plan, poll and outcome of their own; those of the
-    round before stay as they are."""
-    built: bool = True
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset().union(*(NEEDS.get(gate, frozenset()) for gate in self.gates))
-
+from consultation.topics.transition import Transition, step
 
 _S, _A, _D, _K = State, Act, Deed, DocumentKind
 _TO_AUTHOR = Publication.AUTHOR
@@ -65,37 +37,9 @@ _ACTIVE = (
 )
 
 
-def _t(
-    rule: str,
-    act: Act,
-    sources: tuple[State, ...],
-    target: State,
-    deed: Deed,
-    *gates_: Gate,
-    document: DocumentKind | None = None,
-    published_to: Publication = Publication.EVERYBODY,
-    keeps_clock: bool = False,
-    new_round: bool = False,
-    built: bool = True,
-) -> Transition:
-    return Transition(
-        rule=rule,
-        act=act,
-        sources=sources,
-        target=target,
-        deed=deed,
-        gates=gates_,
-        document=document,
-        published_to=published_to,
-        keeps_clock=keeps_clock,
-        new_round=new_round,
-        built=built,
-    )
-
-
 TRANSITIONS: tuple[Transition, ...] = (
     # raising and screening
-    _t(
+    step(
         "T1",
         _A.SUBMIT,
         (_S.DRAFT,),
@@ -108,7 +52,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         document=_K.PROPOSAL,
         published_to=_TO_AUTHOR,
     ),
-    _t(
+    step(
         "T2",
         _A.RETURN,
         (_S.SUBMITTED,),
@@ -118,7 +62,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         document=_K.RETURN_NOTE,
         published_to=_TO_AUTHOR,
     ),
-    _t(
+    step(
         "T2a",
         _A.RESUBMIT,
         (_S.RETURNED,),
@@ -131,7 +75,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         document=_K.PROPOSAL,
         published_to=_TO_AUTHOR,
     ),
-    _t(
+    step(
         "T3",
         _A.ACCEPT,
         (_S.SUBMITTED,),
@@ -143,7 +87,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         raising.convener_named,
         document=_K.ACCEPTANCE_NOTE,
     ),
-    _t(
+    step(
         "T4",
         _A.REJECT,
         (_S.SUBMITTED,),
@@ -153,7 +97,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         document=_K.REJECTION_NOTICE,
         published_to=_TO_AUTHOR,
     ),
-    _t(
+    step(
         "T4a",
         _A.UPHOLD_APPEAL,
         (_S.REJECTED,),
@@ -164,7 +108,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         document=_K.APPEAL_DECISION,
         published_to=_TO_AUTHOR,
     ),
-    _t(
+    step(
         "T5",
         _A.MERGE,
         (_S.SUBMITTED, _S.ACCEPTED),
@@ -174,7 +118,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         document=_K.MERGE_NOTE,
         published_to=_TO_AUTHOR,
     ),
-    _t(
+    step(
         "T6",
         _A.TRANSFER,
         (_S.SUBMITTED, _S.ACCEPTED),
@@ -184,7 +128,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         document=_K.TRANSFER_SHEET,
         published_to=_TO_AUTHOR,
     ),
-    _t(
+    step(
         "T6",  # to another receiver, when the first has given it back (国办发〔2020〕53号)
         _A.TRANSFER,
         (_S.TRANSFERRED,),
@@ -195,7 +139,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         document=_K.TRANSFER_SHEET,
         published_to=_TO_AUTHOR,
     ),
-    _t(
+    step(
         "T6a",
         _A.TAKE_BACK,
         (_S.TRANSFERRED,),
@@ -209,7 +153,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         raising.convener_named,
         document=_K.ACCEPTANCE_NOTE,
     ),
-    _t(
+    step(
         "T7",
         _A.WITHDRAW,
         (_S.DRAFT, _S.SUBMITTED, _S.RETURNED),
@@ -218,10 +162,12 @@ TRANSITIONS: tuple[Transition, ...] = (
         raising.by_author,
         published_to=_TO_AUTHOR,
     ),
-    _t("T7a", _A.AGREE_WITHDRAWAL, BEFORE_VOTING, _S.WITHDRAWN, _D.ACCEPT, raising.withdrawal_open),
+    step(
+        "T7a", _A.AGREE_WITHDRAWAL, BEFORE_VOTING, _S.WITHDRAWN, _D.ACCEPT, raising.withdrawal_open
+    ),
     # preparing, announcing, deliberating
-    _t("T8", _A.PREPARE, (_S.ACCEPTED,), _S.PREPARING, _D.PREPARE, keeps_clock=True),
-    _t(
+    step("T8", _A.PREPARE, (_S.ACCEPTED,), _S.PREPARING, _D.PREPARE, keeps_clock=True),
+    step(
         "T8",
         _A.PREPARE,
         (_S.RECONSULTATION,),
@@ -230,7 +176,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         keeps_clock=True,
         new_round=True,
     ),
-    _t(
+    step(
         "T8a",
         _A.ANNOUNCE,
         (_S.PREPARING,),
@@ -244,7 +190,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         preparing.two_persons_announce,
         document=_K.NOTICE,
     ),
-    _t(
+    step(
         "T9",
         _A.OPEN_DELIBERATION,
         (_S.ANNOUNCED,),
@@ -253,7 +199,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         preparing.notice_over,
         preparing.roll_settled,
     ),
-    _t(
+    step(
         "T10",
         _A.CLOSE_DELIBERATION,
         (_S.DELIBERATING,),
@@ -263,7 +209,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         deciding.groups_heard,
     ),
     # deciding
-    _t(
+    step(
         "T11",
         _A.OPEN_VOTING,
         (_S.OUTCOME_DRAFTING,),
@@ -275,7 +221,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         preparing.legality_checked,
         preparing.votable,
     ),
-    _t(
+    step(
         "T12",
         _A.CONSENSUS,
         (_S.OUTCOME_DRAFTING,),
@@ -284,7 +230,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         deciding.outcome_written,
         deciding.consensus_stands,
     ),
-    _t(
+    step(
         "T13",
         _A.PUBLISH_RESULT,
         (_S.VOTING,),
@@ -292,8 +238,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         _D.RUN_SYSTEM,
         deciding.count_signed,
     ),
-    _t("T14", _A.FAIL_QUORUM, (_S.VOTING,), _S.NO_QUORUM, _D.RUN_SYSTEM, deciding.quorum_missed),
-    _t(  # a count that cannot be mended is annulled; it may be voted on once more
+    step("T14", _A.FAIL_QUORUM, (_S.VOTING,), _S.NO_QUORUM, _D.RUN_SYSTEM, deciding.quorum_missed),
+    step(  # a count that cannot be mended is annulled; it may be voted on once more
         "T14a",
         _A.ANNUL_VOTE,
         (_S.VOTING,),
@@ -301,7 +247,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         _D.RUN_SYSTEM,
         deciding.vote_annulled,
     ),
-    _t(
+    step(
         "T15",
         _A.ESCALATE,
         (_S.DELIBERATING, _S.OUTCOME_DRAFTING, _S.NO_QUORUM),
@@ -310,7 +256,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         raising.reason_given,
         document=_K.MOTION,
     ),
-    _t(
+    step(
         "T15a",
         _A.PREPARE_ASSEMBLY,
         (_S.ESCALATED_TO_ASSEMBLY,),
@@ -318,7 +264,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         _D.PREPARE,
         new_round=True,
     ),
-    _t(
+    step(
         "T16",
         _A.RECONSULT,
         (_S.OUTCOME_PUBLIC, _S.ADOPTION_PENDING, _S.NO_QUORUM),
@@ -328,8 +274,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         deciding.rounds_left,
         document=_K.RECONSULTATION_NOTE,
     ),
-    _t("T17", _A.OBJECT, (_S.OUTCOME_PUBLIC,), _S.OBJECTION_REVIEW, _D.COSIGN, built=False),
-    _t(
+    step("T17", _A.OBJECT, (_S.OUTCOME_PUBLIC,), _S.OBJECTION_REVIEW, _D.COSIGN, built=False),
+    step(
         "T18",
         _A.RULE_OBJECTION,
         (_S.OBJECTION_REVIEW,),
@@ -338,7 +284,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         built=False,
     ),
     # adopting, doing, answering
-    _t(
+    step(
         "T19",
         _A.START_ADOPTION,
         (_S.OUTCOME_PUBLIC,),
@@ -347,7 +293,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         adopting.objection_period_over,
         deciding.outcome_written,
     ),
-    _t(
+    step(
         "T20",
         _A.ADOPT,
         (_S.ADOPTION_PENDING,),
@@ -357,7 +303,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         adopting.all_adopted,
         adopting.adoption_signed,
     ),
-    _t(
+    step(
         "T20",
         _A.ADOPT_PARTIALLY,
         (_S.ADOPTION_PENDING,),
@@ -367,7 +313,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         adopting.partly_adopted,
         adopting.adoption_signed,
     ),
-    _t(
+    step(
         "T20",
         _A.NOT_ADOPT,
         (_S.ADOPTION_PENDING,),
@@ -377,7 +323,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         adopting.none_adopted,
         adopting.adoption_signed,
     ),
-    _t(
+    step(
         "T21",
         _A.IMPLEMENT,
         (_S.ADOPTED, _S.PARTIALLY_ADOPTED),
@@ -387,7 +333,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         adopting.parts_agreed,
         document=_K.IMPLEMENTATION_PLAN,
     ),
-    _t(
+    step(
         "T22",
         _A.REPORT,
         (_S.IMPLEMENTING,),
@@ -396,8 +342,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         adopting.tasks_finished,
         document=_K.COMPLETION_RECORD,
     ),
-    _t("T23", _A.ANSWER, (_S.NOT_ADOPTED,), _S.FEEDBACK, _D.CONVENE, raising.reason_given),
-    _t(
+    step("T23", _A.ANSWER, (_S.NOT_ADOPTED,), _S.FEEDBACK, _D.CONVENE, raising.reason_given),
+    step(
         "T24",
         _A.EVALUATE,
         (_S.FEEDBACK,),
@@ -406,7 +352,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         adopting.feedback_given,
         adopting.dissent_settled,
     ),
-    _t(
+    step(
         "T25",
         _A.CLOSE,
         (_S.EVALUATING,),
@@ -419,9 +365,9 @@ TRANSITIONS: tuple[Transition, ...] = (
         adopting.survey_answered,
     ),
     # a later release
-    _t("T26", _A.SUSPEND, _ACTIVE, _S.SUSPENDED, _D.CONVENE, built=False),
-    _t("T26", _A.RESUME, (_S.SUSPENDED,), _S.PREPARING, _D.CONVENE, built=False),
-    _t(
+    step("T26", _A.SUSPEND, _ACTIVE, _S.SUSPENDED, _D.CONVENE, built=False),
+    step("T26", _A.RESUME, (_S.SUSPENDED,), _S.PREPARING, _D.CONVENE, built=False),
+    step(
         "T27",
         _A.CHALLENGE,
         (_S.OUTCOME_PUBLIC, _S.ADOPTION_PENDING, _S.ADOPTED, _S.PARTIALLY_ADOPTED, _S.IMPLEMENTING),
@@ -429,8 +375,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         _D.SUPERVISE,
         built=False,
     ),
-    _t("T28", _A.CORRECT, _DECIDED, _S.CORRECTED_BY_GOVERNMENT, _D.SUPERVISE, built=False),
-    _t("T29", _A.ANNUL, _DECIDED, _S.ANNULLED, _D.PREPARE, built=False),
+    step("T28", _A.CORRECT, _DECIDED, _S.CORRECTED_BY_GOVERNMENT, _D.SUPERVISE, built=False),
+    step("T29", _A.ANNUL, _DECIDED, _S.ANNULLED, _D.PREPARE, built=False),
 )
 
 NEXT = {(source, row.act): row for row in TRANSITIONS for source in row.sources}

@@ -9,7 +9,7 @@ import pytest
 from notifications.wechat.ledger import balances
 from notifications.wechat.subscribe import SEND, SendOutcome, send_subscription
 from notifications.wechat.tables import WechatAccount
-from tests.api.test_subscriptions import report
+from tests.api.subscriptions import report
 from tests.api.wechat_house import House
 from tests.conftest import ManualClock
 from tests.fake_wechat import log_in

@@ -124,7 +124,7 @@ async def test_an_answer_under_way_is_not_shared_with_whoever_names_a_later_writ
 
     topic = await a_topic(surface().state.services.db, world, state=State.DELIBERATING)
     read, go_on = asyncio.Event(), asyncio.Event()
-    ask = topics.reading.topic_detail
+    ask = topics.topic_detail
 
     async def slow(*args: object, **more: object) -> object:
         detail = await ask(*args, **more)  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ async def test_an_answer_under_way_is_not_shared_with_whoever_names_a_later_writ
         await go_on.wait()
         return detail
 
-    monkeypatch.setattr(topics.reading, "topic_detail", slow)
+    monkeypatch.setattr(topics, "topic_detail", slow)
     page = f"/v1/topics/{topic.id}"
     early = asyncio.create_task(shared.get(page))
     await read.wait()
@@ -219,7 +219,7 @@ async def test_many_visitors_at_once_cost_one_reading(
     db = surface().state.services.db
     topic = await a_topic(db, world, state=State.DELIBERATING)
     readings = 0
-    ask = topics.reading.topic_detail
+    ask = topics.topic_detail
 
     async def counted(*args: object, **more: object) -> object:
         nonlocal readings
@@ -227,7 +227,7 @@ async def test_many_visitors_at_once_cost_one_reading(
         await asyncio.sleep(0.05)
         return await ask(*args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(topics.reading, "topic_detail", counted)
+    monkeypatch.setattr(topics, "topic_detail", counted)
     answers = await asyncio.gather(*(shared.get(f"/v1/topics/{topic.id}") for _ in range(20)))
 
     assert {answer.status_code for answer in answers} == {200}

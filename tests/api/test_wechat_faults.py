@@ -7,7 +7,7 @@ import pytest
 from notifications.wechat.content import TEXT_CHECK
 from notifications.wechat.login import LOGIN
 from notifications.wechat.tables import CheckState, ContentCheck
-from tests.api.test_content_checks import a_thread, queue, say
+from tests.api.content import a_thread, queue, say
 from tests.api.wechat_house import House, house
 from tests.conftest import ManualClock
 from tests.fake_wechat import FakeWechat

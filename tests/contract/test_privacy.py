@@ -17,7 +17,8 @@ from consultation.deliberation.tables import Thread
 from consultation.journal import JournalEntry
 from consultation.permissions import Role
 from consultation.topics.states import State
-from tests.contract.seeded import SECRET, seed
+from tests.contract.seeded import seed
+from tests.contract.seeds import SECRET
 from tests.fake_wechat import FakeWechat, bearer, log_in
 from tests.world import World, a_topic
 

@@ -8,21 +8,14 @@ many events were delivered, lost and doubled.
 """
 
 import asyncio
-import json
 import os
 import random
-import shutil
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -32,261 +25,25 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from pydantic import SecretStr
 from sqlalchemy import delete
 from sqlmodel import col, select
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
-from api.app import build_services, build_surface
-from api.dependencies import Services
-from api.live.house import LiveSockets
-from api.server import serving
-from api.settings import Settings
 from consultation.append_only import unprotect
 from consultation.community.tables import Node, NodeKind
 from consultation.database import Transaction
 from consultation.events.community import RegisterImported
 from consultation.events.people import UserNotified
 from consultation.events.streams import community_stream, user_stream
-from consultation.journal import GENESIS, JournalEntry, JournalHead, heads, shard_counter
+from consultation.journal import GENESIS, JournalEntry, JournalHead, shard_counter
 from consultation.permissions import SYSTEM
 from notifications import log_reader
-from notifications.bus import Hear
-from notifications.relay import Relay, renew
-from tests.conftest import SECRET
+from notifications.relay import renew
+from tests.properties.live_house import PROCESSES, REPLAY, House, LossyBus, Server, SlowLog
+from tests.properties.live_phone import Phone, truth
 
 RUNS = int(os.environ.get("MINYI_LIVE_RUNS", "6"))
 STEPS = 30
-REPLAY = 12
-"""Few, so that being too far behind happens."""
-PROCESSES = 2
 SETTLE_SECONDS = 60
-
-
-class LossyBus:
-    """Between the processes of this test; loses what the machine says."""
-
-    shared = True
-    all: "list[LossyBus]" = []  # noqa: RUF012  that is the point
-    loses = 0.0
-    rng = random.Random(0)
-
-    def __init__(self) -> None:
-        self._hears: dict[str, Hear] = {}
-
-    def on(self, kind: str, hear: Hear) -> None:
-        self._hears[kind] = hear
-
-    def on_return(self, call: Callable[[], None]) -> None: ...
-
-    def tell(self, kind: str, **content: Any) -> None:
-        for other in LossyBus.all:
-            if other is not self and self.rng.random() >= LossyBus.loses:
-                other._hears[kind](content)
-
-    async def start(self) -> None:
-        LossyBus.all.append(self)
-
-    async def stop(self) -> None:
-        LossyBus.all.remove(self)
-
-
-class SlowLog:
-    """How the log answers whoever reads it for the hub: after so many seconds, and so often not at
-    all. What it answers is what it was when it was asked."""
-
-    seconds = 0.0
-    fails = 0.0
-
-    @staticmethod
-    def of(read: Any) -> Any:
-        async def answer(*args: Any, **options: Any) -> Any:
-            if LossyBus.rng.random() < SlowLog.fails:
-                raise OSError("no answer")
-            found = await read(*args, **options)
-            if SlowLog.seconds:
-                await asyncio.sleep(SlowLog.seconds)
-            return found
-
-        return answer
-
-
-@dataclass
-class Server:
-    """One process of the installation, in this loop."""
-
-    app: FastAPI
-    settings: Settings
-    services: Services = field(init=False)
-    url: str = ""
-    _running: AbstractAsyncContextManager[str] | None = None
-
-    async def start(self) -> None:
-        services = self.services = build_services(self.settings)
-        services.bus = LossyBus()
-        services.relay = Relay(
-            services.db, services.live.hub, bus=services.bus, poll_seconds=0.1, gather_seconds=0.005
-        )
-        self.app.state.services = services
-        self._running = serving(self.app)
-        self.url = (await self._running.__aenter__()).replace("http", "ws") + "/v1/live"
-
-    async def stop(self) -> None:
-        assert self._running is not None
-        await self._running.__aexit__(None, None, None)
-
-    @property
-    def live(self) -> LiveSockets:
-        return self.services.live
-
-
-@dataclass
-class Tally:
-    runs: int = 0
-    delivered: int = 0
-    lost: int = 0
-    doubled: int = 0
-    resyncs: int = 0
-
-
-class House:
-    """The loop, the database and the processes, shared by all runs."""
-
-    def __init__(self, folder: Path, template: Path) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.tally = Tally()
-        path = folder / "machine.sqlite3"
-        shutil.copy(template, path)
-        settings = Settings(
-            database_url=f"sqlite+aiosqlite:///{path}",
-            field_secret=SECRET,  # type: ignore[arg-type]
-            token_key="11" * 32,  # type: ignore[arg-type]
-            board_key=SecretStr("22" * 32),
-            run_worker=False,
-            replay_events=REPLAY,
-            live_per_person=1000,
-        )
-        self.servers = [Server(build_surface(), settings) for _ in range(PROCESSES)]
-        for server in self.servers:
-            self.run(server.start())
-
-    def run(self, work: Any) -> Any:
-        return self.loop.run_until_complete(work)
-
-    def close(self) -> None:
-        for server in self.servers:
-            self.run(server.stop())
-        self.loop.close()
-
-
-class Phone:
-    """The client that every client should be: it keeps a place per stream, and what it shows by
-    event id. ``shows`` is what it has fetched or applied."""
-
-    def __init__(self, house: House, person: UUID, streams: list[str]) -> None:
-        self.house = house
-        self.person = person
-        self.places: dict[str, tuple[str, int] | None] = dict.fromkeys(streams)
-        self.shows: dict[str, dict[str, int]] = {stream: {} for stream in streams}
-        self.server: Server | None = None
-        self._socket: ClientConnection | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self.live = asyncio.Event()
-        self._expected: dict[str, int] = {}
-
-    @property
-    def connected(self) -> bool:
-        return self._reading is not None and not self._reading.done()
-
-    async def connect(self, server: Server) -> None:
-        await self.leave()
-        self.server = server
-        self.live.clear()
-        self._expected = {}
-        self._socket = await connect(server.url, proxy=None, close_timeout=0.2)
-        token = server.services.tokens.issue(self.person, uuid4(), uuid4())
-        cursors = [
-            {"id": stream, **({"epoch": place[0], "after_seq": place[1]} if place else {})}
-            for stream, place in self.places.items()
-        ]
-        await self._say(type="hello", token=token, streams=cursors)
-        self._reading = asyncio.create_task(self._read(self._socket))
-
-    async def leave(self, *, rudely: bool = False) -> None:
-        socket, self._socket = self._socket, None
-        if socket is None:
-            return
-        if rudely:
-            socket.transport.abort()
-        else:
-            await socket.close()
-        if self._reading is not None:
-            await asyncio.gather(self._reading, return_exceptions=True)
-
-    async def _say(self, **frame: Any) -> None:
-        assert self._socket is not None
-        await self._socket.send(json.dumps(frame))
-
-    async def _read(self, socket: ClientConnection) -> None:
-        try:
-            async for text in socket:
-                await self._take(json.loads(text))
-        except ConnectionClosed:
-            pass
-        if socket.close_code == 4410:
-            self.house.tally.resyncs += 1
-
-    async def _take(self, frame: dict[str, Any]) -> None:
-        match frame["type"]:
-            case "welcome":
-                for state in frame["streams"]:
-                    await self._begin(state)
-            case "live":
-                self.live.set()
-            case "ping":
-                await self._say(type="pong", t=frame["t"])
-            case type if "." in type:
-                self._apply(frame)
-
-    async def _begin(self, state: dict[str, Any]) -> None:
-        stream = state["id"]
-        assert state["epoch"] is not None, state
-        place = self.places[stream]
-        if state["recovered"]:
-            assert place is not None
-            self._expected[stream] = place[1] + 1
-            return
-        await self._fetch(stream)
-        self._expected[stream] = state["head_seq"] + 1
-        # what the snapshot has beyond the head comes again as events, and changes nothing
-        self.places[stream] = (state["epoch"], state["head_seq"])
-
-    def _apply(self, event: dict[str, Any]) -> None:
-        tally, stream, seq = self.house.tally, event["stream"], event["seq"]
-        tally.delivered += 1
-        expected = self._expected[stream]
-        if seq < expected:
-            tally.doubled += 1
-        tally.lost += max(0, seq - expected)
-        self._expected[stream] = seq + 1
-        place = self.places[stream]
-        assert place is not None
-        self.places[stream] = (place[0], seq)
-        self.shows[stream][event["id"]] = event["data"].get("rows", 0)
-
-    async def _fetch(self, stream: str) -> None:
-        """As over HTTP: what is, and where the stream stood, in one snapshot."""
-        self.shows[stream] = (await truth(self.house.servers[0].services, stream))[1]
-
-
-async def truth(services: Services, stream: str) -> tuple[int, dict[str, int]]:
-    async with services.db.read(SYSTEM) as tx:
-        found = await heads(tx.session, [stream])
-        rows = await tx.session.exec(select(JournalEntry).where(JournalEntry.stream == stream))
-        facts = {str(row.event_id): row.data.get("rows", 0) for row in rows}
-    assert found is not None
-    return found[stream].seq, facts
 
 
 async def set_back(tx: Transaction, entries: int) -> None:

@@ -1,13 +1,10 @@
 """A poll driven through its life by random steps of the real commands, beside a small model: what
 stands of each voter's casts, what is shown, and what it comes to."""
 
-import asyncio
 import os
-from collections.abc import Coroutine, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator
 from datetime import timedelta
-from fractions import Fraction
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -26,84 +23,23 @@ from sqlmodel import func, select
 from api.phrases import write
 from api.routes.poll_shapes import poll_out
 from consultation.community.tables import Node, NodeKind
-from consultation.database import Database
 from consultation.permissions import Actor, Deed, Role
 from consultation.polls import recounts, rules, terms
 from consultation.polls.commands import casting, closing, drafting
 from consultation.polls.commands import paper as forms
-from consultation.polls.counting import ItemResult
-from consultation.polls.presets import BallotChannel, QuestionKind
+from consultation.polls.presets import BallotChannel
 from consultation.polls.queries import access_poll, turnout
-from consultation.polls.rules import Option, PollItem, PollState, Verdict
+from consultation.polls.rules import PollState, Verdict
 from consultation.polls.tables import Ballot, CountSignature, Poll
 from consultation.refusals import NotFound
 from consultation.topics.states import State
-from consultation.vault import Vault
-from tests.conftest import BOARD_KEY, SECRET, START, ManualClock
-from tests.consultation.polls.counting_cases import preset
-from tests.consultation.polls.stage import Stage
-from tests.world import build_world
+from tests.conftest import START
+from tests.properties.poll_model import PLAYS, Choices, Model, Voter
+from tests.properties.poll_theatre import Theatre
 
-T = TypeVar("T")
-MOTION = PollItem(number=1, text="同意方案")
-CHOICE = PollItem(
-    number=2,
-    text="选位置",
-    kind=QuestionKind.SINGLE_CHOICE,
-    options=[Option(code="north", text="北门"), Option(code="south", text="南门")],
-)
-ELECTION = PollItem(
-    number=2,
-    text="选委员",
-    kind=QuestionKind.ELECTION,
-    options=[Option(code="a", text="甲"), Option(code="b", text="乙"), Option(code="c", text="丙")],
-    most=2,
-    seats=2,
-)
-PLAYS = {
-    # preset: items, whether a voter may vote again, by area, least share of turnout, of approval
-    "lift_scope_owners": ([MOTION], False, True),
-    "civil278_general": ([MOTION, ELECTION], True, True),
-    "household_poll": ([MOTION, CHOICE], False, False),
-}
 SIGNERS = (("teller1", Role.TELLER), ("teller2", Role.TELLER), ("supervisor", Role.SUPERVISOR))
-Choices = dict[str, list[str]]
-
 RUNS = int(os.environ.get("MINYI_POLL_RUNS", "20"))
 """Lives of a poll on each database; more of them by hand."""
-
-
-@dataclass
-class Voter:
-    """What the model knows of one place: the casts in order, and the one that stands."""
-
-    person_id: UUID
-    area: int
-    number: int = 0
-    casts: int = 0
-    stands: tuple[BallotChannel, Choices | None] | None = None
-    form: bool = False
-
-
-class Theatre:
-    """One database with its people, shared by all runs; the event loop they live in."""
-
-    def __init__(self, url: str) -> None:
-        self.runner = asyncio.Runner()
-        self.clock = ManualClock()
-        self.db = Database(
-            url, vault=Vault(SECRET.encode()), board_key=BOARD_KEY, clock=self.clock, pool_size=2
-        )
-        world = self.runner.run(build_world(self.db))
-        self.stage = Stage(db=self.db, world=world, clock=self.clock)
-        self.plays = 0
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(coroutine)
-
-    def close(self) -> None:
-        self.runner.run(self.db.dispose())
-        self.runner.close()
 
 
 class PollMachine(RuleBasedStateMachine):
@@ -123,7 +59,7 @@ class PollMachine(RuleBasedStateMachine):
         self.theatre.clock.now = START
         self.theatre.plays += 1
         self.name = name
-        self.items, self.again, self.by_area = PLAYS[name]
+        self.items, self.again, _ = PLAYS[name]
         self.state: PollState | None = None
         self.poll_id: UUID | None = None
         self.signed: set[str] = set()
@@ -151,6 +87,7 @@ class PollMachine(RuleBasedStateMachine):
             await stage.homes(estate, entrance, areas, people)
             self.scope = entrance if self.name == "lift_scope_owners" else estate
         self.voters = [Voter(person, area) for person, area in zip(people, areas, strict=True)]
+        self.model = Model(self.name, self.voters)
         self.topic = await stage.topic(self.name, self.scope)
 
     @property
@@ -317,7 +254,7 @@ class PollMachine(RuleBasedStateMachine):
         """Once, and only while turnout is not reached."""
         poll = self.load()
         later = poll.closes_at + timedelta(days=2)
-        reached = self._turnout_reached()
+        reached = self.model.turnout_reached()
         if self.extended or reached:
             with pytest.raises(terms.CannotExtend):
                 self.theatre.run(self._extend(later))
@@ -455,11 +392,11 @@ class PollMachine(RuleBasedStateMachine):
         assert (result.valid.heads, result.invalid.heads) == (len(valid), len(invalid))
         for asked, item in zip(self.items, result.items, strict=True):
             for tally in item.tallies:
-                chose = [v for v in valid if tally.code in self._said(v, asked.number)]
+                chose = [v for v in valid if tally.code in self.model.said(v, asked.number)]
                 assert tally.votes.heads == len(chose)
                 assert tally.votes.area_dm2 == sum(voter.area for voter in chose)
-        assert result.quorum_reached == self._quorum(valid)
-        self._check_motion(result.items[0], valid)
+        assert result.quorum_reached == self.model.quorum(valid)
+        self.model.check_motion(result.items[0], valid)
         if invalid:
             self.seen.add("invalid")
         self.seen.add(result.verdict.value)
@@ -468,43 +405,6 @@ class PollMachine(RuleBasedStateMachine):
             state = self.theatre.run(self.stage.topic_state(self.topic.id))
             missed = result.verdict is Verdict.NO_QUORUM
             assert state is (State.NO_QUORUM if missed else State.OUTCOME_PUBLIC)
-
-    def _said(self, voter: Voter, number: int) -> list[str]:
-        assert voter.stands is not None
-        assert voter.stands[1] is not None
-        return voter.stands[1][str(number)]
-
-    def _turnout_reached(self) -> bool:
-        """As these presets mean it: an invalid ballot takes no part."""
-        return self._quorum([voter for voter in self.voters if voter.stands and voter.stands[1]])
-
-    def _quorum(self, came: Sequence[Voter]) -> bool:
-        return self._reaches(came, self.voters, preset(self.name).turnout[0].inclusive, {
-            "lift_scope_owners": Fraction(2, 3), "civil278_general": Fraction(2, 3),
-            "household_poll": Fraction(1, 2),
-        }[self.name])  # fmt: skip
-
-    def _reaches(
-        self, some: Sequence[Voter], of: Sequence[Voter], inclusive: bool, share: Fraction
-    ) -> bool:
-        pairs = [(len(some), len(of))]
-        if self.by_area:
-            pairs.append((sum(v.area for v in some), sum(v.area for v in of)))
-        return all(
-            part > 0 and (part >= share * whole if inclusive else part > share * whole)
-            for part, whole in pairs
-        )
-
-    def _check_motion(self, item: ItemResult, valid: Sequence[Voter]) -> None:
-        agreed = [voter for voter in valid if self._said(voter, 1) == ["for"]]
-        lift = self.name == "lift_scope_owners"
-        passed = self._reaches(agreed, valid, lift, Fraction(3, 4) if lift else Fraction(1, 2))
-        if not self._quorum(valid):
-            assert item.verdict is Verdict.NO_QUORUM
-        elif self.name == "household_poll":
-            assert item.verdict is (Verdict.SUPPORTED if passed else Verdict.NOT_SUPPORTED)
-        else:
-            assert item.verdict is (Verdict.PASSED if passed else Verdict.NOT_PASSED)
 
 
 @pytest.fixture

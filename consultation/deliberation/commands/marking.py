@@ -14,8 +14,9 @@ from uuid import UUID
 
 from consultation.batching import Batch
 from consultation.database import Database, Transaction
-from consultation.deliberation import queries, rules
-from consultation.deliberation.queries import Marker, MarkTarget
+from consultation.deliberation import mark_queries as queries
+from consultation.deliberation import rules
+from consultation.deliberation.mark_queries import Marker, MarkTarget
 from consultation.deliberation.rules import Mark
 from consultation.events.deliberation import StatementMarked
 from consultation.jobs import JobKind, schedule

@@ -7,9 +7,10 @@ from uuid import UUID
 from consultation.database import Transaction
 from consultation.events.meetings import MeetingChanged
 from consultation.jobs import JobKind, schedule
-from consultation.meetings import queries, rules, texts
+from consultation.meetings import minutes_rules, queries, rules, texts
+from consultation.meetings.minutes_rules import MinutesContent
 from consultation.meetings.queries import access_meeting
-from consultation.meetings.rules import Act, MeetingState, MinutesContent
+from consultation.meetings.rules import Act, MeetingState
 from consultation.meetings.tables import Attendance, Meeting, Minutes, MinutesConfirmation
 from consultation.permissions import Deed
 from consultation.topics.documents import publish_document
@@ -29,7 +30,7 @@ async def draft_minutes(tx: Transaction, meeting_id: UUID, *, content: MinutesCo
     last = await queries.latest_minutes(tx, meeting.id)
     version = 0 if last is None else last.version
     answers = await queries.answers_to(tx, meeting, version)
-    rules.check_new_version(version=version, objections=answers.objections)
+    minutes_rules.check_new_version(version=version, objections=answers.objections)
     check_subject(*content.texts())
 
     minutes = Minutes(
@@ -68,18 +69,18 @@ async def confirm_minutes(
     meeting, _ = await access_meeting(tx, meeting_id, Deed.CONFIRM_MINUTES, lock=True)
     rules.after(meeting.state, Act.ANSWER_MINUTES)
     if await tx.session.get(Attendance, (meeting.id, tx.person_id)) is None:
-        raise rules.NotPresent()
+        raise minutes_rules.NotPresent()
     minutes = await queries.latest_minutes(tx, meeting.id)
     assert minutes is not None
     if minutes.version != version:
-        raise rules.MinutesNotCurrent(version=minutes.version)
+        raise minutes_rules.MinutesNotCurrent(version=minutes.version)
     if tx.now >= minutes.confirm_until:
-        raise rules.MinutesPeriodOver()
-    rules.check_answer(confirmed=confirmed, objection=objection)
+        raise minutes_rules.MinutesPeriodOver()
+    minutes_rules.check_answer(confirmed=confirmed, objection=objection)
     check_subject(objection or "")
     key = (meeting.id, version, tx.person_id)
     if await tx.session.get(MinutesConfirmation, key) is not None:
-        raise rules.MinutesAnswered()
+        raise minutes_rules.MinutesAnswered()
 
     answer = MinutesConfirmation(
         meeting_id=meeting.id,
@@ -157,7 +158,7 @@ def content_hash(content: MinutesContent) -> str:
 
 async def _settle(tx: Transaction, meeting: Meeting, minutes: Minutes) -> None:
     answers = await queries.answers_to(tx, meeting, minutes.version)
-    if not rules.is_confirmed(
+    if not minutes_rules.is_confirmed(
         version=minutes.version,
         asked=answers.asked,
         confirmed=answers.confirmed,

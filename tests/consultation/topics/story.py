@@ -15,7 +15,7 @@ from consultation.topics.commands import documenting, preparing, raising, screen
 from consultation.topics.commands.screening import Classification
 from consultation.topics.documents import Paper
 from consultation.topics.plan import FormPlan, GroupPlan, Plan
-from consultation.topics.proposal import Proposal
+from consultation.topics.proposal import CommissionLetter, Proposal
 from consultation.topics.states import (
     Category,
     DocumentKind,
@@ -46,6 +46,12 @@ TALK = Plan(
     forms=[FormPlan(form="heart_to_heart_meeting")],
     deliberation_ends=date(2026, 5, 30),
     text="先开恳谈会,再形成协商意见。",
+)
+LETTER = CommissionLetter(
+    title="关于征询社区助餐点意见的函",
+    question="助餐点设在哪里",
+    freedom="三处备选地点",
+    reply_by=date(2026, 6, 30),
 )
 NOTE = Paper("受理通知", "经审查,予以受理。")
 NOTICE = Paper("协商公告", "现就下列事项开展协商。")

@@ -12,7 +12,7 @@ from consultation.calendar import add_days, end_of
 from consultation.database import Database
 from consultation.permissions import Role
 from consultation.refusals import NotFound, NotPermitted
-from consultation.topics import planning, reading
+from consultation.topics import dossier, planning
 from consultation.topics.commands import deciding, documenting, participants, preparing, screening
 from consultation.topics.documents import Paper, content_hash
 from consultation.topics.gates.gate import GateNotMet
@@ -227,7 +227,7 @@ async def test_an_affected_resident_asks_to_take_part_and_is_answered_first(
             )
     assert await missing(db, world, topic_id) == ["participant_requests"]
     async with db.read(world.as_(*CLERK)) as tx:
-        ((found, name),) = await reading.participant_requests(tx, topic_id)
+        ((found, name),) = await dossier.participant_requests(tx, topic_id)
     assert (found.reason, name) == ("租住一层,最受影响", "李*")
     with pytest.raises(NotPermitted):
         async with db.begin(world.as_("resident2")) as tx:
@@ -252,13 +252,13 @@ async def test_a_plan_in_the_making_is_for_verified_residents(db: Database, worl
     topic_id = await story.planned(db, world)
 
     async with db.read(world.as_("resident2")) as tx:
-        assert (await reading.topic_plan(tx, topic_id, round=None)).row.digest is None
+        assert (await dossier.topic_plan(tx, topic_id, round=None)).row.digest is None
     with pytest.raises(NotFound):
         async with db.read(world.as_("visitor")) as tx:
-            await reading.topic_plan(tx, topic_id, round=None)
+            await dossier.topic_plan(tx, topic_id, round=None)
     await story.announce_it(db, world, topic_id)
     async with db.read(world.as_("visitor")) as tx:
-        assert (await reading.topic_plan(tx, topic_id, round=1)).row.digest is not None
+        assert (await dossier.topic_plan(tx, topic_id, round=1)).row.digest is not None
 
 
 # ---- documents ----------------------------------------------------------------------------
@@ -327,7 +327,7 @@ async def test_the_public_does_not_read_what_is_for_the_author(db: Database, wor
 
     async def kinds(name: str, role: Role | None = None) -> set[DocumentKind]:
         async with db.read(world.as_(name, role)) as tx:
-            found: list[Document] = await reading.list_documents(tx, topic_id, after=None, limit=10)
+            found: list[Document] = await dossier.list_documents(tx, topic_id, after=None, limit=10)
         return {document.kind for document in found}
 
     assert await kinds("resident2") == set()

@@ -1,8 +1,6 @@
-"""Raising a topic: by a resident, for a resident, by a body that commissions; number, edit, cosign,
-withdraw, take over."""
+"""Raising a topic: by a resident, for a resident, by a body that commissions."""
 
 import asyncio
-from datetime import date
 from uuid import uuid4
 
 import pytest
@@ -12,10 +10,9 @@ from consultation.database import Database
 from consultation.permissions import Role
 from consultation.refusals import NotFound, NotPermitted
 from consultation.topics import rules
-from consultation.topics.commands import cosigning, raising, withdrawing
+from consultation.topics.commands import raising, withdrawing
 from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.proposal import (
-    CommissionLetter,
     CommissionLetterRequired,
     CommissionNotYours,
     ConsentRequired,
@@ -24,19 +21,11 @@ from consultation.topics.proposal import (
     ScopeNotInCommunity,
 )
 from consultation.topics.states import DocumentKind, State, Track
-from consultation.topics.steps import TransitionNotAllowed
 from consultation.topics.subjects import ForbiddenSubject
 from tests.conftest import ManualClock
 from tests.consultation.topics import story
-from tests.consultation.topics.story import CLERK, LIFT, OFFICIAL, SECRETARY
-from tests.world import LONG_AGO, World, a_topic
-
-LETTER = CommissionLetter(
-    title="关于征询社区助餐点意见的函",
-    question="助餐点设在哪里",
-    freedom="三处备选地点",
-    reply_by=date(2026, 6, 30),
-)
+from tests.consultation.topics.story import CLERK, LETTER, LIFT, OFFICIAL
+from tests.world import LONG_AGO, World
 
 
 async def test_a_verified_resident_raises_a_topic_and_gets_a_number(
@@ -168,7 +157,7 @@ async def test_a_topic_lies_in_its_community_or_above_it(db: Database, world: Wo
             )
 
 
-# ---- for a resident -----------------------------------------------------------------------
+# ---- for a resident ----------------------------------------------------------------------
 
 
 async def test_a_grid_worker_writes_down_the_topic_of_a_resident(
@@ -254,7 +243,7 @@ async def test_nobody_but_a_grid_worker_writes_for_others(db: Database, world: W
                 )
 
 
-# ---- commissioned -------------------------------------------------------------------------
+# ---- commissioned ------------------------------------------------------------------------
 
 
 async def test_a_government_body_commissions_by_letter(db: Database, world: World) -> None:
@@ -284,169 +273,3 @@ async def test_a_government_body_commissions_by_letter(db: Database, world: Worl
 async def test_nobody_else_commissions(db: Database, world: World) -> None:
     with pytest.raises(CommissionNotYours):
         await story.drafted(db, world, letter=LETTER)
-
-
-# ---- co-signing ---------------------------------------------------------------------------
-
-
-async def test_a_co_signature_counts_once_and_can_be_taken_back(db: Database, world: World) -> None:
-    open_lift = LIFT.model_copy(update={"open_to_cosign": True})
-    topic_id = await story.submitted(db, world, proposal=open_lift)
-    for name in ("resident2", "resident3", "resident2"):
-        async with db.begin(world.as_(name)) as tx:
-            await cosigning.cosign_topic(tx, topic_id)
-    assert (await story.topic(db, topic_id)).co_signers == 2
-
-    for _ in range(2):
-        async with db.begin(world.as_("resident2")) as tx:
-            await cosigning.undo_cosign(tx, topic_id)
-    assert (await story.topic(db, topic_id)).co_signers == 1
-    counts = [e.data["co_signers"] for e in await story.journal(db, topic_id) if "cosig" in e.type]
-    assert counts == [1, 2, 1]
-
-
-async def test_neighbours_see_a_submitted_topic_only_if_its_author_opens_it(
-    db: Database, world: World
-) -> None:
-    topic_id = await story.submitted(db, world)
-
-    with pytest.raises(NotFound):
-        async with db.begin(world.as_("resident2")) as tx:
-            await cosigning.cosign_topic(tx, topic_id)
-
-
-async def test_the_author_and_strangers_do_not_co_sign(db: Database, world: World) -> None:
-    topic = await a_topic(db, world, state=State.ACCEPTED)
-
-    with pytest.raises(rules.OwnTopic):
-        async with db.begin(world.as_("resident1")) as tx:
-            await cosigning.cosign_topic(tx, topic.id)
-    for actor in (world.as_("neighbour"), world.as_(*SECRETARY)):
-        with pytest.raises(NotPermitted):
-            async with db.begin(actor) as tx:
-                await cosigning.cosign_topic(tx, topic.id)
-
-
-@pytest.mark.parametrize("state", [State.VOTING, State.CLOSED, State.TRANSFERRED])
-async def test_co_signing_ends_with_the_vote(db: Database, world: World, state: State) -> None:
-    topic = await a_topic(db, world, state=state)
-
-    for command in (cosigning.cosign_topic, cosigning.undo_cosign):
-        with pytest.raises(rules.CosignClosed):
-            async with db.begin(world.as_("resident2")) as tx:
-                await command(tx, topic.id)
-
-
-async def test_a_stakeholder_co_signs_where_the_stake_lies(db: Database, world: World) -> None:
-    async with db.begin() as tx:
-        tx.session.add(
-            Residence(
-                id=uuid4(),
-                person_id=world.id("visitor"),
-                community_id=world.community.id,
-                unit_id=world.units[0].id,
-                kind=ResidenceKind.ABSENT_OWNER,
-                level=2,
-                created_at=LONG_AGO,
-            )
-        )
-    own = await a_topic(db, world, state=State.ACCEPTED)
-    grid = world.nodes["grid2"]
-    elsewhere = await a_topic(db, world, state=State.ACCEPTED, node_id=grid.id, node_path=grid.path)
-
-    async with db.begin(world.as_("visitor")) as tx:
-        await cosigning.cosign_topic(tx, own.id)
-    with pytest.raises(rules.ScopeTooFar):
-        async with db.begin(world.as_("visitor")) as tx:
-            await cosigning.cosign_topic(tx, elsewhere.id)
-
-
-async def test_following_is_for_those_who_belong_here(db: Database, world: World) -> None:
-    topic = await a_topic(db, world, state=State.ACCEPTED)
-
-    for _ in range(2):
-        async with db.begin(world.as_("resident2")) as tx:
-            await cosigning.follow_topic(tx, topic.id)
-    async with db.begin(world.as_("resident2")) as tx:
-        await cosigning.unfollow_topic(tx, topic.id)
-    with pytest.raises(NotPermitted):
-        async with db.begin(world.as_("neighbour")) as tx:
-            await cosigning.follow_topic(tx, topic.id)
-
-
-# ---- withdrawing --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("state", [State.DRAFT, State.SUBMITTED, State.RETURNED])
-async def test_before_acceptance_the_author_withdraws_freely(
-    db: Database, world: World, state: State
-) -> None:
-    topic = await a_topic(db, world, state=state)
-    async with db.begin(world.as_("resident1")) as tx:
-        await withdrawing.withdraw_topic(tx, topic.id, reason="问题已经解决")
-    assert await story.state(db, topic.id) is State.WITHDRAWN
-
-
-async def test_after_acceptance_a_co_signer_may_take_the_topic_over(
-    db: Database, world: World, clock: ManualClock
-) -> None:
-    topic = await a_topic(db, world, state=State.ACCEPTED)
-    async with db.begin(world.as_("resident2")) as tx:
-        await cosigning.cosign_topic(tx, topic.id)
-    with pytest.raises(TransitionNotAllowed):
-        async with db.begin(world.as_("resident1")) as tx:
-            await withdrawing.withdraw_topic(tx, topic.id)
-    async with db.begin(world.as_("resident1")) as tx:
-        await withdrawing.ask_withdrawal(tx, topic.id)
-    with pytest.raises(rules.WithdrawalAlreadyAsked):
-        async with db.begin(world.as_("resident1")) as tx:
-            await withdrawing.ask_withdrawal(tx, topic.id)
-    with pytest.raises(rules.TakeOverNotPossible):  # not a co-signer
-        async with db.begin(world.as_("resident3")) as tx:
-            await withdrawing.take_over_topic(tx, topic.id)
-    with pytest.raises(GateNotMet):  # the five days run
-        async with db.begin(world.as_(*SECRETARY)) as tx:
-            await withdrawing.agree_withdrawal(tx, topic.id)
-
-    clock.advance(days=5)
-    async with db.begin(world.as_("resident2")) as tx:
-        await withdrawing.take_over_topic(tx, topic.id)
-
-    after = await story.topic(db, topic.id)
-    assert (after.author_id, after.co_signers, after.withdrawal_asked_at, after.state) == (
-        world.id("resident2"),
-        0,
-        None,
-        State.ACCEPTED,
-    )
-    assert await story.told(db, world.id("resident2")) == ["withdrawal_asked"]
-    assert await story.told(db, world.id("resident1")) == ["topic_taken_over"]
-
-
-async def test_when_nobody_takes_it_over_the_convener_agrees(
-    db: Database, world: World, clock: ManualClock
-) -> None:
-    topic = await a_topic(db, world, state=State.DELIBERATING)
-    async with db.begin(world.as_("resident2")) as tx:
-        await cosigning.cosign_topic(tx, topic.id)
-    async with db.begin(world.as_("resident1")) as tx:
-        await withdrawing.ask_withdrawal(tx, topic.id)
-
-    clock.advance(days=6)  # to midnight after the fifth day and beyond
-    with pytest.raises(rules.TakeOverNotPossible):
-        async with db.begin(world.as_("resident2")) as tx:
-            await withdrawing.take_over_topic(tx, topic.id)
-    async with db.begin(world.as_(*SECRETARY)) as tx:
-        await withdrawing.agree_withdrawal(tx, topic.id)
-
-    after = await story.topic(db, topic.id)
-    assert (after.state, after.was_public) == (State.WITHDRAWN, True)
-    assert await story.told(db, world.id("resident2")) == ["withdrawal_asked", "topic_withdrawn"]
-
-
-async def test_only_the_author_withdraws(db: Database, world: World) -> None:
-    topic = await a_topic(db, world, state=State.SUBMITTED, open_to_cosign=True)
-
-    with pytest.raises(rules.NotTheAuthor):
-        async with db.begin(world.as_("resident2")) as tx:
-            await withdrawing.withdraw_topic(tx, topic.id)

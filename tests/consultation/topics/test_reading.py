@@ -11,7 +11,7 @@ from consultation.community.rules import RoleNotHeld
 from consultation.database import Database, Transaction, statements
 from consultation.permissions import NOBODY, Actor, Role
 from consultation.refusals import NotFound, NotPermitted
-from consultation.topics import duties, reading
+from consultation.topics import detail, dossier, duties, reading
 from consultation.topics.commands import cosigning, preparing, routing, screening
 from consultation.topics.reading import Filter, Relation
 from consultation.topics.states import Category, Layer, RejectionReason, State, StateGroup, Track
@@ -131,10 +131,10 @@ async def test_no_read_costs_more_for_a_longer_life(
             async with at_most(most), db.read(actor) as tx:
                 await read(tx)
 
-    await cost(lambda tx: reading.topic_detail(tx, topic_id), 2)
-    await cost(lambda tx: reading.timeline(tx, topic_id, after=None, limit=50), 4)
-    await cost(lambda tx: reading.list_documents(tx, topic_id, after=None, limit=50), 3)
-    await cost(lambda tx: reading.topic_plan(tx, topic_id, round=None), 4)
+    await cost(lambda tx: detail.topic_detail(tx, topic_id), 2)
+    await cost(lambda tx: dossier.timeline(tx, topic_id, after=None, limit=50), 4)
+    await cost(lambda tx: dossier.list_documents(tx, topic_id, after=None, limit=50), 3)
+    await cost(lambda tx: dossier.topic_plan(tx, topic_id, round=None), 4)
     await cost(
         lambda tx: reading.list_topics(
             tx, world.community.id, wanted=Filter(), after=None, limit=20
@@ -151,9 +151,9 @@ async def test_the_timeline_tells_every_step_and_keeps_the_authors_reasons(
         await screening.return_topic(tx, topic_id, reason="请写明受影响的人")
     await story.force(db, topic_id, State.ACCEPTED, was_public=True)
 
-    async def entries(actor: Actor) -> list[reading.Entry]:
+    async def entries(actor: Actor) -> list[dossier.Entry]:
         async with db.read(actor) as tx:
-            return await reading.timeline(tx, topic_id, after=None, limit=50)
+            return await dossier.timeline(tx, topic_id, after=None, limit=50)
 
     public, own = await entries(NOBODY), await entries(world.as_("resident1"))
     assert [entry.step.rule for entry in public] == ["T1", "T2"]

@@ -7,7 +7,7 @@ import pytest
 from consultation.database import Database
 from consultation.permissions import Deed, Role
 from consultation.refusals import NotPermitted
-from consultation.topics import duties, reading, rules, transfers
+from consultation.topics import detail, duties, reading, rules, transfers
 from consultation.topics.commands import cosigning, routing, screening
 from consultation.topics.gates.gate import GateNotMet
 from consultation.topics.queries import access_topic
@@ -250,7 +250,7 @@ async def test_the_public_reads_a_summary_of_what_was_only_transferred(
     async def in_full(name: str | None, role: Role | None = None) -> bool:
         actor = world.as_(name, role) if name else world.as_("visitor")
         async with db.read(actor) as tx:
-            return (await reading.topic_detail(tx, topic_id)).in_full
+            return (await detail.topic_detail(tx, topic_id)).in_full
 
     assert not await in_full(None)
     assert not await in_full("resident2")

@@ -28,6 +28,7 @@ from tests.consultation.topics import story
 from tests.consultation.topics.story import (
     CLERK,
     ENFORCER,
+    LETTER,
     LIFT,
     NOTE,
     OFFICIAL,
@@ -192,8 +193,6 @@ async def test_what_lies_in_several_communities_is_convened_by_the_subdistrict(
 async def test_what_was_commissioned_is_answered_by_who_commissioned_it(
     db: Database, world: World
 ) -> None:
-    from tests.consultation.topics.test_raising import LETTER
-
     async with db.begin(world.as_(*OFFICIAL)) as tx:
         topic = await raising.draft_topic(
             tx,
