@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from api.demo.people import Person
+from api.demo.people import Person, UnexpectedAnswer
 
 SUBPROTOCOL = Subprotocol("dc.live.v1")
 PATIENCE = 200  # tenths of a second until everything must have arrived
@@ -79,7 +79,9 @@ class Watcher:
     async def _follow(self) -> None:
         while True:
             # the clock may jump past the end of a token between the log-in and its first use
-            with contextlib.suppress(ConnectionClosed, OSError, httpx.HTTPStatusError):
+            with contextlib.suppress(
+                ConnectionClosed, OSError, httpx.HTTPStatusError, UnexpectedAnswer
+            ):
                 await self._connect()
             self._socket = None
             await asyncio.sleep(0.05)
