@@ -1353,6 +1353,41 @@ def bring_more_forms_to_doors_than_were_issued_and_certify(f: Forgery) -> None:
     f.recertify()
 
 
+@mutation("ballots-on-board", "owners")
+def salt_every_ballot_alike_and_remake_everything(f: Forgery) -> None:
+    """Then everybody can work out of the public board how each place voted."""
+    if len(f.ballots) < 2:
+        raise NotHere
+    for row in f.ballots:
+        row["salt"] = "00" * 16
+    f.remake()
+
+
+@mutation("roll", "owners")
+def salt_every_place_alike_and_remake_everything(f: Forgery) -> None:
+    for row in f.roll:
+        row["salt"] = "00" * 16
+    f.remake()
+
+
+@mutation("casts", "owners")
+def number_a_cast_by_a_word_and_remake_everything(f: Forgery) -> None:
+    f.cast()["cast"] = True
+    f.remake()
+
+
+@mutation("ballots-on-board", "sealed")
+def write_a_name_for_a_tracker_and_remake_everything(f: Forgery) -> None:
+    at(f.ballots, 0)["tracker"] = "0WANGDAMING"
+    f.remake()
+
+
+@mutation("manifest", "sealed")
+def seal_to_no_key_and_remake_everything(f: Forgery) -> None:
+    f.manifest["box_key"] = "00"
+    f.remake()
+
+
 @mutation("receipts", "sealed")
 def make_a_voters_ballot_invalid_and_remake_everything(f: Forgery) -> None:
     f.cast_of_a_receipt()["choices"] = None
