@@ -71,7 +71,7 @@ FORMAT_TEXTS = {
     "c9d9d6a76a26165eb217f5490d6617f83b2667f0a628866c00b90bc3afdcf306",
     "9990fa30b2ba0cc34e26b6789d5b2a218b0711d6f1f604af1cc4e9b52c783c86",
     "28e5dd929e9e7d00fda19626c3021783545f0c6b912d8c55dd9e3f3485af3797",
-    "b0144d4a901677a53822602245c648533445130b8f21e5abd5ebcb5c49d70ff5",
+    "14a65327e3dfba135b3935217a368da66b983fa1f46467c14059425e0337930b",
 }
 """SHA-256 of every FORMAT.md that packs were written with: no signature is over that text."""
 MOST_BYTES = 1 << 28
@@ -724,6 +724,11 @@ def are_counts(value: Json) -> bool:
     return value is None or value is True or is_count(value)
 
 
+def are_salts(rows: list[Json]) -> bool:
+    salts = [row["salt"] for row in rows]
+    return all(is_hex(one, 16) for one in salts) and len(set(salts)) == len(salts)
+
+
 def is_count(value: Json) -> bool:
     return type(value) is int and value >= 0
 
@@ -883,7 +888,9 @@ class Pack:
         preset = m["preset"]["content"]
         need(m["preset"]["key"] == f"{preset['id']}@{preset['version']}", "preset: another key")
         need(m["mode"] in preset["modes"], "the preset does not allow this mode")
-        need((m["box_key"] is None) == (m["mode"] == "named"), "box key: only of sealed ballots")
+        sealed = m["mode"] != "named"
+        need((m["box_key"] is not None) == sealed, "box key: only of sealed ballots")
+        need(not sealed or is_hex(m["box_key"], 32), "box key: not a key")
         text = {
             "question": m["question"],
             "items": m["items"],
@@ -928,7 +935,7 @@ class Pack:
                 sizes = [row[name] for name in ("number", "area_dm2", "units")]
                 need(all(is_count(one) for one in sizes), "a place without a size")
                 need(row["voter"] is None or is_hex(row["voter"], 16), "not a pseudonym")
-                need(is_hex(row["salt"], 16), "a salt is not 16 bytes")
+            need(are_salts(self.roll_), "salts are not 16 bytes, or equal")
             need(
                 sum(row["area_dm2"] for row in self.roll_) == wanted["area_dm2"],
                 "another sum of areas",
@@ -1029,11 +1036,12 @@ class Pack:
                 "fewer ballots than envelopes, and nothing can replace one",
             )
             trackers = [row["tracker"] for row in self.ballots_]
+            fit = all(re.fullmatch(r"[A-Z0-9]{26}", one) for one in trackers)
+            need(fit, "not a tracker")
             need(len(set(trackers)) == len(trackers), "a tracker stands twice")
             need(trackers == sorted(trackers), "ballots are not in the order of their trackers")
             return
-        for row in self.ballots_:
-            need(is_hex(row["salt"], 16), "a salt is not 16 bytes")
+        need(are_salts(self.ballots_), "salts are not 16 bytes, or equal")
         leaves = sorted(
             leaf_hash(
                 canonical(
@@ -1068,6 +1076,7 @@ class Pack:
         known: dict[int, int] = {}
         for row in self.ballots_:
             place, where = row["place"], f"place {row['place']} cast {row['cast']}"
+            need(is_count(place) and is_count(row["cast"]), f"{where}: not numbers")
             need(place in self.places, f"{where}: not on the roll")
             need(self.places[place]["voter"] is not None, f"{where}: nobody votes there")
             need(row["channel"] in preset["channels"], f"{where}: by a channel not of the rule")

@@ -179,3 +179,19 @@ def vote_by_proxy_where_there_is_none_and_remake_everything(f: Forgery) -> None:
 def turn(cast: dict[str, Any]) -> None:
     choices = cast["choices"]
     choices["1"] = ["against"] if choices["1"] == ["for"] else ["for"]
+
+
+@BALLOTS.noticed_by("ballots-on-board", "owners")
+def salt_every_ballot_alike_and_remake_everything(f: Forgery) -> None:
+    """Then everybody can work out of the public board how each place voted."""
+    if len(f.ballots) < 2:
+        raise NotHere
+    for row in f.ballots:
+        row["salt"] = "00" * 16
+    f.remake()
+
+
+@BALLOTS.noticed_by("casts", "owners")
+def number_a_cast_by_a_word_and_remake_everything(f: Forgery) -> None:
+    f.cast()["cast"] = True
+    f.remake()

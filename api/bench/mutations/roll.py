@@ -59,3 +59,10 @@ def write_a_voter_in_capitals_for_a_second_place_and_remake_everything(f: Forger
     voters = [row for row in f.roll if row["voter"]]
     at(voters, 1)["voter"] = voters[0]["voter"].upper()
     f.remake()
+
+
+@ROLL.noticed_by("roll", "owners")
+def salt_every_place_alike_and_remake_everything(f: Forgery) -> None:
+    for row in f.roll:
+        row["salt"] = "00" * 16
+    f.remake()

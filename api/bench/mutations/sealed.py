@@ -129,3 +129,9 @@ def report_fewer_voters_than_ballots(f: Forgery) -> None:
 def make_a_voters_ballot_invalid_and_remake_everything(f: Forgery) -> None:
     f.cast_of_a_receipt()["choices"] = None
     f.remake()
+
+
+@SEALED.noticed_by("ballots-on-board", "sealed")
+def write_a_name_for_a_tracker_and_remake_everything(f: Forgery) -> None:
+    at(f.ballots, 0)["tracker"] = "0WANGDAMING"
+    f.remake()
