@@ -1,6 +1,5 @@
 """The one place for SQL on barred accounts."""
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
@@ -11,6 +10,7 @@ from consultation.community.queries import access_node
 from consultation.community.rules import SecondPersonNeeded
 from consultation.community.tables import AccountBar, Node, Person, Residence, RoleAssignment
 from consultation.database import Transaction
+from consultation.paging import TimeKey, comes_after
 from consultation.permissions import Deed
 from consultation.refusals import NotFound
 
@@ -83,7 +83,7 @@ async def holder(tx: Transaction, person_id: UUID) -> str:
 
 
 async def open_bars(
-    tx: Transaction, node_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, node_id: UUID, *, after: TimeKey | None, limit: int
 ) -> list[tuple[AccountBar, str]]:
     """Those at a place that run or wait, oldest first, with masked names; for those who bar."""
     await access_node(tx, node_id, Deed.BAR_ACCOUNT)
@@ -95,11 +95,5 @@ async def open_bars(
         .limit(limit)
     )
     if after is not None:
-        at, last = after
-        query = query.where(
-            or_(
-                col(AccountBar.proposed_at) > at,
-                and_(col(AccountBar.proposed_at) == at, col(AccountBar.id) > last),
-            )
-        )
+        query = query.where(comes_after(after, AccountBar.proposed_at, AccountBar.id))
     return list(await tx.session.exec(query))

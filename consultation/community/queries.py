@@ -72,7 +72,7 @@ async def standings_of(tx: Transaction, actors: Collection[Actor]) -> dict[Actor
     roles = {actor.assignment_id for actor in actors if actor.assignment_id is not None}
     if roles:
         running = await tx.session.exec(
-            select(RoleAssignment).where(col(RoleAssignment.id).in_(roles), _runs_now(tx))
+            select(RoleAssignment).where(col(RoleAssignment.id).in_(roles), runs_now(tx))
         )
         held = {assignment.id: assignment for assignment in running}
     homes: dict[UUID | None, dict[UUID, Residence]] = {}
@@ -141,10 +141,11 @@ def _held_now(tx: Transaction) -> ColumnElement[bool]:
 
 
 def _theirs_now(tx: Transaction) -> ColumnElement[bool]:
-    return and_(col(RoleAssignment.person_id) == tx.actor.person_id, _runs_now(tx))
+    return and_(col(RoleAssignment.person_id) == tx.actor.person_id, runs_now(tx))
 
 
-def _runs_now(tx: Transaction) -> ColumnElement[bool]:
+def runs_now(tx: Transaction) -> ColumnElement[bool]:
+    """Whether a role assignment is in force: at its first instant it is, at its last no more."""
     return and_(
         col(RoleAssignment.valid_from) <= tx.now,
         or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),

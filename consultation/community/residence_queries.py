@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func
+from sqlalchemy import ColumnElement, exists, func
 from sqlmodel import col, or_, select
 
 from consultation.community.identity import AccountJoined, ClaimAlreadyDecided, HomeNotHere
-from consultation.community.queries import standing_at
+from consultation.community.queries import runs_now, standing_at
 from consultation.community.rules import COMMUNITIES, GRIDS
 from consultation.community.tables import (
     Household,
@@ -23,6 +23,7 @@ from consultation.community.tables import (
     RoleAssignment,
 )
 from consultation.database import Transaction
+from consultation.paging import TimeKey, comes_after
 from consultation.permissions import Deed, Grant, Role, check
 from consultation.refusals import NotFound
 
@@ -126,7 +127,7 @@ def _open_claims() -> tuple[ColumnElement[bool], ...]:
 
 
 async def claims(
-    tx: Transaction, community_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, community_id: UUID, *, after: TimeKey | None, limit: int
 ) -> list[Claim]:
     """Claims that wait for a decision, oldest first: of the own grid for a grid worker, of the
     whole community for a clerk."""
@@ -141,13 +142,7 @@ async def claims(
     if check(Deed.VERIFY_RESIDENT, tx.standing.role) is Grant.OWN:
         query = query.where(Residence.grid_id == tx.standing.node_id)
     if after is not None:
-        at, last_id = after
-        query = query.where(
-            or_(
-                col(Residence.created_at) > at,
-                and_(col(Residence.created_at) == at, col(Residence.id) > last_id),
-            )
-        )
+        query = query.where(comes_after(after, Residence.created_at, Residence.id))
     return [
         Claim(
             id=residence.id,
@@ -317,11 +312,7 @@ async def roles_held(tx: Transaction, person_id: UUID) -> list[HeldRole]:
         select(RoleAssignment, Organisation.name, Node.name)
         .join(Organisation, col(Organisation.id) == RoleAssignment.org_id)
         .join(Node, col(Node.id) == RoleAssignment.node_id)
-        .where(
-            RoleAssignment.person_id == person_id,
-            col(RoleAssignment.valid_from) <= tx.now,
-            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
-        )
+        .where(RoleAssignment.person_id == person_id, runs_now(tx))
         .order_by(col(RoleAssignment.valid_from), col(RoleAssignment.id))
     )
     return [

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import and_, col, or_, select
+from sqlmodel import col, select
 
 from consultation.community.identity import phone_text
-from consultation.community.queries import access_node, standing_at
+from consultation.community.queries import access_node, runs_now, standing_at
 from consultation.community.rules import COMMUNITIES, Office, OrganisationElsewhere, PersonUnknown
 from consultation.community.tables import (
     Node,
@@ -19,6 +19,7 @@ from consultation.community.tables import (
     RoleProposal,
 )
 from consultation.database import Transaction
+from consultation.paging import TimeKey, comes_after
 from consultation.permissions import Deed, Role, check
 from consultation.refusals import NotFound
 
@@ -34,11 +35,7 @@ async def access_place(tx: Transaction, community_id: UUID, node_id: UUID, deed:
 async def assignments_running(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
     """Those of these role assignments that run now."""
     rows = await tx.session.exec(
-        select(RoleAssignment.id).where(
-            col(RoleAssignment.id).in_(ids),
-            col(RoleAssignment.valid_from) <= tx.now,
-            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
-        )
+        select(RoleAssignment.id).where(col(RoleAssignment.id).in_(ids), runs_now(tx))
     )
     return set(rows)
 
@@ -148,7 +145,7 @@ class NamedRole:
 
 
 async def offices(
-    tx: Transaction, community_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, community_id: UUID, *, after: TimeKey | None, limit: int
 ) -> list[NamedRole]:
     """The offices held now in a community, oldest first. Public."""
     await _community(tx, community_id)
@@ -157,27 +154,17 @@ async def offices(
         .join(Person, col(Person.id) == RoleAssignment.person_id)
         .join(Organisation, col(Organisation.id) == RoleAssignment.org_id)
         .join(Node, col(Node.id) == RoleAssignment.node_id)
-        .where(
-            RoleAssignment.community_id == community_id,
-            col(RoleAssignment.valid_from) <= tx.now,
-            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
-        )
+        .where(RoleAssignment.community_id == community_id, runs_now(tx))
         .order_by(col(RoleAssignment.valid_from), col(RoleAssignment.id))
         .limit(limit)
     )
     if after is not None:
-        at, last = after
-        query = query.where(
-            or_(
-                col(RoleAssignment.valid_from) > at,
-                and_(col(RoleAssignment.valid_from) == at, col(RoleAssignment.id) > last),
-            )
-        )
+        query = query.where(comes_after(after, RoleAssignment.valid_from, RoleAssignment.id))
     return [_named(row, *names) for row, *names in await tx.session.exec(query)]
 
 
 async def proposals(
-    tx: Transaction, community_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, community_id: UUID, *, after: TimeKey | None, limit: int
 ) -> list[tuple[RoleProposal, NamedRole]]:
     """What waits for a second person, oldest first; for those who grant roles here."""
     await access_node(tx, community_id, Deed.GRANT_ROLE)
@@ -191,13 +178,7 @@ async def proposals(
         .limit(limit)
     )
     if after is not None:
-        at, last = after
-        query = query.where(
-            or_(
-                col(RoleProposal.proposed_at) > at,
-                and_(col(RoleProposal.proposed_at) == at, col(RoleProposal.id) > last),
-            )
-        )
+        query = query.where(comes_after(after, RoleProposal.proposed_at, RoleProposal.id))
     return [(row, _named(row, *names)) for row, *names in await tx.session.exec(query)]
 
 

@@ -1,7 +1,7 @@
 """The one place for SQL on deliberation. ``access_*`` are the only roads to a row."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy.orm import aliased
@@ -19,12 +19,13 @@ from consultation.database import Transaction
 from consultation.deliberation import rules
 from consultation.deliberation.rules import StatementState
 from consultation.deliberation.tables import Post, PostVersion, Statement, Thread
+from consultation.paging import TimeKey, comes_after
 from consultation.permissions import Deed, grant_of
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic
 from consultation.topics.tables import Topic
 
-After = tuple[datetime, UUID] | None
+After = TimeKey | None
 
 
 async def access_thread(
@@ -141,10 +142,7 @@ async def threads_of(tx: Transaction, topic_id: UUID, *, after: After, limit: in
     """Threads of a topic, oldest first."""
     query = select(Thread).where(Thread.topic_id == topic_id)
     if after is not None:
-        at, id = after
-        query = query.where(
-            or_(col(Thread.created_at) > at, and_(Thread.created_at == at, col(Thread.id) > id))
-        )
+        query = query.where(comes_after(after, Thread.created_at, Thread.id))
     rows = await tx.session.exec(
         query.order_by(col(Thread.created_at), col(Thread.id)).limit(limit)
     )
@@ -155,10 +153,7 @@ async def posts_of(tx: Transaction, thread_id: UUID, *, after: After, limit: int
     """Posts of a thread, replies among them, in the order they came: never ranked."""
     query = select(Post).where(Post.thread_id == thread_id)
     if after is not None:
-        at, id = after
-        query = query.where(
-            or_(col(Post.created_at) > at, and_(Post.created_at == at, col(Post.id) > id))
-        )
+        query = query.where(comes_after(after, Post.created_at, Post.id))
     rows = await tx.session.exec(query.order_by(col(Post.created_at), col(Post.id)).limit(limit))
     return list(rows)
 
@@ -173,10 +168,7 @@ async def hidden_posts_of(
             col(Post.appealed_at).is_not(None), col(Post.appeal_decided_at).is_(None)
         )
     if after is not None:
-        at, id = after
-        query = query.where(
-            or_(col(Post.created_at) > at, and_(Post.created_at == at, col(Post.id) > id))
-        )
+        query = query.where(comes_after(after, Post.created_at, Post.id))
     rows = await tx.session.exec(query.order_by(col(Post.created_at), col(Post.id)).limit(limit))
     return list(rows)
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import and_, col, or_, select
+from sqlmodel import col, select
 
 from consultation.community.queries import access_node
 from consultation.database import Transaction
@@ -13,6 +12,7 @@ from consultation.deliberation.photo_queries import captions
 from consultation.deliberation.photo_tables import Photo
 from consultation.deliberation.review_rules import ReviewState, ReviewSubject
 from consultation.deliberation.tables import ContentReview, Post, PostVersion, Statement
+from consultation.paging import TimeKey, comes_after
 from consultation.permissions import Deed
 from consultation.refusals import NotFound
 from consultation.topics.tables import Topic
@@ -61,7 +61,7 @@ async def reviews(
     community_id: UUID,
     *,
     state: ReviewState | None,
-    after: tuple[datetime, UUID] | None,
+    after: TimeKey | None,
     limit: int,
 ) -> list[ContentReview]:
     """Reviews of a community, the oldest first, for who moderates there."""
@@ -70,13 +70,7 @@ async def reviews(
     if state is not None:
         query = query.where(ContentReview.state == state)
     if after is not None:
-        at, last = after
-        query = query.where(
-            or_(
-                col(ContentReview.opened_at) > at,
-                and_(col(ContentReview.opened_at) == at, col(ContentReview.id) > last),
-            )
-        )
+        query = query.where(comes_after(after, ContentReview.opened_at, ContentReview.id))
     rows = await tx.session.exec(
         query.order_by(col(ContentReview.opened_at), col(ContentReview.id)).limit(limit)
     )

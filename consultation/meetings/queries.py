@@ -1,12 +1,12 @@
 """The one place for SQL on meetings. ``access_meeting`` is the only road to a meeting's row."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import and_, col, exists, func, or_, select
+from sqlmodel import col, exists, func, or_, select
 
+from consultation.community.queries import runs_now
 from consultation.community.rules import reaches
 from consultation.community.tables import Organisation, OrgKind, Person, Residence, RoleAssignment
 from consultation.database import Transaction
@@ -19,6 +19,7 @@ from consultation.meetings.tables import (
     MinutesConfirmation,
     ShowOfHands,
 )
+from consultation.paging import TimeKey, comes_after
 from consultation.permissions import ALLOWED, Deed, grant_of
 from consultation.polls.envelope_tables import Envelope, Participation
 from consultation.polls.presence_tables import PollPresence
@@ -41,15 +42,12 @@ async def access_meeting(
 
 
 async def meetings_of(
-    tx: Transaction, topic_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, topic_id: UUID, *, after: TimeKey | None, limit: int
 ) -> list[Meeting]:
     """Meetings of a topic in the order they were convened."""
     query = select(Meeting).where(Meeting.topic_id == topic_id)
     if after is not None:
-        at, id = after
-        query = query.where(
-            or_(col(Meeting.created_at) > at, and_(Meeting.created_at == at, col(Meeting.id) > id))
-        )
+        query = query.where(comes_after(after, Meeting.created_at, Meeting.id))
     rows = await tx.session.exec(
         query.order_by(col(Meeting.created_at), col(Meeting.id)).limit(limit)
     )
@@ -62,17 +60,10 @@ async def runners(tx: Transaction, topic: Topic, people: list[UUID]) -> set[UUID
         select(RoleAssignment).where(
             col(RoleAssignment.person_id).in_(people),
             col(RoleAssignment.role).in_(list(ALLOWED[Deed.RUN_MEETING])),
-            *_now(tx),
+            runs_now(tx),
         )
     )
     return {held.person_id for held in rows if _counts_at(held, topic)}
-
-
-def _now(tx: Transaction) -> tuple[Any, ...]:
-    return (
-        col(RoleAssignment.valid_from) <= tx.now,
-        or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
-    )
 
 
 def _counts_at(held: RoleAssignment, topic: Topic) -> bool:
@@ -102,7 +93,7 @@ async def participant(tx: Transaction, person_id: UUID, topic: Topic) -> Partici
     roles = await tx.session.exec(
         select(RoleAssignment, Organisation.kind)
         .join(Organisation, col(Organisation.id) == col(RoleAssignment.org_id))
-        .where(RoleAssignment.person_id == person_id, *_now(tx))
+        .where(RoleAssignment.person_id == person_id, runs_now(tx))
     )
     return Participant(
         verified=(level.first() or 0) >= 2,

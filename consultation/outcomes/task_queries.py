@@ -7,10 +7,12 @@ from uuid import UUID
 
 from sqlmodel import and_, col, func, or_, select
 
+from consultation.community.queries import runs_now
 from consultation.community.tables import Node, Organisation, RoleAssignment
 from consultation.database import Transaction
 from consultation.outcomes.tables import Milestone, OutcomeItem, ProgressReport, Spending, Task
 from consultation.outcomes.task_rules import SpendingKind
+from consultation.paging import TimeKey, comes_after
 from consultation.permissions import Deed
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic
@@ -23,8 +25,7 @@ async def holds_role(tx: Transaction, person_id: UUID, community_id: UUID) -> bo
         select(RoleAssignment.id).where(
             RoleAssignment.person_id == person_id,
             RoleAssignment.community_id == community_id,
-            col(RoleAssignment.valid_from) <= tx.now,
-            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
+            runs_now(tx),
         )
     )
     return found.first() is not None
@@ -72,15 +73,12 @@ class TaskView:
 
 
 async def task_views(
-    tx: Transaction, topic: Topic, *, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, topic: Topic, *, after: TimeKey | None, limit: int
 ) -> list[TaskView]:
     """Tasks of a topic in all its rounds, first planned first, in two statements."""
-    where = [Task.topic_id == topic.id]
+    where = [col(Task.topic_id) == topic.id]
     if after is not None:
-        at, id = after
-        where.append(
-            or_(col(Task.created_at) > at, and_(col(Task.created_at) == at, col(Task.id) > id))  # type: ignore[arg-type]
-        )
+        where.append(comes_after(after, Task.created_at, Task.id))
     return await _task_views(tx, *where, limit=limit)
 
 
@@ -180,15 +178,12 @@ async def progress_of_topic(
 
 
 async def spending_of(
-    tx: Transaction, task_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, task_id: UUID, *, after: TimeKey | None, limit: int
 ) -> Sequence[Spending]:
     """Entries of a task's accounts in the order in which they were made."""
     statement = select(Spending).where(Spending.task_id == task_id)
     if after is not None:
-        at, id = after
-        statement = statement.where(
-            or_(col(Spending.at) > at, and_(col(Spending.at) == at, col(Spending.id) > id))
-        )
+        statement = statement.where(comes_after(after, Spending.at, Spending.id))
     found = await tx.session.exec(
         statement.order_by(col(Spending.at), col(Spending.id)).limit(limit)
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlmodel import and_, col, exists, func, insert, literal, or_, select, update
 
+from consultation.community.queries import runs_now
 from consultation.community.tables import (
     Household,
     Node,
@@ -25,6 +26,7 @@ from consultation.oversight.tables import (
     SurveyAnswer,
     SurveyInvitation,
 )
+from consultation.paging import TimeKey, comes_after
 from consultation.permissions import ALLOWED, Deed
 from consultation.refusals import NotFound
 from consultation.topics.queries import access_topic
@@ -109,8 +111,7 @@ async def may_explain(tx: Transaction, person_id: UUID, topic: Topic) -> bool:
                 RoleAssignment.community_id == topic.community_id,
                 literal(topic.node_path).startswith(col(RoleAssignment.node_path)),
             ),
-            col(RoleAssignment.valid_from) <= tx.now,
-            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
+            runs_now(tx),
         )
     )
     return found.first() is not None
@@ -180,19 +181,13 @@ async def dissent_to_explain(
     topic: Topic,
     *,
     states: Collection[DissentState],
-    after: tuple[datetime, UUID] | None,
+    after: TimeKey | None,
     limit: int,
 ) -> list[DissentView]:
     """Records of a topic for those who must explain, oldest first, in two statements."""
     where: list[Any] = [DissentRecord.topic_id == topic.id, col(DissentRecord.state).in_(states)]
     if after is not None:
-        at, id = after
-        where.append(
-            or_(
-                col(DissentRecord.at) > at,
-                and_(col(DissentRecord.at) == at, col(DissentRecord.id) > id),
-            )
-        )
+        where.append(comes_after(after, DissentRecord.at, DissentRecord.id))
     order = (col(DissentRecord.at), col(DissentRecord.id))
     return await _dissent_views(tx, where, order, limit)
 

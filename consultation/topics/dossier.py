@@ -11,11 +11,12 @@ from sqlmodel import col, or_, select, tuple_
 
 from consultation.community.tables import Organisation, Person
 from consultation.database import Transaction
+from consultation.paging import TimeKey
 from consultation.permissions import Deed
 from consultation.refusals import NotFound
 from consultation.topics.planning import TO_AUTHOR
 from consultation.topics.queries import access_topic, is_author, is_staff
-from consultation.topics.reading import TimeKey, time_key
+from consultation.topics.reading import time_key
 from consultation.topics.states import Publication
 from consultation.topics.tables import (
     Document,

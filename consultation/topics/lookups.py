@@ -10,9 +10,10 @@ from sqlalchemy import select as sa_select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
-from sqlmodel import SQLModel, and_, col, exists, func, literal, or_, select
+from sqlmodel import SQLModel, and_, col, exists, func, literal, select
 
 from consultation.columns import UtcDateTime
+from consultation.community.queries import runs_now
 from consultation.community.tables import (
     Node,
     Organisation,
@@ -237,8 +238,7 @@ async def has_staff(tx: Transaction, org_id: UUID) -> bool:
             exists().where(
                 col(RoleAssignment.org_id) == org_id,
                 col(RoleAssignment.role) == Role.GOVERNMENT,
-                col(RoleAssignment.valid_from) <= tx.now,
-                or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
+                runs_now(tx),
             )
         )
     )
@@ -253,8 +253,7 @@ async def roles_at(
         select(RoleAssignment.person_id, RoleAssignment.role, RoleAssignment.node_path).where(
             col(RoleAssignment.person_id).in_(people),
             col(RoleAssignment.role).in_(OFFICERS),
-            col(RoleAssignment.valid_from) <= tx.now,
-            or_(col(RoleAssignment.valid_to).is_(None), col(RoleAssignment.valid_to) > tx.now),
+            runs_now(tx),
         )
     )
     held: dict[UUID, set[Role]] = {}

@@ -6,7 +6,6 @@ returned when there is one.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -20,6 +19,7 @@ from consultation.community.queries import CommunityAt, read_community
 from consultation.community.tables import Node, NodeKind
 from consultation.database import Transaction
 from consultation.deliberation.tables import Thread
+from consultation.paging import TimeKey
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
 from consultation.topics.queries import is_staff
@@ -28,7 +28,6 @@ from consultation.topics.states import Category, Layer, State, StateGroup, Track
 from consultation.topics.tables import CoSignature, Follow, Topic
 
 Building = aliased(Node)
-TimeKey = tuple[datetime, UUID]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
