@@ -8,13 +8,14 @@ down_revision = '0008'
 branch_labels = None
 depends_on = None
 
+
 def run(**statements: list[str]) -> None:
     """What only one database understands, by dialect."""
     for statement in statements[op.get_bind().dialect.name]:
         op.execute(statement)
 
-def upgrade() -> None:
 
+def upgrade() -> None:
     op.create_table('paper_scan',
     sa.Column('community_id', sa.Uuid(), nullable=False),
     sa.Column('sha256', sa.String(length=64), nullable=False),
@@ -35,6 +36,7 @@ def upgrade() -> None:
         ],
     )
 
+
 def downgrade() -> None:
 
     run(
@@ -49,4 +51,3 @@ def downgrade() -> None:
         ],
     )
     op.drop_table('paper_scan')
-
