@@ -125,7 +125,6 @@ NOT_PLAYED: Mapping[str, str] = {
     "user.role_ended": "nobody leaves office",
     "user.role_granted": "roles come with the registers, before the stories",
     "user.verified": "people are verified with the registers, before the stories",
-    "user.voter_named": "no home of the demo has to name one",
 }
 """Types of events of which the law is not checked here, and why no story of the demo has them."""
 IN_OTHER_STORIES = frozenset(
@@ -140,6 +139,7 @@ IN_OTHER_STORIES = frozenset(
         "transfer.changed",
         "user.mandate_changed",
         "user.roll_objection_answered",
+        "user.voter_named",
     }
 )
 """Types that only the stories beyond ``WALKED`` have."""
