@@ -5,14 +5,18 @@ import io
 from collections.abc import AsyncGenerator
 from datetime import datetime
 
+import httpx
 import pytest
 
 from api import logs
 from api.demo import run
 from api.demo.fixtures import check_numbers
+from api.demo.people import People, Person, Session, UnexpectedAnswer
 from api.demo.playbill import WALKED, WHOLE
 from api.demo.stage import Difference, Stage
 from api.demo.voters import choose
+from api.demo.watcher import Watcher
+from consultation.ids import random_id
 
 
 def test_five_topics_walk_from_submission_to_their_states_without_a_difference() -> None:
@@ -71,3 +75,20 @@ async def test_stories_take_turns_in_the_order_of_their_moments() -> None:
     await stage.play([story("a", "2026-03-11", "2026-03-13"), story("b", "2026-03-12")])
 
     assert heard == ["a 2026-03-11", "b 2026-03-12", "a 2026-03-13"]
+
+
+async def test_a_watcher_whose_log_in_came_too_late_comes_again() -> None:
+    tries = asyncio.Queue[str]()
+
+    class Late(People):
+        async def log_in(self, person: Person) -> Session:
+            tries.put_nowait(person.name)
+            raise UnexpectedAnswer("the token ran out before the phone was bound")
+
+    async with httpx.AsyncClient() as nobody:
+        people = Late(nobody, nobody, random_id, {})
+        watcher = Watcher("ws://127.0.0.1:9/v1/live", Person("陶颖", "19900000000", people))
+        watcher.start()
+        async with asyncio.timeout(5):
+            assert [await tries.get() for _ in range(2)] == ["陶颖", "陶颖"]
+        await watcher.stop()
