@@ -103,14 +103,17 @@ def without_areas(result: Result) -> Result:
         ]
         return one.model_copy(update={"tallies": tallies, "steps": _of_heads(one.steps)})
 
-    sums = ("participating", "valid", "invalid", "deemed")
+    def few(part: Count) -> bool:
+        return 0 < part.heads < FEWEST_IN_A_CELL
+
+    # who voted and who was silent together took part: of two that are shown the third follows
+    either = few(result.valid) or few(result.deemed)
     return result.model_copy(
         update={
-            **{
-                name: rounded(part, hidden=0 < part.heads < FEWEST_IN_A_CELL)
-                for name in sums
-                for part in [getattr(result, name)]
-            },
+            "participating": rounded(result.participating, hidden=few(result.participating)),
+            "valid": rounded(result.valid, hidden=either),
+            "deemed": rounded(result.deemed, hidden=either),
+            "invalid": rounded(result.invalid, hidden=few(result.invalid)),
             "turnout": [check(one) for one in result.turnout],
             "items": [item(one) for one in result.items],
             "steps": _of_heads(result.steps),

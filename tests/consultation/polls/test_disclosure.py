@@ -19,7 +19,7 @@ from consultation.polls.commands import closing, drafting, packing, paper, recor
 from consultation.polls.counting import Count, Result, Vote, count
 from consultation.polls.pack import Edition
 from consultation.polls.preset_files import presets
-from consultation.polls.presets import BallotChannel, BallotMode
+from consultation.polls.presets import BallotChannel, BallotMode, Silent
 from consultation.polls.queries import turnouts_shown
 from consultation.polls.rules import PollItem
 from consultation.topics.tables import Document
@@ -123,6 +123,18 @@ def test_rounding_keeps_what_decides_and_every_head(seed: int) -> None:
         step.key for step in (*exact.steps, *exact.items[0].steps) if "heads" in step.key
     ]
     assert disclosure.per_mille(0, 0) == 0
+
+
+def test_the_few_silent_do_not_follow_from_what_is_shown_beside_them() -> None:
+    roll = {UUID(int=index): 7000 + 997 * index for index in range(30)}
+    rule = preset("civil278_general").model_copy(update={"silent": Silent.DEEMED_MAJORITY})
+    for silent, shown in ((3, False), (8, True)):
+        votes = [Vote(UUID(int=index), {"1": ["for"]}) for index in range(20)]
+        votes += [Vote(UUID(int=20 + n), None, deemed=True) for n in range(silent)]
+        public = disclosure.without_areas(count(rule, [ITEM], roll, votes))
+        assert (public.valid.heads, public.deemed.heads) == (20, silent)
+        assert public.participating.area_dm2 > 0
+        assert (public.valid.area_dm2 > 0) is (public.deemed.area_dm2 > 0) is shown
 
 
 def test_no_preset_has_exact_areas_announced() -> None:
