@@ -16,7 +16,7 @@ from consultation.outcomes.part_rules import UsedPart, missing_consents
 from consultation.permissions import Role
 from consultation.topics.states import State
 from consultation.topics.tables import Topic
-from tests.api.test_registers import UNITS, as_csv
+from tests.api.registers.small import UNITS, as_csv
 from tests.conftest import ManualClock
 from tests.consultation.outcomes.steps import plan, stand
 from tests.consultation.polls.stage import Stage
