@@ -11,8 +11,9 @@ from api.bench.poll_kinds import ASSISTED, CONFIRMED, PAPER, PROXY, SEALED, E
 from consultation.polls import board
 from consultation.polls.countersigning import CountersignSubject, Entry, EntryKey
 from consultation.polls.counting import HandTotals, Result, Vote, count, result_digest
+from consultation.polls.leaves import canonical
 from consultation.polls.manifest import voter_of
-from consultation.polls.pack import CertificateLine, PackSource
+from consultation.polls.pack import CertificateLine, PackSource, public_result
 from consultation.polls.paper import FormFate
 from consultation.polls.presets import BallotChannel
 from consultation.polls.reconciliation import (
@@ -24,6 +25,8 @@ from consultation.polls.reconciliation import (
     reconcile,
 )
 from consultation.polls.recounts import is_close
+
+FIRST_FORMAT = "minyi-poll-1"
 
 
 def recount(source: PackSource, terms: Terms, *, present: int | None) -> Result:
@@ -95,9 +98,13 @@ def report_of(source: PackSource) -> dict[str, Any]:
         )
     )
     said = report.model_dump(mode="json")
-    if json.loads(source.manifest)["format"] == "minyi-poll-1":
+    if is_of_first_format(source):
         del said["envelopes"]
     return said
+
+
+def is_of_first_format(source: PackSource) -> bool:
+    return bool(json.loads(source.manifest)["format"] == FIRST_FORMAT)
 
 
 def _envelopes(source: PackSource, casts: Sequence[CastFact]) -> dict[str, int]:
@@ -137,7 +144,9 @@ def certify(
         poll_id=terms.id,
         text_hash=terms.text_hash or "",
         roll_digest=terms.roll_digest or "",
+        salt=source.result_salt,
     )
+    shown = result.model_dump(mode="json")
     last = {head["tree"]: head for head in source.heads}
     report = report_of(source)
     closed = datetime.fromisoformat(source.closed_at)
@@ -154,6 +163,9 @@ def certify(
         corrects=board.text_digest(earlier[-1].content.encode()) if earlier else None,
         reason="复核后更正" if earlier else None,
         result_digest=digest,
+        public_result=board.text_digest(
+            canonical(public_result(shown, mode=source.mode, measures=source.measures))
+        ),
         heads={
             tree: {name: head[name] for name in ("number", "size", "root")}
             for tree, head in last.items()
@@ -174,10 +186,12 @@ def certify(
         closed_at=closed,
         certified_at=signed,
     )
+    if is_of_first_format(source):
+        content = canonical({n: v for n, v in json.loads(content).items() if n != "public_result"})
     return CertificateLine(
         content=content.decode(),
         signature=key.sign(content),
-        result=result.model_dump(mode="json"),
+        result=shown,
         result_digest=digest,
         reconciliation=report,
     )

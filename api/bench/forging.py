@@ -17,8 +17,8 @@ from consultation.polls.counting import Count, Result, conclude, result_digest
 from consultation.polls.keys import LocalBoardKey
 from consultation.polls.leaves import canonical, leaf_hash
 from consultation.polls.manifest import RollLine, roll_root
-from consultation.polls.pack import CastLine, Edition, OpenedLine, PackSource
-from consultation.polls.presets import RulePreset
+from consultation.polls.pack import CastLine, Edition, OpenedLine, PackSource, public_result
+from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.rules import PollItem, text_hash
 
 STRANGER = LocalBoardKey(b"a key of somebody else, 32 bytes")
@@ -198,6 +198,7 @@ class Forgery:
             poll_id=self.poll,
             text_hash=self.manifest["text_hash"],
             roll_digest=self.manifest["roll"]["digest"],
+            salt=bytes.fromhex(self.tally["salt"]) if self.tally["salt"] else None,
         )
         self.tally["result_digest"] = self.certificate["result_digest"] = digest
         for one in self.certificate["signatures"]:
@@ -211,6 +212,11 @@ class Forgery:
             row["tree"]: {name: row[name] for name in ("number", "size", "root")}
             for row in self.heads
         }
+        if "public_result" in self.certificate:
+            preset = self.manifest["preset"]["content"]
+            mode, measures = BallotMode(self.manifest["mode"]), preset["measures"]
+            shown = public_result(self.result, mode=mode, measures=measures)
+            self.certificate["public_result"] = board.text_digest(canonical(shown))
         self.certificate["reconciliation"] = board.text_digest(canonical(self.report))
         self.sign_certificate()
 

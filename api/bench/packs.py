@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from api.bench.certifying import certify, recount
+from api.bench.certifying import FIRST_FORMAT, certify, recount
 from api.bench.honest import Honest, Terms
 from api.bench.poll_kinds import (
     CLOSES,
@@ -23,14 +23,12 @@ from api.bench.poll_kinds import (
 )
 from consultation.polls import board, manifest, merkle, rules
 from consultation.polls.keys import LocalBoardKey
-from consultation.polls.leaves import ballot_leaf, envelope_leaf, leaf_hash, opened_leaf
+from consultation.polls.leaves import SALT_BYTES, ballot_leaf, envelope_leaf, leaf_hash, opened_leaf
 from consultation.polls.manifest import RollLine, voter_of
 from consultation.polls.pack import CastLine, CertificateLine, OpenedLine, PackSource
 from consultation.polls.precedence import Precedence, precedence
 from consultation.polls.presets import BallotChannel, QuestionKind, RulePreset
 from consultation.polls.rules import Option, PollItem
-
-FIRST_FORMAT = "minyi-poll-1"
 
 
 def invent(kind: Kind, seed: int) -> Honest:
@@ -81,6 +79,7 @@ def invent(kind: Kind, seed: int) -> Honest:
         closed_at=board.instant(closed),
         hands=_hands(luck, terms, roll, casts) if kind.hands else None,
         deemed=_silent(luck, roll, casts) if kind.deemed else [],
+        result_salt=None if kind.first_format else luck.randbytes(SALT_BYTES),
     )
     honest = Honest(
         kind=kind,

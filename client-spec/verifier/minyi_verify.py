@@ -58,8 +58,10 @@ LABELS = {
         "good. The operator promises not to look; one who keeps the key and a copy could.",
     },
 }
-FORMATS = ("minyi-poll-1", "minyi-poll-2")
-"""The second certifies the envelopes of a confidential poll."""
+FORMATS = ("minyi-poll-1", "minyi-poll-2", "minyi-poll-3")
+"""The second certifies the envelopes of a confidential poll, the third the public result, and salts
+the digest of the whole one."""
+NEWEST = FORMATS[-1]
 FORMAT_TEXTS = {
     "88185ce564b300635e4511a47ba9d69d8297142d443960345e56224a22fd8d05",
     "7a69cf09fa7393c5b21d298e2f2a1ea508657ae04bd5d4a55e3d9fcad6431379",
@@ -72,6 +74,7 @@ FORMAT_TEXTS = {
     "9990fa30b2ba0cc34e26b6789d5b2a218b0711d6f1f604af1cc4e9b52c783c86",
     "28e5dd929e9e7d00fda19626c3021783545f0c6b912d8c55dd9e3f3485af3797",
     "14a65327e3dfba135b3935217a368da66b983fa1f46467c14059425e0337930b",
+    "df38a88bad3afbb32e76f49cbc2251901e8b7012ef055938400e244253fc9257",
 }
 """SHA-256 of every FORMAT.md that packs were written with: no signature is over that text."""
 MOST_BYTES = 1 << 28
@@ -86,6 +89,7 @@ CERTIFICATE = (
     "v kind poll manifest version corrects reason result_digest heads reconciliation signatures "
     "extension closed_at certified_at"
 )
+TALLY = "poll edition withheld closed_at result result_digest hands deemed"
 ON_PAPER = {"paper", "home_visit"}
 SHANGHAI = timezone(timedelta(hours=8))
 LATE = timedelta(days=1)
@@ -214,8 +218,10 @@ def read_lines(text: bytes, name: str) -> list[Json]:
     ]
 
 
-def fields(row: Json, names: str, where: str) -> None:
-    need(isinstance(row, dict) and set(row) == set(names.split()), f"{where}: not these fields")
+def fields(row: Json, names: str, where: str, *, may: str = "") -> None:
+    wanted = set(names.split())
+    need(isinstance(row, dict), f"{where}: no object")
+    need(wanted <= set(row) <= wanted | set(may.split()), f"{where}: not these fields")
 
 
 def instant(text: str) -> datetime:
@@ -747,6 +753,18 @@ def without_areas(value: Json) -> Json:
     return {name: without_areas(one) for name, one in value.items() if name != "area_dm2"}
 
 
+def as_published(value: Json) -> Json:
+    """A result as the public edition has it, where areas count."""
+    if isinstance(value, list):
+        return [as_published(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    hidden = {"steps", "area_dm2"}
+    if value.get("measure") == "area":
+        hidden |= {"value", "base", "needed", "missing"}
+    return {name: as_published(one) for name, one in value.items() if name not in hidden}
+
+
 def as_ranked(preset: Json, counted: Json, given: Json) -> None:
     """Takes over from ``given`` what areas decide between options that have equal heads, and
     nothing else."""
@@ -807,6 +825,7 @@ class Pack:
         yield "casts", self.casts
         yield "recount", self.recount
         yield "result-digest", self.result_digest
+        yield "public-result", self.public_result
         yield "reconciliation", self.reconciliation
         yield "certificate", self.certificate
         yield "signers", self.signers
@@ -846,11 +865,8 @@ class Pack:
             setattr(self, name + "_", read_json(self.raw[f"{name}.json"], f"{name}.json"))
         for name in ("roll", "ballots", "board", "heads"):
             setattr(self, name + "_", read_lines(self.raw[f"{name}.jsonl"], f"{name}.jsonl"))
-        fields(
-            self.tally_,
-            "poll edition withheld closed_at result result_digest hands deemed",
-            "tally.json",
-        )
+        self.newest = self.manifest_["format"] == NEWEST
+        self.since_newest(self.tally_, TALLY, "salt", "tally.json")
         fields(self.certificate_, "content signature earlier", "certificate.json")
         for row in self.board_:
             fields(row, "tree idx leaf", "board.jsonl")
@@ -873,6 +889,13 @@ class Pack:
         self.ballots_read = len(self.ballots_)
         self.poll = self.manifest_["poll"]
         self.digest = sha256(self.raw["manifest.json"]).hex()
+
+    def since_newest(self, row: Json, names: str, new: str, where: str) -> None:
+        """The fields of the poll's format: before the newest there need not be ``new``."""
+        if self.newest:
+            fields(row, f"{names} {new}", where)
+        else:
+            fields(row, names, where, may=new)
 
     def manifest_is_sound(self) -> None:
         """The manifest names a known format, its mode honestly, and the text it was made of."""
@@ -1210,7 +1233,13 @@ class Pack:
         given = self.tally_["result_digest"]
         self.certified = read_json(self.certificate_["content"].encode(), "certificate")
         need(given == self.certified["result_digest"], "the certificate names another digest")
-        if "areas" in self.tally_["withheld"]:
+        areas = "areas" in self.tally_["withheld"]
+        salt = self.tally_.get("salt")
+        if self.newest and not areas:
+            need(is_hex(salt, 16), "not salted")
+        else:
+            need(salt is None, "a salt, by which withheld areas could be tried out")
+        if areas:
             return "this public edition withholds sums of areas, which are part of what was signed"
         text = {
             "poll_id": self.poll,
@@ -1218,7 +1247,21 @@ class Pack:
             "roll_digest": self.manifest_["roll"]["digest"],
             "result": self.tally_["result"],
         }
+        if salt is not None:
+            text["salt"] = salt
         need(sha256(canonical(text)).hex() == given, "of another result")
+        return None
+
+    def public_result(self) -> str | None:
+        """What everybody is shown of the result is certified."""
+        certified = self.certified.get("public_result")
+        if certified is None:
+            need(not self.newest, "nobody certified it")
+            return "nobody certified it yet under the format of this poll" if self.public else None
+        shown = self.tally_["result"]
+        if self.named and "area" in self.manifest_["preset"]["content"]["measures"]:
+            shown = as_published(shown)
+        need(sha256(canonical(shown)).hex() == certified, "another result than the certified one")
         return None
 
     def reconciliation(self) -> None:
@@ -1314,7 +1357,7 @@ class Pack:
     def certificate(self) -> None:
         """The certificate is of this poll and board, under the board key."""
         c = self.certified
-        fields(c, CERTIFICATE, "certificate")
+        self.since_newest(c, CERTIFICATE, "public_result", "certificate")
         need((c["v"], c["kind"]) == (1, "certificate"), "not a certificate")
         need((c["poll"], c["manifest"]) == (self.poll, self.digest), "of another poll or manifest")
         last = {
@@ -1354,7 +1397,7 @@ class Pack:
                 signed_by(self.manifest_["board_key"], one["signature"], one["content"].encode()),
                 f"version {number}: not signed by the board key",
             )
-            fields(content, CERTIFICATE, f"certificate {number}")
+            self.since_newest(content, CERTIFICATE, "public_result", f"certificate {number}")
             need((content["poll"], content["version"]) == (self.poll, number), "a version missing")
             need(content["manifest"] == self.digest, f"version {number}: of another manifest")
             signers_of(content)

@@ -118,6 +118,7 @@ def certificate_text(
     corrects: str | None,
     reason: str | None,
     result_digest: str,
+    public_result: str,
     heads: Mapping[str, Mapping[str, Any]],
     reconciliation: Mapping[str, Any],
     signatures: Sequence[Mapping[str, Any]],
@@ -125,10 +126,10 @@ def certificate_text(
     closed_at: datetime,
     certified_at: datetime,
 ) -> bytes:
-    """The certificate of a count. ``heads`` holds number, size and root of the last head of each
-    tree; ``signatures`` are those of tellers and supervisor; ``corrects`` is the digest of the
-    certificate that this one replaces, for ``reason``; ``extension`` is that of
-    ``extension_line``."""
+    """The certificate of a count. ``public_result`` is the digest of ``pack.public_result``;
+    ``heads`` holds number, size and root of the last head of each tree; ``signatures`` are those of
+    tellers and supervisor; ``corrects`` is the digest of the certificate that this one replaces,
+    for ``reason``; ``extension`` is that of ``extension_line``."""
     return canonical(
         {
             "v": 1,
@@ -139,6 +140,7 @@ def certificate_text(
             "corrects": corrects,
             "reason": reason,
             "result_digest": result_digest,
+            "public_result": public_result,
             "heads": heads,
             "reconciliation": text_digest(canonical(reconciliation)),
             "signatures": signatures,

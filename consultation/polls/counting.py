@@ -68,16 +68,19 @@ __all__ = [
 ]
 
 
-def result_digest(result: Result, *, poll_id: UUID, text_hash: str, roll_digest: str) -> str:
-    """What tellers and supervisor sign: the count, bound to its poll, text and roll."""
-    return digest(
-        {
-            "poll_id": str(poll_id),
-            "text_hash": text_hash,
-            "roll_digest": roll_digest,
-            "result": result.model_dump(mode="json"),
-        }
-    )
+def result_digest(
+    result: Result, *, poll_id: UUID, text_hash: str, roll_digest: str, salt: bytes | None
+) -> str:
+    """What tellers and supervisor sign: the count, bound to its poll, text and roll. The public
+    edition of a pack names it and withholds areas: without a salt whoever knows the homes could try
+    out which of them stands behind a sum."""
+    signed = {
+        "poll_id": str(poll_id),
+        "text_hash": text_hash,
+        "roll_digest": roll_digest,
+        "result": result.model_dump(mode="json"),
+    }
+    return digest(signed if salt is None else {**signed, "salt": salt.hex()})
 
 
 def count(

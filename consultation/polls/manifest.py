@@ -19,9 +19,9 @@ from consultation.polls.presets import BallotMode, RulePreset
 from consultation.polls.rules import PollItem, preset_text
 from consultation.refusals import NotNow
 
-FORMAT = "minyi-poll-2"
-"""Since the second a confidential poll's envelopes are reconciled with the board (pack_format.md).
-"""
+FORMAT = "minyi-poll-3"
+"""Since the second a confidential poll's envelopes are reconciled with the board; since the third
+the digest of the result is salted, and the public result is certified too (pack_format.md)."""
 MODE_LABELS: Mapping[BallotMode, Mapping[str, str]] = {
     BallotMode.NAMED: {
         "zh-CN": "记名表决:选择与投票人一并保存,投票人本人可以查看;截止后计票人和监督人可以查看。",

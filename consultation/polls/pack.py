@@ -80,6 +80,7 @@ class PackSource:
     certificates: list[CertificateLine]
     hands: Mapping[str, Any] | None = None
     deemed: list[int] = field(default_factory=list)
+    result_salt: bytes | None
     closed_at: str
 
 
@@ -155,11 +156,12 @@ def _ballots(source: PackSource, *, closed: bool) -> Iterable[Mapping[str, Any]]
 def _tally(source: PackSource, *, closed: bool) -> dict[str, Any]:
     last = source.certificates[-1]
     withheld = ["roll", "ballots"] if closed else []
-    result: Mapping[str, Any] = last.result
+    result, salt = last.result, source.result_salt
+    if closed:
+        result = public_result(result, mode=source.mode, measures=source.measures)
     if closed and Measure.AREA in source.measures:
-        # A sum of areas to 0.01 m² singles out a lone voter in most estates (trust 5.2).
         withheld.append("areas")
-        result = _without_areas(result)
+        salt = None
     return {
         "poll": str(source.poll_id),
         "edition": (Edition.PUBLIC if closed else Edition.FULL).value,
@@ -167,9 +169,20 @@ def _tally(source: PackSource, *, closed: bool) -> dict[str, Any]:
         "closed_at": source.closed_at,
         "result": result,
         "result_digest": last.result_digest,
+        "salt": None if salt is None else salt.hex(),
         "hands": source.hands,
         "deemed": [] if closed else sorted(source.deemed),
     }
+
+
+def public_result(
+    result: Mapping[str, Any], *, mode: BallotMode, measures: Sequence[Measure]
+) -> Mapping[str, Any]:
+    """The result as everybody may have it. A sum of areas to 0.01 m² singles out a lone voter in
+    most estates (trust 5.2); a confidential poll has none."""
+    if mode is BallotMode.NAMED and Measure.AREA in measures:
+        return _without_areas(result)
+    return result
 
 
 def _without_areas(value: Any) -> Any:

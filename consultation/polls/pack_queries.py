@@ -53,6 +53,7 @@ async def pack_source(tx: Transaction, poll: Poll) -> PackSource:
         ],
         hands=None if hands is None else {"heads": hands.heads, "items": hands.items},
         deemed=await deemed_places(tx, poll),
+        result_salt=poll.result_salt,
         closed_at=board.instant(poll.closed_at),
     )
 

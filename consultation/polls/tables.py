@@ -40,9 +40,10 @@ class Poll(Row, table=True):
     the poll is indicative then. ``text_hash`` is SHA-256 of the announced question, items and
     preset. ``opens_at`` is inclusive, ``closes_at`` exclusive. ``manifest_hash`` is the digest of
     the manifest in force and ``roll_secret`` what pseudonyms on the roll are made with (null of a
-    draft; once destroyed, nobody finds a person from a pseudonym). ``eligible_*`` are sums of the
-    frozen roll; ``present`` and ``result`` are null until the close. A round of a topic has one
-    poll that is not voided."""
+    draft; once destroyed, nobody finds a person from a pseudonym). ``result_salt`` keeps the digest
+    of the result from being tried out (null of polls announced before there were salts).
+    ``eligible_*`` are sums of the frozen roll; ``present`` and ``result`` are null until the close.
+    A round of a topic has one poll that is not voided."""
 
     __table_args__ = (
         Index(
@@ -80,6 +81,7 @@ class Poll(Row, table=True):
     roll_version: int = 1
     roll_digest: str | None = Field(default=None, max_length=64)
     roll_secret: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
+    result_salt: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
     manifest_hash: str | None = Field(default=None, max_length=64)
     registered_adults: int | None = None  # by the household register, of a roll of adults
     eligible_heads: int = 0

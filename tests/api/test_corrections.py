@@ -52,6 +52,7 @@ async def spoil(stage: Stage, poll_id: UUID) -> None:
             poll_id=poll.id,
             text_hash=poll.text_hash or "",
             roll_digest=poll.roll_digest or "",
+            salt=poll.result_salt,
         )
 
 

@@ -129,3 +129,26 @@ def let_the_silent_follow_the_minority_in_public(f: Forgery) -> None:
 @PUBLIC.noticed_by("recount", "election", edition=Edition.PUBLIC)
 def elect_another_candidate_in_public(f: Forgery) -> None:
     elect_another_candidate_and_certify(f)
+
+
+@PUBLIC.noticed_by("public-result", "owners", edition=Edition.PUBLIC)
+def move_a_vote_in_public_and_all_that_follows(f: Forgery) -> None:
+    """Without the board's key: everything fits together, and nobody signed it."""
+    agree, object_, *_ = f.result["items"][0]["tallies"]
+    agree, object_ = (agree, object_) if agree["votes"]["heads"] else (object_, agree)
+    agree["votes"]["heads"] -= 1
+    object_["votes"]["heads"] += 1
+    for tally, more in ((agree, -1), (object_, 1)):
+        for check in tally["approval"]:
+            if check["measure"] == "heads":
+                check["value"] += more
+                check["missing"] = max(0, check["needed"] - check["value"])
+                check["reached"] = check["value"] >= check["needed"]
+
+
+@PUBLIC.noticed_by("result-digest", "owners", edition=Edition.PUBLIC)
+def show_the_salt_of_the_result_in_public(f: Forgery) -> None:
+    """Whoever knows the homes could try out which of them stands behind a sum of areas."""
+    salt = f.honest.source.result_salt
+    assert salt is not None
+    f.tally["salt"] = salt.hex()

@@ -193,3 +193,27 @@ def deem_a_home_without_a_voter_and_remake_everything(f: Forgery) -> None:
     place = at([row for row in f.roll if row["voter"] is None], 0)["number"]
     f.tally["deemed"] = sorted([*f.tally["deemed"], place])
     f.remake()
+
+
+@RESULT.noticed_by("public-result")
+def certify_another_public_result(f: Forgery) -> None:
+    f.certificate["public_result"] = "00" * 32
+    f.sign_certificate()
+
+
+@RESULT.noticed_by("result-digest")
+def salt_the_digest_of_the_result_otherwise(f: Forgery) -> None:
+    f.tally["salt"] = "00" * 16
+
+
+@RESULT.noticed_by("result-digest")
+def salt_no_digest_of_the_result(f: Forgery) -> None:
+    f.tally["salt"] = None
+    f.redigest()
+    f.recertify()
+
+
+@RESULT.noticed_by("public-result")
+def certify_no_public_result(f: Forgery) -> None:
+    del f.certificate["public_result"]
+    f.sign_certificate()

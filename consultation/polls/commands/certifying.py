@@ -14,7 +14,9 @@ from consultation.polls.board_queries import certificates
 from consultation.polls.board_tables import PollCertificate
 from consultation.polls.commands.recording import finish_board
 from consultation.polls.extension_tables import PollExtension
+from consultation.polls.leaves import canonical
 from consultation.polls.manifest import voter_of
+from consultation.polls.pack import public_result
 from consultation.polls.queries import signatures
 from consultation.polls.reconciliation import Reconciliation
 from consultation.polls.reconciliation_queries import reconciliation_of
@@ -50,6 +52,7 @@ async def certify(
         raise ValueError("a correction says why")
     heads = await finish_board(tx, poll)
     reconciliation = (report or await reconciliation_of(tx, poll)).model_dump(mode="json")
+    result = poll.result.model_dump(mode="json")
     content = board.certificate_text(
         poll_id=poll.id,
         manifest=poll.manifest_hash,
@@ -57,6 +60,9 @@ async def certify(
         corrects=None if last is None else board.text_digest(last.content.encode()),
         reason=reason,
         result_digest=poll.result_digest,
+        public_result=board.text_digest(
+            canonical(public_result(result, mode=poll.mode, measures=poll.preset.measures))
+        ),
         heads={
             tree.value: {"number": head.number, "size": head.size, "root": head.root}
             for tree, head in heads.items()
@@ -71,7 +77,7 @@ async def certify(
         poll_id=poll.id,
         version=len(before) + 1,
         community_id=poll.community_id,
-        result=poll.result.model_dump(mode="json"),
+        result=result,
         result_digest=poll.result_digest,
         reconciliation=reconciliation,
         content=content.decode(),

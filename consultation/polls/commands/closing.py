@@ -113,7 +113,11 @@ def _counted(
         hands=hands,
     )
     return result, result_digest(
-        result, poll_id=poll.id, text_hash=poll.text_hash or "", roll_digest=poll.roll_digest or ""
+        result,
+        poll_id=poll.id,
+        text_hash=poll.text_hash or "",
+        roll_digest=poll.roll_digest or "",
+        salt=poll.result_salt,
     )
 
 

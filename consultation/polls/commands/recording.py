@@ -19,7 +19,7 @@ from consultation.polls.board_queries import (
     roll_lines,
 )
 from consultation.polls.board_tables import BoardLeaf, PollManifest, Tree, TreeHead
-from consultation.polls.leaves import canonical
+from consultation.polls.leaves import SALT_BYTES, canonical
 from consultation.polls.queries import access_poll
 from consultation.polls.rules import PollState
 from consultation.polls.tables import Poll
@@ -36,6 +36,7 @@ async def fix_manifest(tx: Transaction, poll: Poll) -> PollManifest:
     if poll.state is not PollState.ANNOUNCED:
         raise manifest.ManifestFixed(state=poll.state.value)
     poll.roll_secret = poll.roll_secret or token_bytes(SECRET_BYTES)
+    poll.result_salt = poll.result_salt or token_bytes(SALT_BYTES)
     content = manifest.build(poll, await roll_lines(tx, poll), board_key=tx.board_key.public)
     row = PollManifest(
         poll_id=poll.id,

@@ -166,6 +166,28 @@ async def test_the_public_pack_opens_neither_roll_nor_ballots_nor_areas(
             assert str(tallied.votes.area_dm2).encode() not in files["tally.json"]
 
 
+async def test_nobody_can_try_out_areas_against_a_digest_in_public(stage: Stage) -> None:
+    """Who knows the homes can work out the whole result for each way in which they may have voted;
+    only in the full edition is what the digest is made of besides."""
+    poll, owners = await stage.lift_poll()
+    await stage.vote(poll.id, owners, "fffffffffffa")
+    poll = await stage.published(poll.id)
+    assert poll.result is not None
+    full, public = await pack(stage, poll.id), await pack(stage, poll.id, Edition.PUBLIC)
+    tally, shown = json.loads(full["tally.json"]), json.loads(public["tally.json"])
+
+    def tried(salt: bytes | None) -> str:
+        assert poll.result is not None
+        text, roll = poll.text_hash or "", poll.roll_digest or ""
+        bound = {"poll_id": poll.id, "text_hash": text, "roll_digest": roll}
+        return result_digest(poll.result, **bound, salt=salt)  # type: ignore[arg-type]
+
+    assert shown["result_digest"] == tally["result_digest"] == tried(bytes.fromhex(tally["salt"]))
+    assert shown["salt"] is None
+    assert tried(None) not in b"".join(public.values()).decode()
+    assert tally["salt"] not in b"".join(public.values()).decode()
+
+
 async def test_no_pack_holds_a_name_a_person_or_a_label(stage: Stage) -> None:
     poll, owners = await stage.lift_poll()
     await stage.vote(poll.id, owners, "f" * 12)
@@ -521,6 +543,7 @@ async def store(stage: Stage, poll_id: UUID, result: Any) -> None:
             poll_id=poll.id,
             text_hash=poll.text_hash or "",
             roll_digest=poll.roll_digest or "",
+            salt=poll.result_salt,
         )
 
 

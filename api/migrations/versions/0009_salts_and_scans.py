@@ -1,4 +1,4 @@
-"""Of which poll a scan of papers is"""
+"""Salts of results, and of which poll a scan of papers is"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,6 +24,9 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['poll_id'], ['poll.id'], name=op.f('fk_paper_scan_poll_id_poll')),
     sa.PrimaryKeyConstraint('community_id', 'sha256', name=op.f('pk_paper_scan'))
     )
+    with op.batch_alter_table('poll', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('result_salt', sa.LargeBinary(), nullable=True))
+
     run(
         sqlite=[
             "CREATE TRIGGER IF NOT EXISTS paper_scan_no_update BEFORE UPDATE ON paper_scan FOR EACH ROW  BEGIN SELECT RAISE(ABORT, 'paper_scan is append-only'); END",
@@ -38,7 +41,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-
     run(
         sqlite=[
             'DROP TRIGGER IF EXISTS paper_scan_no_update',
@@ -50,4 +52,7 @@ def downgrade() -> None:
             'DROP TRIGGER IF EXISTS paper_scan_no_truncate ON paper_scan',
         ],
     )
+    with op.batch_alter_table('poll', schema=None) as batch_op:
+        batch_op.drop_column('result_salt')
+
     op.drop_table('paper_scan')
