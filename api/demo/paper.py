@@ -55,7 +55,7 @@ async def read_twice(matter: Matter, poll: str, form: int, readings: tuple[str, 
             f"polls/{poll}/paper-forms/{form}/entry",
             {
                 "answers": [{"item": 1, "choices": [choice]}],
-                "scans": [sha(f"扫描 {form} {teller.name}")],
+                "scans": [sha(f"扫描 {poll} {form} {teller.name}")],
             },
         )
         state = answer["state"]

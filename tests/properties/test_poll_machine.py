@@ -216,7 +216,7 @@ class PollMachine(RuleBasedStateMachine):
             await forms.issue_form(tx, self.id, form, number=number, signature_sha256="c" * 64)
         for name in ("teller1", "teller2"):
             async with self.theatre.db.begin(world.as_(name, Role.TELLER)) as tx:
-                await forms.enter_form(tx, self.id, form, given, scans=("a" * 64,))
+                await forms.enter_form(tx, self.id, form, given, scans=(self.id.hex * 2,))
 
     @precondition(lambda self: self.state is not None)
     @rule(data=st.data())
