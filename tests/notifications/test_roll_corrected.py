@@ -13,7 +13,14 @@ from sqlmodel import select
 from api.notice_words import speak_notice
 from api.notice_words import write as write_outside
 from api.phrases import write
-from consultation.community.tables import Household, Node, NodeKind, Ownership, PropertyUnit
+from consultation.community.tables import (
+    Household,
+    Node,
+    NodeKind,
+    Ownership,
+    PropertyUnit,
+    Residence,
+)
 from consultation.database import Database
 from consultation.permissions import Role
 from consultation.polls import terms
@@ -294,6 +301,10 @@ async def test_a_household_hears_by_its_code_and_a_member_without_a_home(
         poll = await drafting.announce_poll(tx, drafted.id, write=write)
     scene = Scene(stage, house, poll, people, people[0])
     (other,) = await stage.people(1, world.community.id)
+    home = next(p for p in (await stage.roll(poll.id)).values() if p.number == 2).household_id
+    async with db.begin() as tx:
+        lives = select(Residence).where(Residence.person_id == other)
+        (await tx.session.exec(lives)).one().household_id = home
     objection = await object_to(stage, poll.id, other)
     correction = RollCorrection(kind=CorrectionKind.SET_VOTER, number=2, person_id=other)
     await propose(stage, objection, correction=correction)
