@@ -113,7 +113,7 @@ class OneTripCursor:
 
 
 class OneTripConnection(Connection):
-    def cursor(self) -> OneTripCursor:  # type: ignore[override]  # SQLAlchemy enters it
+    def cursor(self) -> OneTripCursor:  # type: ignore[override]  # not theirs, but all that SQLAlchemy asks of it
         return OneTripCursor(self)
 
     async def trip(self, do: Any, *args: Any) -> None:

@@ -44,7 +44,7 @@ async def mark_targets(tx: Transaction, statement_ids: Collection[UUID]) -> dict
     """Statements by id. They exist only on topics that have been deliberated, which everybody may
     see, so that nothing is hidden from anybody here."""
     rows = await tx.session.exec(
-        select(  # type: ignore[call-overload]
+        select(  # type: ignore[call-overload]  # typed up to four
             col(Statement.id),
             col(Statement.topic_id),
             col(Statement.community_id),
@@ -62,7 +62,7 @@ async def markers(
 ) -> dict[tuple[UUID, UUID], Marker]:
     """What these people are, without a role, by person and community."""
     rows = await tx.session.exec(
-        select(  # type: ignore[call-overload]
+        select(  # type: ignore[call-overload]  # typed up to four
             col(Residence.person_id),
             col(Residence.community_id),
             col(Residence.level),
@@ -99,7 +99,7 @@ async def insert_marks(
     if not marks:
         return set()
     insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
-    table = StatementMark.__table__  # type: ignore[attr-defined]
+    table = StatementMark.__table__  # type: ignore[attr-defined]  # SQLModel makes it
     connection = await tx.session.connection()
     rows = await connection.execute(
         insert(table)
@@ -132,7 +132,7 @@ async def count_marks(tx: Transaction, changes: Mapping[UUID, Mapping[str, int]]
     lost. In the order of ids, so that no two transactions wait for each other."""
     if not changes:
         return
-    table = Statement.__table__  # type: ignore[attr-defined]
+    table = Statement.__table__  # type: ignore[attr-defined]  # SQLModel makes it
     names = [*rules.STANDING.values(), *rules.EVENTS.values()]
     connection = await tx.session.connection()
     await connection.execute(
@@ -159,7 +159,7 @@ class Counts:
 
 async def counts_of(tx: Transaction, statement_ids: Collection[UUID]) -> dict[UUID, Counts]:
     rows = await tx.session.exec(
-        select(  # type: ignore[call-overload]
+        select(  # type: ignore[call-overload]  # typed up to four
             col(Statement.id),
             col(Statement.agrees),
             col(Statement.disagrees),

@@ -101,7 +101,7 @@ async def speaker(tx: Transaction, person_id: UUID, topic: Topic) -> Speaker:
         .scalar_subquery()
     )
     rows = await tx.session.exec(
-        select(  # type: ignore[call-overload]
+        select(  # type: ignore[call-overload]  # typed up to four
             Person, building.name, Residence.level, Residence.kind, grid_id, recent
         )
         .outerjoin(

@@ -135,7 +135,8 @@ async def homes_of(tx: Transaction, community_id: UUID, person_id: UUID) -> set[
     represents = select(col(Household.id)).where(
         Household.community_id == community_id, Household.representative_id == person_id
     )
-    return set((await tx.session.exec(union(lives_in, represents))).scalars())  # type: ignore[call-overload]
+    rows = await tx.session.exec(union(lives_in, represents))  # type: ignore[call-overload]  # typed for a select
+    return set(rows.scalars())
 
 
 async def scope_of(tx: Transaction, poll: Poll) -> Node:

@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import and_, col, func, select
 
 from consultation.database import Transaction
@@ -15,6 +12,7 @@ from consultation.polls.paper_tables import PaperBlock, PaperEntry, PaperFate, P
 from consultation.polls.precedence import ON_PAPER
 from consultation.polls.presets import BallotMode
 from consultation.polls.tables import Poll, RollEntry
+from consultation.topics.lookups import insert_missing
 
 
 async def last_printed(tx: Transaction, poll: Poll) -> int:
@@ -75,18 +73,10 @@ def _entry(row: PaperEntry) -> Entry:
 async def scans_of_others(tx: Transaction, poll: Poll, scans: Sequence[str]) -> list[str]:
     """Note that scans show papers of this poll; returns those that were noted for another of the
     community. The primary key judges, also when two come at once."""
-    if not scans:
-        return []
-    insert: Any = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else pg_insert
-    rows = [
-        {"community_id": poll.community_id, "sha256": scan, "poll_id": poll.id}
-        for scan in sorted(set(scans))
-    ]
-    await tx.session.exec(
-        insert(PaperScan)
-        .values(rows)
-        .on_conflict_do_nothing(index_elements=["community_id", "sha256"])
-    )
+    for scan in sorted(set(scans)):
+        await insert_missing(
+            tx, PaperScan, community_id=poll.community_id, sha256=scan, poll_id=poll.id
+        )
     others = await tx.session.exec(
         select(PaperScan.sha256).where(
             PaperScan.community_id == poll.community_id,
